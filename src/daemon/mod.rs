@@ -1,0 +1,1 @@
+//! The running service: waits for packets and hands them from the shell to the core and back.

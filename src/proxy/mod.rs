@@ -1,0 +1,1 @@
+//! Decides what a booting client is told, and says why.

@@ -1,0 +1,1 @@
+//! The TFTP server's protocol, without sockets, files or clock.

@@ -1,0 +1,1 @@
+//! Bytes ⇄ values; knows no policy.
