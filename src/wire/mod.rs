@@ -1,1 +1,5 @@
-//! Bytes ⇄ values; knows no policy.
+//! Bytes ⇄ values, for Ethernet frames, DHCP messages and TFTP packets; knows no policy.
+
+pub mod frame;
+pub mod reply;
+pub mod request;
