@@ -102,7 +102,8 @@ pub enum Overload {
 
 /// The longest reply for a client that sent this option 57, in bytes of UDP payload.
 pub fn size_limit(max_message_size: Option<u16>) -> usize {
-    max_message_size.map_or(DEFAULT_LEN, |size| usize::from(size).saturating_sub(IP_AND_UDP).clamp(DEFAULT_LEN, MAX_LEN))
+    max_message_size
+        .map_or(DEFAULT_LEN, |size| usize::from(size).saturating_sub(IP_AND_UDP).clamp(DEFAULT_LEN, MAX_LEN))
 }
 
 /// A reply's bytes.

@@ -1,0 +1,202 @@
+//! Requests in, decisions and replies out.
+
+use super::*;
+use crate::config::{Boot, Origin, TagTest};
+use crate::wire::request::tests::{discover, message};
+
+const ROUTER: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 1);
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 9);
+const X64: &[(u8, &[u8])] = &[(60, b"PXEClient:Arch:00007:UNDI:003000"), (93, &[0, 7]), (55, &[66, 67])];
+const BIOS: &[(u8, &[u8])] = &[(60, b"PXEClient:Arch:00000:UNDI:002001"), (93, &[0, 0])];
+const IPXE: &[(u8, &[u8])] = &[(60, b"PXEClient:Arch:00000:UNDI:002001"), (93, &[0, 0]), (175, &[0x13, 1, 1])];
+const IPXE_WITHOUT_HTTP: &[(u8, &[u8])] = &[(60, b"PXEClient"), (93, &[0, 0]), (175, &[0x11, 1, 1])];
+const GPXE: &[(u8, &[u8])] = &[(60, b"PXEClient"), (93, &[0, 0]), (77, b"gPXE")];
+const HTTP: &[(u8, &[u8])] = &[(60, b"HTTPClient:Arch:00016:UNDI:003001"), (93, &[0, 16])];
+
+impl BootFiles for &[&str] {
+    fn has(&self, name: &str) -> bool {
+        self.contains(&name)
+    }
+}
+
+fn rules(boots: &[(&[(&str, bool)], &str, Option<Ipv4Addr>)]) -> Rules {
+    let boot = |(line, (when, file, server)): (usize, &(&[(&str, bool)], &str, Option<Ipv4Addr>))| Boot {
+        origin: Origin { file: "dhcp".into(), line: line as u32 + 1 },
+        when: when.iter().map(|(tag, set)| TagTest { tag: (*tag).into(), set: *set }).collect(),
+        file: (*file).into(),
+        server_name: String::new(),
+        server: *server,
+    };
+    Rules { script: None, boots: boots.iter().enumerate().map(boot).collect(), no_override: true }
+}
+
+fn arrival(door: Door) -> Arrival<'static> {
+    Arrival { door, interface: "lan", router: ROUTER }
+}
+
+/// What a DISCOVER with these options is told, in one line.
+fn told(rules: &Rules, files: &[&str], options: &[(u8, &[u8])]) -> String {
+    let packet = discover(options);
+    let decision = decide(rules, &files, &arrival(Door::Proxy), &Request::read(&packet).unwrap());
+    match decision.outcome {
+        Ok(offer) => format!("{}@{}", offer.file, offer.server),
+        Err(silence) => silence.to_string(),
+    }
+}
+
+#[test]
+fn without_rules_the_customary_file_that_exists_is_offered() {
+    let none = rules(&[]);
+    let both: &[&str] = &["undionly.kpxe", "ipxe.efi", "shimx64.efi", "boot.ipxe"];
+    assert_eq!(told(&none, both, X64), "ipxe.efi@192.168.1.1");
+    assert_eq!(told(&none, both, BIOS), "undionly.kpxe@192.168.1.1");
+    assert_eq!(told(&none, both, IPXE), "boot.ipxe@192.168.1.1");
+    assert_eq!(told(&none, both, GPXE), "undionly.kpxe@192.168.1.1", "gPXE loads iPXE, which reads the script");
+    assert_eq!(told(&none, &["shimx64.efi"], X64), "shimx64.efi@192.168.1.1");
+    assert_eq!(told(&none, &["pxelinux.0", "undionly.kpxe"], IPXE), "pxelinux.0@192.168.1.1");
+    assert_eq!(told(&none, &["ipxe.efi"], &[(60, b"PXEClient"), (93, &[0, 11, 0, 7])]), "ipxe.efi@192.168.1.1");
+}
+
+#[test]
+fn silence_has_a_reason() {
+    let none = rules(&[]);
+    let no_file = told(&none, &["undionly.kpxe"], X64);
+    assert!(no_file.contains("snponly.efi, ipxe.efi"), "{no_file}");
+    assert!(told(&none, &["undionly.kpxe"], IPXE).contains("boot.ipxe, autoexec.ipxe, lpxelinux.0"));
+    assert_eq!(told(&none, &[], &[(60, b"MSFT 5.0")]), "did not ask to boot from the network");
+    assert!(told(&none, &[], &[(60, b"PXEClient")]).contains("did not say what it can run"));
+    assert!(told(&none, &[], HTTP).contains("needs a boot rule with an http:// URL"));
+}
+
+#[test]
+fn the_last_matching_tagged_rule_beats_all_untagged_ones() {
+    let files: &[&str] = &["a", "b", "c", "d"];
+    let lan: &[(&str, bool)] = &[("lan", true)];
+    let not_lan: &[(&str, bool)] = &[("lan", false)];
+    assert_eq!(told(&rules(&[(lan, "a", None), (lan, "b", None), (&[], "c", None)]), files, X64), "b@192.168.1.1");
+    assert_eq!(told(&rules(&[(&[], "a", None), (&[], "b", None), (not_lan, "c", None)]), files, X64), "b@192.168.1.1");
+}
+
+#[test]
+fn a_rule_without_its_file_falls_back_to_custom() {
+    let rule = rules(&[(&[], "missing.efi", None)]);
+    assert_eq!(told(&rule, &["ipxe.efi"], X64), "ipxe.efi@192.168.1.1");
+    assert!(told(&rule, &[], X64).contains("missing.efi, snponly.efi"));
+}
+
+#[test]
+fn another_servers_files_are_not_looked_for_here() {
+    assert_eq!(told(&rules(&[(&[], "x.efi", Some(ELSEWHERE))]), &[], X64), "x.efi@10.0.0.9");
+    assert_eq!(told(&rules(&[(&[], "", Some(ELSEWHERE))]), &[], X64), "snponly.efi@10.0.0.9");
+}
+
+#[test]
+fn ipxe_never_gets_its_own_binary_nor_a_url_it_cannot_fetch() {
+    let files: &[&str] = &["undionly.kpxe", "boot.ipxe"];
+    assert_eq!(told(&rules(&[(&[], "undionly.kpxe", None)]), files, IPXE), "boot.ipxe@192.168.1.1");
+    let mut url = rules(&[(&[], "http://10.0.0.9/ipxe.php?mac=${mac}", None)]);
+    assert_eq!(told(&url, files, IPXE), "http://10.0.0.9/ipxe.php?mac=${mac}@192.168.1.1");
+    assert!(told(&url, files, IPXE_WITHOUT_HTTP).contains("cannot fetch"));
+    assert_eq!(told(&url, files, BIOS), "undionly.kpxe@192.168.1.1", "a ROM knows no URL");
+    assert_eq!(told(&url, files, HTTP), "http://10.0.0.9/ipxe.php?mac=${mac}@192.168.1.1");
+    url = rules(&[]);
+    url.script = Some("http://10.0.0.9/menu".into());
+    assert_eq!(told(&url, files, IPXE), "http://10.0.0.9/menu@192.168.1.1");
+    assert_eq!(told(&url, files, BIOS), "undionly.kpxe@192.168.1.1");
+}
+
+#[test]
+fn only_a_discover_is_answered_on_port_67_and_only_request_and_inform_on_4011() {
+    for (door, answered) in [(Door::Proxy, &[1][..]), (Door::BootServer, &[3, 8])] {
+        for kind in 0..=20 {
+            let packet = message(kind, X64);
+            let request = Request::read(&packet).unwrap();
+            let decision = decide(&rules(&[]), &(&["ipxe.efi"] as &[&str]), &arrival(door), &request);
+            assert_eq!(decision.outcome.is_ok(), answered.contains(&kind), "{door:?} {kind}");
+        }
+    }
+}
+
+#[test]
+fn relayed_requests_are_left_alone() {
+    let mut packet = discover(X64);
+    packet[24..28].copy_from_slice(&[10, 0, 0, 1]);
+    let decision =
+        decide(&rules(&[]), &(&["ipxe.efi"] as &[&str]), &arrival(Door::Proxy), &Request::read(&packet).unwrap());
+    assert_eq!(decision.outcome, Err(Silence::Relayed(Ipv4Addr::new(10, 0, 0, 1))));
+}
+
+/// The reply that a message with these options gets.
+fn reply(rules: &Rules, door: Door, kind: u8, options: &[(u8, &[u8])]) -> Reply {
+    let mut packet = message(kind, options);
+    if door == Door::BootServer {
+        packet[12..16].copy_from_slice(&[192, 168, 1, 77]);
+    }
+    let request = Request::read(&packet).unwrap();
+    let files: &[&str] = &["ipxe.efi", "boot.ipxe"];
+    let decision = decide(rules, &files, &arrival(door), &request);
+    answer(rules, &arrival(door), &request, &decision.client.unwrap(), &decision.outcome.unwrap())
+}
+
+fn option(reply: &Reply, code: u8) -> Option<&[u8]> {
+    reply.options.get(OptionCode::from(code))
+}
+
+#[test]
+fn an_offer_has_the_shape_that_every_firmware_takes() {
+    let uuid = [7; 17];
+    let offer = reply(&rules(&[]), Door::Proxy, 1, &[X64, &[(97, &uuid)]].concat());
+    assert_eq!(offer.message_type, MessageType::Offer);
+    assert!(offer.broadcast && offer.yiaddr.is_unspecified());
+    assert_eq!((offer.siaddr, offer.sname.as_str(), offer.file.as_str()), (ROUTER, "192.168.1.1", "ipxe.efi"));
+    let codes: Vec<u8> = offer.options.iter().map(|(code, _)| code.into()).collect();
+    assert_eq!(codes, [54, 60, 97, 43]);
+    assert_eq!(option(&offer, 60), Some(&b"PXEClient"[..]));
+    assert_eq!(option(&offer, 97), Some(&uuid[..]));
+    assert_eq!(option(&offer, 43), Some(&[6, 1, 8, 10, 4, 0, b'P', b'X', b'E', 255][..]));
+}
+
+#[test]
+fn a_malformed_uuid_is_not_echoed() {
+    assert_eq!(option(&reply(&rules(&[]), Door::Proxy, 1, &[X64, &[(97, &[0; 16])]].concat()), 97), None);
+}
+
+#[test]
+fn ipxe_is_told_to_prefer_our_file() {
+    let offer = reply(&rules(&[]), Door::Proxy, 1, IPXE);
+    assert_eq!(offer.file, "boot.ipxe");
+    assert_eq!(option(&offer, 175), Some(&[1, 1, 1][..]));
+}
+
+#[test]
+fn http_boot_is_answered_as_http_client() {
+    let url = rules(&[(&[], "http://192.168.1.1/x.efi", None)]);
+    let offer = reply(&url, Door::Proxy, 1, HTTP);
+    assert_eq!(option(&offer, 60), Some(&b"HTTPClient"[..]));
+    assert_eq!(option(&offer, 67), Some(&b"http://192.168.1.1/x.efi"[..]));
+    assert_eq!(option(&offer, 43), None, "PXE's option has no meaning here");
+}
+
+#[test]
+fn the_boot_server_acknowledges_and_echoes_a_chosen_item() {
+    let plain = reply(&rules(&[]), Door::BootServer, 3, X64);
+    assert_eq!(plain.message_type, MessageType::Ack);
+    assert_eq!((plain.ciaddr, plain.yiaddr), (Ipv4Addr::new(192, 168, 1, 77), Ipv4Addr::UNSPECIFIED));
+    assert!(!plain.broadcast);
+    let chosen = reply(&rules(&[]), Door::BootServer, 3, &[X64, &[(43, &[71, 4, 0x80, 0, 0, 0, 255])]].concat());
+    assert_eq!((chosen.ciaddr, chosen.yiaddr), (Ipv4Addr::UNSPECIFIED, Ipv4Addr::new(192, 168, 1, 77)));
+    assert_eq!(option(&chosen, 43), Some(&[71, 4, 0x80, 0, 0, 0, 255][..]));
+}
+
+#[test]
+fn without_no_override_names_move_to_options_if_asked_for() {
+    let mut rules = rules(&[]);
+    rules.no_override = false;
+    let offer = reply(&rules, Door::Proxy, 1, X64);
+    assert_eq!(option(&offer, 66), Some(&b"192.168.1.1\0"[..]));
+    assert_eq!(option(&offer, 67), Some(&b"ipxe.efi\0"[..]));
+    assert!(offer.file.is_empty() && offer.sname.is_empty());
+    let unasked = reply(&rules, Door::Proxy, 1, &X64[..2]);
+    assert_eq!((option(&unasked, 67), unasked.file.as_str()), (None, "ipxe.efi"));
+    assert_eq!(reply(&rules, Door::Proxy, 1, IPXE).file, "boot.ipxe", "iPXE is spared");
+}
