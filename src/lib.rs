@@ -15,6 +15,11 @@
 //!                      ▼            config::uci       text ⇄ sections
 //!                     wire                            bytes ⇄ values
 //! ```
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::type_complexity)
+)]
+
 pub mod config;
 pub mod daemon;
 pub mod proxy;

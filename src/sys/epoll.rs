@@ -1,0 +1,56 @@
+//! Waiting for descriptors to become readable, or for a time to come.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use super::{owned_fd, succeeded};
+
+/// Descriptors reported by one wait; more wait for the next.
+const BATCH: usize = 64;
+
+/// A set of descriptors; one leaves it by being closed.
+#[derive(Debug)]
+pub struct Epoll {
+    fd: OwnedFd,
+}
+
+impl Epoll {
+    /// An empty set.
+    ///
+    /// # Errors
+    /// Only for want of descriptors or memory.
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: no pointers are involved.
+        Ok(Self { fd: owned_fd(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })? })
+    }
+
+    /// Reports `fd` under `token` whenever it is readable.
+    ///
+    /// # Errors
+    /// Only for want of memory, or when `fd` is in the set already.
+    pub fn add(&self, fd: impl AsFd, token: u64) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
+        // SAFETY: `event` outlives the call; the kernel copies it.
+        succeeded(unsafe {
+            libc::epoll_ctl(self.fd.as_raw_fd(), libc::EPOLL_CTL_ADD, fd.as_fd().as_raw_fd(), &raw mut event)
+        })
+    }
+
+    /// Waits until something is readable or `timeout` has passed; `None` waits for ever. Hands over the tokens.
+    pub fn wait(&self, timeout: Option<Duration>) -> io::Result<impl Iterator<Item = u64> + use<>> {
+        // Rounded up: to wake a moment early would mean to spin until the time has really come.
+        let milliseconds =
+            timeout.map_or(-1, |time| i32::try_from(time.as_micros().div_ceil(1000)).unwrap_or(i32::MAX));
+        let mut events = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
+        // SAFETY: the pointer and the count describe `events`, which outlives the call.
+        let count = unsafe { libc::epoll_wait(self.fd.as_raw_fd(), events.as_mut_ptr(), BATCH as i32, milliseconds) };
+        let count = match succeeded(count) {
+            Ok(()) => count as usize,
+            // SIGSTOP and SIGCONT, a debugger: nothing has happened.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            Err(error) => return Err(error),
+        };
+        Ok(events.into_iter().take(count).map(|event| event.u64))
+    }
+}
