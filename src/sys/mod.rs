@@ -6,6 +6,8 @@ pub mod filter;
 pub mod link;
 pub mod packet_socket;
 pub mod signals;
+pub mod transfer_socket;
+pub mod tree;
 pub mod udp;
 
 use std::io;

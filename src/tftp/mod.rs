@@ -10,6 +10,7 @@ pub mod path;
 pub mod session;
 mod timer;
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Instant;
 
@@ -71,6 +72,7 @@ impl TransferId {
 
 /// What becomes of a datagram that came to the server's port.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one lives on the stack, while one request is served")]
 pub enum Verdict<'a> {
     /// Open the file and [`start`](Table::start).
     Serve(Order<'a>),
@@ -137,7 +139,9 @@ impl Refused {
             Self::Mode => (ErrorCode::ILLEGAL_OPERATION, "unknown mode"),
             Self::Name(PathError::Empty) => (ErrorCode::FILE_NOT_FOUND, "not a file"),
             Self::Name(PathError::TooLong) => (ErrorCode::FILE_NOT_FOUND, "name too long"),
-            Self::Name(PathError::Upwards | PathError::ControlByte) => (ErrorCode::ACCESS_VIOLATION, "name not allowed"),
+            Self::Name(PathError::Upwards | PathError::ControlByte) => {
+                (ErrorCode::ACCESS_VIOLATION, "name not allowed")
+            }
         }
     }
 }
@@ -157,6 +161,19 @@ pub enum Ignored {
     Full,
     /// The client's host has its share of them.
     HostFull,
+}
+
+impl fmt::Display for Ignored {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Malformed => "no TFTP packet",
+            Self::Stray => "belongs to no transfer",
+            Self::ServerPort => "comes from a server's port",
+            Self::Repeated => "request repeated, is being served",
+            Self::Full => "too many transfers",
+            Self::HostFull => "too many transfers of this host",
+        })
+    }
 }
 
 impl<R> Table<R> {

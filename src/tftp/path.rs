@@ -96,6 +96,17 @@ impl fmt::Display for SafePath {
     }
 }
 
+impl fmt::Display for PathError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Empty => "it names no file",
+            Self::TooLong => "its name is too long",
+            Self::Upwards => "its name leads upwards",
+            Self::ControlByte => "its name contains a control byte",
+        })
+    }
+}
+
 fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.split(|byte| matches!(byte, b'/' | b'\\')).filter(|component| !matches!(*component, b"" | b"."))
 }

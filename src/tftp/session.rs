@@ -142,9 +142,8 @@ impl Session {
     pub fn on_packet(&mut self, now: Instant, payload: &[u8]) -> Action {
         match Packet::read(payload) {
             Ok(Packet::Ack { block }) => self.on_ack(now, block),
-            Ok(Packet::Error { error_code, .. }) if self.negotiating && error_code == ErrorCode::OPTION_NEGOTIATION => {
-                Action::End(End::Probe)
-            }
+            // EDK2 says 8, others what they like: whoever stops here has learned what it wanted.
+            Ok(Packet::Error { .. }) if self.negotiating => Action::End(End::Probe),
             Ok(Packet::Error { error_code, .. }) => Action::End(End::Aborted(error_code)),
             // Nothing else belongs here, and an ERROR in return could set two servers on each other.
             Ok(_) | Err(_) => Action::Wait,
@@ -170,8 +169,8 @@ impl Session {
     }
 
     /// The client's host says that nobody listens at the port any longer.
-    pub fn on_unreachable(&self) -> Action {
-        Action::End(if self.is_all_sent() { End::Unconfirmed } else { End::Gone })
+    pub fn on_unreachable(&self) -> End {
+        if self.is_all_sent() { End::Unconfirmed } else { End::Gone }
     }
 
     /// Netascii has come to the file's end with block `number`.

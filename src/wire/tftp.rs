@@ -127,10 +127,9 @@ impl<'a> Packet<'a> {
         Ok(match opcode {
             opcode::RRQ => Self::ReadRequest(Request::read(payload.get(field::FILENAME).unwrap_or_default())?),
             opcode::WRQ => Self::WriteRequest,
-            opcode::DATA => Self::Data {
-                block: number(payload, field::BLOCK)?,
-                data: payload.get(field::DATA).unwrap_or_default(),
-            },
+            opcode::DATA => {
+                Self::Data { block: number(payload, field::BLOCK)?, data: payload.get(field::DATA).unwrap_or_default() }
+            }
             opcode::ACK => Self::Ack { block: number(payload, field::BLOCK)? },
             opcode::ERROR => {
                 let text = payload.get(field::ERR_MSG).unwrap_or_default();
