@@ -15,9 +15,12 @@
 //!                      ▼            config::uci       text ⇄ sections
 //!                     wire                            bytes ⇄ values
 //! ```
+#![warn(missing_docs)]
+#![cfg_attr(test, allow(clippy::type_complexity, reason = "tables of cases"))]
+// On a router a panic is an outage. Tests may.
 #![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::type_complexity)
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable)
 )]
 
 pub mod commands;
