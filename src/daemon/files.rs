@@ -3,6 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 
 use crate::config;
+use crate::proxy::BootFiles;
 use crate::sys::tree::{Refused, ServedFile, Tree};
 use crate::tftp::path::SafePath;
 
@@ -33,9 +34,10 @@ impl Files {
             (result, _) => result,
         }
     }
+}
 
-    /// True when a client that asks for `name` would be served.
-    pub fn exists(&self, name: &[u8]) -> bool {
-        SafePath::new(name, self.root()).is_ok_and(|path| self.open(&path).is_ok())
+impl BootFiles for Files {
+    fn has(&self, name: &str) -> bool {
+        SafePath::new(name.as_bytes(), self.root()).is_ok_and(|path| self.open(&path).is_ok())
     }
 }

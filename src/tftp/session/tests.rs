@@ -116,21 +116,50 @@ fn the_oack_is_acknowledged_with_0_and_nothing_else() {
 }
 
 #[test]
-fn an_ack_from_inside_a_window_begins_it_anew_once_in_a_round_trip() {
+fn an_ack_from_inside_a_window_begins_it_anew() {
+    let mut play = Play::running(100, 8);
+    assert_eq!(play.pass(MS).ack(8), window(9, 16));
+    assert_eq!(play.pass(MS).ack(11), window(12, 19));
+    assert_eq!(play.session.resent(), 5);
+    // What was under way meanwhile makes the client say the same again.
+    assert_eq!(play.ack(11), Action::Wait);
+    assert_eq!(play.ack(11), Action::Wait);
+    // A second loss, in what was never sent before.
+    assert_eq!(play.pass(MS).ack(17), window(18, 25));
+    assert_eq!(play.pass(MS).ack(25), window(26, 33));
+    assert_eq!(play.session.resent(), 5 + 2);
+}
+
+#[test]
+fn an_ack_that_may_be_about_a_second_copy_is_looked_into() {
     let mut play = Play::running(100, 8);
     assert_eq!(play.pass(MS).ack(3), window(4, 11));
-    assert_eq!(play.session.resent(), 5);
-    // What was under way meanwhile.
-    assert_eq!(play.ack(3), Action::Wait);
-    assert_eq!(play.ack(3), Action::Wait);
-    // Progress that cannot be due to what was sent again: noted, and believed two round trips later.
-    assert_eq!(play.ack(5), Action::Wait);
-    assert_eq!(play.expire(), (2, window(6, 13)));
-    // A second loss a round trip later.
-    assert_eq!(play.pass(MS).ack(8), window(9, 16));
-    assert_eq!(play.pass(MS).ack(16), window(17, 24));
-    // Nothing is left of the suspicion.
-    assert_eq!(play.expire(), (20, window(17, 24)));
+    // Blocks up to 8 have been sent twice.
+    assert_eq!(play.pass(MS).ack(5), Action::Wait);
+    assert_eq!(play.expire(), (1, window(11, 11)));
+    // Nothing was lost.
+    assert_eq!(play.pass(MS).ack(11), window(12, 19));
+    assert_eq!(play.expire(), (20, window(19, 19)));
+
+    let mut play = Play::running(100, 8);
+    assert_eq!(play.pass(MS).ack(3), window(4, 11));
+    assert_eq!(play.pass(MS).ack(5), Action::Wait);
+    assert_eq!(play.expire(), (1, window(11, 11)));
+    // Block 6 was lost again.
+    assert_eq!(play.pass(MS).ack(5), window(6, 13));
+}
+
+#[test]
+fn a_repeated_ack_a_round_trip_later_tells_of_the_loss_of_a_windows_first_block() {
+    let mut play = Play::running(100, 4);
+    assert_eq!(play.ack(0), Action::Wait);
+    assert_eq!(play.pass(MS).ack(0), window(1, 4));
+    // Of the window's other blocks.
+    assert_eq!(play.ack(0), Action::Wait);
+    assert_eq!(play.pass(MS).ack(0), Action::Wait);
+    // In lock-step there are none.
+    let mut play = Play::running(100, 1);
+    assert_eq!(play.pass(MS).ack(0), Action::Wait);
 }
 
 #[test]
@@ -151,10 +180,11 @@ fn a_client_that_acknowledges_every_block_of_a_window_gets_few_of_them_twice() {
 #[test]
 fn what_is_not_answered_is_sent_again() {
     let mut play = Play::running(100, 4);
-    assert_eq!(play.expire(), (20, window(1, 4)));
+    assert_eq!(play.expire(), (20, window(4, 4)));
     assert_eq!(play.expire(), (40, window(1, 4)));
-    assert_eq!(play.session.resent(), 8);
-    assert_eq!(play.ack(2), window(3, 6));
+    assert_eq!(play.expire(), (80, window(1, 4)));
+    assert_eq!(play.session.resent(), 1 + 4 + 4);
+    assert_eq!(play.ack(4), window(5, 8));
     assert_eq!(play.session.on_deadline(play.now), Action::Wait);
 }
 
@@ -236,9 +266,16 @@ fn an_error_ends_it() {
 #[test]
 fn other_packets_are_overlooked() {
     let mut play = Play::running(100, 4);
-    for packet in
-        [&b""[..], b"\0", b"\0\x01x\0octet\0", b"\0\x02x\0octet\0", b"\0\x03\0\x01x", b"\0\x04\0", b"\0\x06", b"\xff\xff"]
-    {
+    for packet in [
+        &b""[..],
+        b"\0",
+        b"\0\x01x\0octet\0",
+        b"\0\x02x\0octet\0",
+        b"\0\x03\0\x01x",
+        b"\0\x04\0",
+        b"\0\x06",
+        b"\xff\xff",
+    ] {
         assert_eq!(play.session.on_packet(play.now, packet), Action::Wait, "{}", packet.escape_ascii());
     }
 }
