@@ -127,9 +127,15 @@ impl<'t> Cursor<'t> {
 
     /// The next argument, which must not be empty.
     pub fn required(&mut self, expected: &'static str) -> Step<Piece> {
+        self.skip_spaces();
+        let first = self.peek();
         let argument = self.argument()?;
         if argument.bytes.is_empty() {
-            let found = if self.peek().is_none() { "the end of the line" } else { "nothing" };
+            let found = match first {
+                Some(b'\'' | b'"') => "empty quotes",
+                Some(b';') => "a ;",
+                _ => "the end of the line",
+            };
             return Err(argument.thing(found, expected));
         }
         Ok(argument)
