@@ -1,3 +1,5 @@
-//! What each word of the command line does.
+//! What the command line can be told to do, one file a command.
 
 pub mod check;
+mod logger;
+pub mod run;

@@ -126,8 +126,7 @@ pub fn parse(text: &[u8]) -> (Package, Vec<SyntaxError>) {
     }
     while errors.len() < MAX_ERRORS && parser.cursor.next_command() {
         if let Err(error) = parser.line() {
-            errors.push(error);
-            parser.cursor.recover();
+            errors.push(parser.cursor.recover(error));
         }
     }
     (parser.package, errors)

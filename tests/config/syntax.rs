@@ -24,7 +24,7 @@ const ERRORS: &[(&str, &[&str])] = &[
     ),
     (
         "config a\noption x 'y\noption z 'one two'\noption w 1\n",
-        &["3:15 'two\noption', the end of the line (a quote opened in line 2 runs on over lines)"],
+        &["3:18 a quote without end, a closing ' (a quote opened in line 2 runs on over lines)"],
     ),
     // What stands in a section that was refused is read for its form only.
     (

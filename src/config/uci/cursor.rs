@@ -1,7 +1,5 @@
 //! Walks over UCI text: words, arguments, quotes and comments, byte by byte as libuci's `file.c` takes them.
 
-use std::borrow::Cow;
-
 use super::{Found, SyntaxError};
 
 /// What was read, or why it can't be.
@@ -77,12 +75,17 @@ impl<'t> Cursor<'t> {
     }
 
     /// After an error: goes on behind what was read, or, since a quote that was not closed swallows good lines, behind
-    /// the line in which the first one over several lines was opened.
-    pub fn recover(&mut self) {
+    /// the line in which the first one over several lines was opened. The error then says so.
+    pub fn recover(&mut self, mut error: SyntaxError) -> SyntaxError {
         if let Some((line, next_start)) = self.quote_over_lines {
+            if error.line > line {
+                let hint = [&error.expected, " (a quote opened in line ", &line.to_string(), " runs on over lines)"];
+                error.expected = hint.concat().into();
+            }
             self.line = line;
             self.end = next_start;
         }
+        error
     }
 
     fn peek(&self) -> Option<u8> {
@@ -235,15 +238,7 @@ impl<'t> Cursor<'t> {
         if extra.bytes.is_empty() {
             return Ok(());
         }
-        let expected = match self.quote_over_lines {
-            Some((line, _)) if line < self.line => {
-                ["the end of the line (a quote opened in line ", &line.to_string(), " runs on over lines)"]
-                    .concat()
-                    .into()
-            }
-            _ => Cow::Borrowed("the end of the line, or quotes around a value with spaces"),
-        };
-        Err(SyntaxError { expected, ..extra.error(extra.bytes.clone(), "") })
+        Err(extra.error(extra.bytes.clone(), "the end of the line, or quotes around a value with spaces"))
     }
 }
 
