@@ -18,8 +18,8 @@ const MAX_ADDRESSES: usize = 8;
 pub struct Device {
     /// The kernel's number for it; a device that is created anew gets another.
     pub ifindex: u32,
-    /// Up, and for a bridge or cable: connected.
-    pub running: bool,
+    /// Switched on (`IFF_UP`); a bridge without any machine on it is up all the same.
+    pub up: bool,
     /// Its hardware address; `None` if it isn't Ethernet.
     pub mac: Option<Mac>,
     /// The largest IP packet that it carries, in bytes.
@@ -65,8 +65,7 @@ pub fn device(name: &str) -> io::Result<Option<Device>> {
                 None => return Ok(None),
             },
         };
-        device.running =
-            entry.ifa_flags & (libc::IFF_UP | libc::IFF_RUNNING) as u32 == (libc::IFF_UP | libc::IFF_RUNNING) as u32;
+        device.up = entry.ifa_flags & libc::IFF_UP as u32 != 0;
         // SAFETY: ifa_addr isn't null, and the family says which structure it points to.
         match i32::from(unsafe { (*entry.ifa_addr).sa_family }) {
             libc::AF_INET => {
@@ -93,7 +92,7 @@ fn look_up(name: &CStr) -> io::Result<Option<Device>> {
         return Ok(None);
     }
     let mtu = mtu(name)?;
-    Ok(Some(Device { ifindex, running: false, mac: None, mtu, addresses: heapless::Vec::new() }))
+    Ok(Some(Device { ifindex, up: false, mac: None, mtu, addresses: heapless::Vec::new() }))
 }
 
 fn mtu(name: &CStr) -> io::Result<u16> {

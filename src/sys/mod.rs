@@ -5,7 +5,9 @@ pub mod epoll;
 pub mod filter;
 pub mod link;
 pub mod packet_socket;
+pub mod port_owner;
 pub mod signals;
+pub mod stdout;
 pub mod udp;
 
 use std::io;

@@ -1,0 +1,4 @@
+//! What the command line can be told to do, one file a command.
+
+mod logger;
+pub mod run;

@@ -1,0 +1,170 @@
+//! The networks that are served: each waits for its device, opens it when it is usable, and notices when it changes.
+
+use std::io;
+use std::net::Ipv4Addr;
+
+use log::{info, warn};
+
+use crate::config::Interface;
+use crate::sys::epoll::Epoll;
+use crate::sys::link::{self, Address, Device};
+use crate::sys::packet_socket::PacketSocket;
+use crate::wire::frame::Mac;
+
+/// A served network.
+#[derive(Debug)]
+pub struct Link {
+    /// Its names.
+    pub interface: Interface,
+    /// What its frames are reported under.
+    pub token: u64,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Not usable now, and why; empty before the first look.
+    Waiting(&'static str),
+    /// In service.
+    Ready(Ready),
+}
+
+/// An open device.
+#[derive(Debug)]
+pub struct Ready {
+    /// Hears and sends frames.
+    pub socket: PacketSocket,
+    /// Our hardware address there.
+    pub mac: Mac,
+    /// Our address there: what clients are told to turn to.
+    pub router: Ipv4Addr,
+    device: Device,
+}
+
+impl Ready {
+    /// The kernel's number for the device.
+    pub fn ifindex(&self) -> u32 {
+        self.device.ifindex
+    }
+
+    /// The largest IP packet, in bytes.
+    pub fn mtu(&self) -> u16 {
+        self.device.mtu
+    }
+
+    /// True when `address` is on one of the device's networks.
+    pub fn reaches(&self, address: Ipv4Addr) -> bool {
+        self.device.addresses.iter().any(|own| own.reaches(address))
+    }
+}
+
+impl Link {
+    /// A link that has not looked at its device yet.
+    pub fn new(interface: Interface, token: u64) -> Self {
+        Self { interface, token, state: State::Waiting("") }
+    }
+
+    /// The open device, if it is usable.
+    pub fn ready(&self) -> Option<&Ready> {
+        match &self.state {
+            State::Ready(ready) => Some(ready),
+            State::Waiting(_) => None,
+        }
+    }
+
+    /// Looks at the device as it is now, and says what has changed. Frames are reported to `epoll`.
+    pub fn refresh(&mut self, epoll: &Epoll) {
+        let name = &self.interface.device;
+        let seen = match link::device(name) {
+            Ok(seen) => seen,
+            Err(error) => {
+                warn!("{name}: cannot be looked at: {error}");
+                return;
+            }
+        };
+        match usable(seen) {
+            Err(why) => self.wait_because(why),
+            Ok(usable) => self.use_device(usable, epoll),
+        }
+    }
+
+    fn wait_because(&mut self, why: &'static str) {
+        if !matches!(self.state, State::Waiting(known) if known == why) {
+            warn!("{}: {why}; waiting", self.interface.device);
+            self.state = State::Waiting(why);
+        }
+    }
+
+    fn use_device(&mut self, (device, mac, address): (Device, Mac, Address), epoll: &Epoll) {
+        let router = address.ip;
+        match &mut self.state {
+            State::Ready(ready) if ready.device == device => {}
+            // The same device with another address: the socket is bound to the device and stays good.
+            State::Ready(ready) if ready.device.ifindex == device.ifindex => {
+                if ready.router != router {
+                    info!("{}: address is {router} now, was {}", self.interface.device, ready.router);
+                }
+                (ready.device, ready.mac, ready.router) = (device, mac, router);
+            }
+            _ => match open(&device, epoll, self.token) {
+                Ok(socket) => {
+                    info!("{}: listening for network boot clients, our address is {router}", self.interface.device);
+                    self.state = State::Ready(Ready { socket, mac, router, device });
+                }
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    self.wait_because("packet sockets need root or CAP_NET_RAW");
+                }
+                // The device went while we looked; word of it is on its way.
+                Err(_) => self.wait_because("cannot be opened"),
+            },
+        }
+    }
+}
+
+/// What a device needs before it can be served.
+fn usable(device: Option<Device>) -> Result<(Device, Mac, Address), &'static str> {
+    let device = device.ok_or("no such device")?;
+    if !device.up {
+        return Err("is down");
+    }
+    let mac = device.mac.ok_or("is not an Ethernet device")?;
+    let address = *device.addresses.first().ok_or("has no IPv4 address")?;
+    Ok((device, mac, address))
+}
+
+fn open(device: &Device, epoll: &Epoll, token: u64) -> io::Result<PacketSocket> {
+    let socket = PacketSocket::open(device.ifindex)?;
+    epoll.add(&socket, token)?;
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_needs_to_be_up_and_ethernet_and_to_have_an_address() {
+        let address = Address { ip: Ipv4Addr::new(192, 168, 1, 1), mask: Ipv4Addr::new(255, 255, 255, 0) };
+        let good = Device {
+            ifindex: 7,
+            up: true,
+            mac: Some(Mac([2, 0, 0, 0, 0, 1])),
+            mtu: 1500,
+            addresses: heapless::Vec::from_array([address]),
+        };
+        assert!(usable(Some(good.clone())).is_ok());
+        let because = |device| usable(device).unwrap_err();
+        assert_eq!(because(None), "no such device");
+        assert_eq!(because(Some(Device { up: false, ..good.clone() })), "is down");
+        assert_eq!(because(Some(Device { mac: None, ..good.clone() })), "is not an Ethernet device");
+        assert_eq!(because(Some(Device { addresses: heapless::Vec::new(), ..good })), "has no IPv4 address");
+    }
+
+    #[test]
+    fn a_device_that_is_not_there_is_waited_for() {
+        let interface = Interface { name: "lan".into(), device: "no-such-dev".into() };
+        let mut link = Link::new(interface, 0);
+        link.refresh(&Epoll::new().unwrap());
+        assert!(link.ready().is_none());
+    }
+}

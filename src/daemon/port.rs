@@ -1,0 +1,77 @@
+//! A UDP port that we want: opened when it can be had, asked for again when it matters.
+
+use std::io;
+
+use log::{info, warn};
+
+use crate::sys::epoll::Epoll;
+use crate::sys::port_owner;
+use crate::sys::udp::UdpListener;
+
+/// A wanted port.
+#[derive(Debug)]
+pub struct Port {
+    number: u16,
+    purpose: &'static str,
+    without_it: &'static str,
+    token: u64,
+    listener: Option<UdpListener>,
+    /// The error that was last complained of; it isn't said twice.
+    trouble: Option<io::ErrorKind>,
+}
+
+impl Port {
+    /// A port for `purpose`, not opened yet; `without_it` says what goes on when it can't be had.
+    pub fn new(number: u16, purpose: &'static str, without_it: &'static str, token: u64) -> Self {
+        Self { number, purpose, without_it, token, listener: None, trouble: None }
+    }
+
+    /// The open port.
+    pub fn listener(&self) -> Option<&UdpListener> {
+        self.listener.as_ref()
+    }
+
+    /// Opens the port unless it is open; says once if it can't be had, and says so when it can again.
+    pub fn open(&mut self, epoll: &Epoll) {
+        if self.listener.is_some() {
+            return;
+        }
+        let opened = UdpListener::bind(self.number).and_then(|listener| {
+            epoll.add(&listener, self.token)?;
+            Ok(listener)
+        });
+        match opened {
+            Ok(listener) => {
+                if self.trouble.take().is_some() {
+                    info!("port {} is free now: {} started", self.number, self.purpose);
+                }
+                self.listener = Some(listener);
+            }
+            Err(error) => self.complain(&error),
+        }
+    }
+
+    /// Closes the port, because it is no longer wanted.
+    pub fn close(&mut self) {
+        self.listener = None;
+        self.trouble = None;
+    }
+
+    fn complain(&mut self, error: &io::Error) {
+        if self.trouble == Some(error.kind()) {
+            return;
+        }
+        self.trouble = Some(error.kind());
+        let Self { number, purpose, without_it, .. } = self;
+        match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                let owner = port_owner::name(*number).unwrap_or_else(|| "another program".to_owned());
+                warn!("port {number} is taken by {owner}: no {purpose}; {without_it}");
+            }
+            io::ErrorKind::PermissionDenied => {
+                warn!("port {number} needs root or CAP_NET_BIND_SERVICE: no {purpose}; {without_it}");
+            }
+            _ => warn!("port {number}: {error}: no {purpose}; {without_it}"),
+        }
+    }
+}

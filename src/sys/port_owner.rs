@@ -1,0 +1,57 @@
+//! Who holds a UDP port, as far as `/proc` tells; for messages only.
+
+use std::fs;
+use std::path::Path;
+
+/// The program that is bound to UDP port `port`, as `name (process id)`; `None` if it can't be known, which without
+/// root is the usual case.
+pub fn name(port: u16) -> Option<String> {
+    let table = fs::read_to_string("/proc/net/udp").ok()?;
+    let inodes: Vec<&str> = table.lines().skip(1).filter_map(|line| inode_of(line, port)).collect();
+    let processes = fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path());
+    processes.filter(|process| inodes.iter().any(|inode| holds_socket(process, inode))).find_map(|process| {
+        // Besides processes there are links to our own, such as "self".
+        let pid: u32 = process.file_name()?.to_str()?.parse().ok()?;
+        let command = fs::read_to_string(process.join("comm")).ok()?;
+        Some(format!("{} (process {pid})", command.trim()))
+    })
+}
+
+/// A line of proc(5)'s `/proc/net/udp`: number, local address:port in hex, …, inode as the tenth field.
+fn inode_of(line: &str, port: u16) -> Option<&str> {
+    let mut fields = line.split_ascii_whitespace();
+    let (_, local_port) = fields.nth(1)?.rsplit_once(':')?;
+    if u16::from_str_radix(local_port, 16) != Ok(port) {
+        return None;
+    }
+    fields.nth(7)
+}
+
+fn holds_socket(process: &Path, inode: &str) -> bool {
+    let Ok(descriptors) = fs::read_dir(process.join("fd")) else { return false };
+    let wanted = format!("socket:[{inode}]");
+    descriptors.flatten().any(|entry| fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() == &*wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket;
+
+    #[test]
+    fn a_line_names_its_inode() {
+        let line =
+            "  77: 00000000:0045 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4711 2 0 0";
+        assert_eq!(inode_of(line, 69), Some("4711"));
+        assert_eq!(inode_of(line, 67), None);
+        assert_eq!(inode_of("", 69), None);
+        assert_eq!(inode_of("a b:c", 69), None);
+    }
+
+    #[test]
+    fn we_find_ourselves() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let owner = name(socket.local_addr().unwrap().port()).unwrap();
+        assert!(owner.contains(&std::process::id().to_string()), "{owner}");
+    }
+}
