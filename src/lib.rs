@@ -20,6 +20,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::type_complexity)
 )]
 
+pub mod commands;
 pub mod config;
 pub mod daemon;
 pub mod proxy;

@@ -1,8 +1,26 @@
 //! What the service runs by: typed values, each with its default, and where each was written.
 
+//!
+//! Text becomes sections in [`uci`], sections become checked values in [`load`] by the table of [`options`], and all that
+//! is wrong on the way is a [`Diagnostic`]. Only [`files`] touches the file system.
+
+pub mod boot;
+pub mod diagnostic;
+pub mod files;
+mod hosts;
+pub mod load;
+mod network;
+pub mod options;
+mod section;
+pub mod uci;
+
+use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::rc::Rc;
+
+pub use diagnostic::{Diagnostic, Severity};
+pub use load::{Overrides, load};
 
 /// Everything `upxe run` needs to know; made by [`load`](crate::config) from the files in `/etc/config`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,4 +101,11 @@ pub struct Origin {
     pub file: Rc<str>,
     /// First line of the setting, from 1; 0 for the command line and for defaults.
     pub line: u32,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if self.line > 0 { write!(f, ":{}", self.line) } else { Ok(()) }
+    }
 }

@@ -47,11 +47,6 @@ impl Ready {
         self.device.ifindex
     }
 
-    /// The largest IP packet, in bytes.
-    pub fn mtu(&self) -> u16 {
-        self.device.mtu
-    }
-
     /// True when `address` is on one of the device's networks.
     pub fn reaches(&self, address: Ipv4Addr) -> bool {
         self.device.addresses.iter().any(|own| own.reaches(address))

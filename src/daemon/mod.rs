@@ -4,6 +4,8 @@
 //! it from its socket, [`Request::read`] checks it, [`proxy::decide`] chooses, [`proxy::answer`] builds the reply,
 //! [`reply::write`] makes bytes of it, and the same door sends them. TFTP goes through [`transfers`].
 
+pub mod files;
+mod frames;
 mod links;
 mod port;
 mod report;
@@ -34,7 +36,7 @@ const FRAME_LEN: usize = 2048;
 /// Datagrams taken from one socket before the others get their turn.
 const BURST: usize = 16;
 
-/// What the epoll tokens stand for; links follow from [`token::FIRST_LINK`], transfers from [`transfers::FIRST_TOKEN`].
+/// What the epoll tokens stand for; links follow from [`token::FIRST_LINK`], transfers have tokens of their own kind.
 mod token {
     pub const SIGNALS: u64 = 0;
     pub const LINK_WATCH: u64 = 1;
@@ -129,7 +131,7 @@ impl Daemon {
             }
             token::BOOT_SERVER => self.on_boot_server(),
             token::TFTP => self.on_tftp(now),
-            transfers::FIRST_TOKEN.. => self.transfers.on_ready(token, now),
+            _ if Transfers::owns(token) => self.transfers.on_ready(now, token),
             token::FIRST_LINK.. => self.on_frames(token),
             _ => {}
         }
@@ -223,10 +225,7 @@ impl Daemon {
             let Some(listener) = self.tftp.listener() else { return };
             let Some((received, payload)) = receive(listener, &mut buffer) else { return };
             match self.link_of(&received) {
-                Ok((_, ready)) => {
-                    let mtu = ready.mtu();
-                    self.transfers.on_request(now, &self.epoll, listener, &received, mtu, payload);
-                }
+                Ok(_) => self.transfers.on_request(now, &self.epoll, payload, &received),
                 Err(silence) => report::dropped("port 69", &silence),
             }
         }
