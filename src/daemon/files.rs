@@ -34,7 +34,6 @@ impl Files {
             (result, _) => result,
         }
     }
-
 }
 
 impl BootFiles for Files {

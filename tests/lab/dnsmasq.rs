@@ -38,7 +38,7 @@ impl Dnsmasq {
         let from = self.log.end();
         let config = self.config.to_string_lossy();
         // OpenWrt's dnsmasq.init: `dnsmasq -C /var/etc/dnsmasq.conf.<section> -k -x <pid file>`.
-        let command = ["dnsmasq", "-C", &config, "-k", "-x", "/dev/null"];
+        let command = ["dnsmasq", "-C", &config, "-k", "-x", &format!("{config}.pid")];
         self.process = Some(Process::start(&self.namespace, &command, &self.log));
         self.log.expect(from, READY, PATIENCE);
     }
@@ -78,18 +78,15 @@ fn configuration(lans: &[&Lan], run: &Path) -> String {
 /// Plays OpenWrt's odhcpd, of which the clients need one thing: without a router advertisement iPXE waits 15 seconds
 /// for one before it goes on. A second dnsmasq that does nothing else; it opens neither port 53 nor port 67.
 pub fn advertise_router(lan: &Lan, run: &Path) -> Process {
-    let command = [
-        "dnsmasq",
-        "--conf-file=/dev/null",
-        "--port=0",
-        "--bind-dynamic",
-        "--enable-ra",
-        &format!("--interface={}", lan.bridge),
-        &format!("--dhcp-range=::,constructor:{},ra-only", lan.bridge),
-        "--log-facility=-",
-        "-k",
-        "-x",
-        "/dev/null",
-    ];
-    Process::start(&lan.router.name, &command, &Journal::new("advertisements", run, None))
+    let config = run.join("advertisements.conf");
+    let bridge = lan.bridge;
+    files::write(
+        &config,
+        &format!("port=0\nbind-dynamic\ninterface={bridge}\nenable-ra\ndhcp-range=::,constructor:{bridge},ra-only\n"),
+    );
+    let config = config.to_string_lossy();
+    let command = ["dnsmasq", "-C", &config, "-k", "-x", &format!("{config}.pid"), "--log-facility=-"];
+    let process = Process::start(&lan.router.name, &command, &Journal::new("advertisements", run, None));
+    process.log.expect(0, &["router advertisement enabled"], PATIENCE);
+    process
 }
