@@ -29,10 +29,10 @@ pub const OFFER: u8 = 2;
 pub const ACK: u8 = 5;
 
 /// How long one packet's answer may take; nothing in the lab is farther away than a bridge.
-const ANSWER: Duration = Duration::from_millis(400);
+pub const ANSWER: Duration = Duration::from_millis(400);
 
 /// What a client says it is.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum Kind {
     /// Firmware of an architecture.
     Pxe(u16),
@@ -84,27 +84,31 @@ impl Client<'_> {
         colons(&self.mac)
     }
 
-    /// Broadcasts a DISCOVER and collects every answer that comes within `listen`.
-    pub fn discover(&self, kind: Kind, listen: Duration) -> Vec<Reply> {
+    /// Broadcasts a DISCOVER and collects the answers that come within `patience`, up to one that is `enough`.
+    pub fn discover(&self, kind: Kind, patience: Duration, enough: impl Fn(&Reply) -> bool + Send) -> Vec<Reply> {
         let message = self.message(DISCOVER, kind, Ipv4Addr::UNSPECIFIED);
         let frame = self.broadcast_frame(&message);
         self.lan.client.inside(|| {
             let socket = sys::packet_socket("eth0").expect("a packet socket for the client");
             socket.send(&frame).expect("sending a DISCOVER");
-            let deadline = Instant::now() + listen;
-            let replies = std::iter::from_fn(|| next_reply(&socket, deadline));
-            replies.filter(|reply| message[4..8] == reply.xid).collect()
+            let deadline = Instant::now() + patience;
+            let mut replies = Vec::new();
+            while !replies.last().is_some_and(&enough) {
+                let Some(reply) = next_reply(&socket, deadline) else { break };
+                replies.extend(Some(reply).filter(|reply| message[4..8] == reply.xid));
+            }
+            replies
         })
     }
 
     /// Asks the boot server, as firmware with the address of the LAN's client does after its lease.
-    pub fn ask_boot_server(&self, kind: Kind) -> io::Result<Reply> {
+    pub fn ask_boot_server(&self, router: Ipv4Addr, kind: Kind) -> io::Result<Reply> {
         let address = self.lan.address(2);
         let message = self.message(REQUEST, kind, address);
         self.lan.client.inside(|| {
             let socket = UdpSocket::bind((address, 68))?;
             socket.set_read_timeout(Some(ANSWER))?;
-            socket.send_to(&message, (self.lan.address(1), 4011))?;
+            socket.send_to(&message, (router, 4011))?;
             let mut buffer = [0; 2048];
             loop {
                 let (length, from) = socket.recv_from(&mut buffer)?;
@@ -117,14 +121,14 @@ impl Client<'_> {
     }
 
     /// Reads a file by TFTP, without options (RFC 1350).
-    pub fn read_file(&self, name: &str) -> io::Result<Vec<u8>> {
+    pub fn read_file(&self, router: Ipv4Addr, name: &str) -> io::Result<Vec<u8>> {
         const DATA: [u8; 2] = [0, 3];
         const ACK: [u8; 2] = [0, 4];
         let request = [&[0, 1], name.as_bytes(), b"\0octet\0"].concat();
         self.lan.client.inside(|| {
             let socket = UdpSocket::bind((self.lan.address(2), 0))?;
             socket.set_read_timeout(Some(ANSWER))?;
-            socket.send_to(&request, (self.lan.address(1), 69))?;
+            socket.send_to(&request, (router, 69))?;
             let (mut file, mut packet) = (Vec::new(), [0; 516]);
             loop {
                 let (length, from) = socket.recv_from(&mut packet)?;

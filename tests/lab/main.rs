@@ -26,6 +26,8 @@ mod journal;
 mod loaders;
 mod net;
 mod process;
+mod resilience;
+mod service;
 mod sys;
 mod upxe;
 mod vm;

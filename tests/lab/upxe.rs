@@ -68,7 +68,7 @@ fn program() -> PathBuf {
 
 /// `/etc/config/upxe` for `lans`.
 pub fn settings(lans: &[&Lan], tftp: &Path) -> String {
-    let mut text = String::from("config upxe 'main'\n\toption enabled '1'\n\toption enable_tftp '1'\n");
+    let mut text = String::from("config upxe 'main'\n\toption enabled '1'\n\toption log_level 'debug'\n");
     text += &format!("\toption tftp_root '{}'\n", tftp.display());
     for lan in lans {
         text += &format!("\tlist interface '{}'\n", logical_name(lan));
