@@ -2,3 +2,4 @@
 
 pub mod check;
 mod logger;
+pub mod run;
