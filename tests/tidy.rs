@@ -18,7 +18,8 @@ const LAYERS: &[(&str, &[&str])] = &[
 const FITS_IN_THE_HEAD: usize = 550;
 
 /// What only the shell may touch.
-const SHELL_ONLY: &[&str] = &["std::net::UdpSocket", "std::fs", "libc::", "Instant::now", "SystemTime::now", "unsafe {"];
+const SHELL_ONLY: &[&str] =
+    &["std::net::UdpSocket", "std::fs", "libc::", "Instant::now", "SystemTime::now", "unsafe {"];
 const CORE: &[&str] = &["wire", "proxy", "tftp"];
 
 fn sources() -> Vec<(PathBuf, String)> {

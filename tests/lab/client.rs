@@ -79,13 +79,8 @@ impl Client<'_> {
         Client { lan, mac: [0x52, 0x54, 0x00, 0xcc, lan.address(0).octets()[2], number] }
     }
 
-    /// The hardware address as logs write it.
-    pub fn mac(&self) -> String {
-        colons(&self.mac)
-    }
-
     /// Broadcasts a DISCOVER and collects the answers that come within `patience`, up to one that is `enough`.
-    pub fn discover(&self, kind: Kind, patience: Duration, enough: impl Fn(&Reply) -> bool + Send) -> Vec<Reply> {
+    pub fn discover(&self, kind: Kind, patience: Duration, enough: fn(&Reply) -> bool) -> Vec<Reply> {
         let message = self.message(DISCOVER, kind, Ipv4Addr::UNSPECIFIED);
         let frame = self.broadcast_frame(&message);
         self.lan.client.inside(|| {
@@ -93,7 +88,7 @@ impl Client<'_> {
             socket.send(&frame).expect("sending a DISCOVER");
             let deadline = Instant::now() + patience;
             let mut replies = Vec::new();
-            while !replies.last().is_some_and(&enough) {
+            while !replies.last().is_some_and(enough) {
                 let Some(reply) = next_reply(&socket, deadline) else { break };
                 replies.extend(Some(reply).filter(|reply| message[4..8] == reply.xid));
             }

@@ -61,7 +61,8 @@ impl Dnsmasq {
 fn configuration(lans: &[&Lan], run: &Path) -> String {
     let run = run.display();
     let hosts = format!("{run}/hosts");
-    files::write(Path::new(&hosts), &format!("{} {ROUTER_NAME}\n", lans[0].address(1)));
+    let names = lans.iter().map(|lan| format!("{} {ROUTER_NAME}\n", lan.address(1)));
+    files::write(Path::new(&hosts), &names.collect::<String>());
     let mut text = format!(
         "dhcp-authoritative\ndomain-needed\nlocalise-queries\nexpand-hosts\nbind-dynamic\nlocal-service\n\
          edns-packet-max=1232\ndomain=lan\nlocal=/lan/\naddn-hosts={hosts}\ndhcp-leasefile={run}/dhcp.leases\n\

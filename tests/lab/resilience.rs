@@ -49,8 +49,8 @@ fn the_router_changes_its_address() {
     let lan = Lan::new();
     let _router = Router::start("address-change", &[&lan]);
     expect_boots(&lan);
-    lan.router.ip("addr add 192.168.77.9/24 dev br-lan");
     lan.router.ip("addr del 192.168.77.1/24 dev br-lan");
+    lan.router.ip("addr add 192.168.77.9/24 dev br-lan");
     expect_boots_from(&lan, lan.address(9));
 }
 
@@ -133,9 +133,7 @@ fn a_good_configuration_is_reloaded() {
     let lan = Lan::new();
     let router = Router::start("reload-good", &[&lan]);
     expect_boots(&lan);
-    let other = boot_files(TftpRoot::new(&router.tftp)).text("undionly.kpxe", "").path;
-    std::fs::remove_file(other.join("undionly.kpxe")).unwrap();
-    std::fs::write(other.join("ipxe.pxe"), "the next in the table").unwrap();
+    let other = TftpRoot::new(&router.tftp).text("ipxe.pxe", "the next in the table").path;
     router.upxe.reload("upxe", &settings(&[&lan], &other));
     until_ok(|| offers(&lan, lan.address(1), Kind::Pxe(BIOS), "ipxe.pxe"));
 }

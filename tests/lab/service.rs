@@ -11,8 +11,8 @@ use crate::net::Lan;
 /// How long upxe may take to be back after whatever happened.
 const RECOVERY: Duration = Duration::from_secs(20);
 
-/// dnsmasq looks for three seconds whether a new address is in use.
-const LEASE: Duration = Duration::from_secs(8);
+/// dnsmasq looks for three seconds whether a new address is in use, one client after the other.
+const LEASE: Duration = Duration::from_secs(20);
 
 /// A loader for each of two architectures and a script. Nobody runs them, so they need not be real.
 pub fn boot_files(root: TftpRoot) -> TftpRoot {

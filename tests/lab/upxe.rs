@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::time::Duration;
 
 use crate::files;
 use crate::journal::{Journal, Listener};
@@ -50,11 +49,6 @@ impl Upxe {
 
     pub fn is_running(&mut self) -> bool {
         self.process.is_running()
-    }
-
-    /// Fails, with what it said last, unless it ends by itself within `patience`.
-    pub fn expect_exit(&mut self, patience: Duration) -> ExitStatus {
-        self.process.wait(patience).unwrap_or_else(|| panic!("upxe still runs:\n{}", self.log.tail()))
     }
 }
 
