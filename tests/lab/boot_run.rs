@@ -21,11 +21,14 @@ pub struct BootRun {
     run: PathBuf,
     token: String,
     listener: Option<Listener>,
-    lan: Arc<Lan>,
-    bystander: Bystander,
+    /// What is done to the others, between the lines of what they do.
+    steps: Journal,
+    // Dropped in this order, the network last.
     upxe: Upxe,
     dnsmasq: Dnsmasq,
     _advertisements: Process,
+    bystander: Bystander,
+    lan: Arc<Lan>,
 }
 
 impl BootRun {
@@ -35,22 +38,26 @@ impl BootRun {
         // What an earlier run left on a console can't hold it.
         let token = format!("{name}-{}", std::process::id());
         let tftp = fill(TftpRoot::new(&run), &format!("rdinit=/init panic=-1 quiet lab={token}"));
+        let steps = Journal::new("lab", &run, listener.clone());
         let lan = Arc::new(Lan::new());
+        steps.record("made the network; starts dnsmasq, the laptop, upxe");
         let advertisements = advertise_router(&lan, &run);
         let dnsmasq = Dnsmasq::start(&[&lan], &run, listener.clone());
-        let bystander = Bystander::start(&lan, &run);
+        let bystander = Bystander::start(&lan, &run, listener.clone());
         let upxe = Upxe::start(&[&lan], &tftp.path, &run, listener.clone());
-        BootRun { run, token, listener, lan, bystander, upxe, dnsmasq, _advertisements: advertisements }
+        BootRun { run, token, listener, steps, upxe, dnsmasq, _advertisements: advertisements, bystander, lan }
     }
 
     /// Boots a machine until Linux says so; upxe must have offered it `files`, one after the other.
     /// Returns what its console showed.
     pub fn boot(&self, firmware: Firmware, architecture: &str, files: &[&str]) -> Journal {
+        self.steps.record("switches the machine on");
         let mut vm = Vm::start(&self.lan, firmware, &self.run, self.listener.clone());
         self.dnsmasq.log.expect(0, &["DHCPDISCOVER", &vm.mac], FIRMWARE);
-        // While the machine loads its files, and again when it is done.
+        self.steps.record("while the machine boots, the laptop renews its lease and looks up a name");
         self.bystander.live_on(&self.dnsmasq);
         vm.expect_mark(architecture, &self.token);
+        self.steps.record("Linux has run and powered off; the laptop renews again");
         self.bystander.live_on(&self.dnsmasq);
         self.expect_offers(&vm.mac, files);
         vm.console
@@ -70,8 +77,10 @@ impl BootRun {
         assert!(self.upxe.is_running(), "upxe ended:\n{}", self.upxe.log.tail());
         assert!(self.dnsmasq.is_running(), "dnsmasq ended:\n{}", self.dnsmasq.log.tail());
         self.bystander.was_answered_by_dhcp_only();
+        self.steps.record("stops dnsmasq, and looks for DHCP servers as OpenWrt does before it starts its own");
         self.dnsmasq.stop();
         assert!(!is_probe_answered(&self.lan), "upxe answered a client that did not ask to boot");
+        self.steps.record("nobody answered; ends upxe");
         let status = self.upxe.stop();
         assert!(status.success(), "upxe ended with {status}");
     }

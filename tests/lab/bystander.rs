@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::client::{self, Reply};
 use crate::dnsmasq::{Dnsmasq, ROUTER_NAME};
 use crate::files::{self, Arch, packaged};
-use crate::journal::Journal;
+use crate::journal::{Journal, Listener};
 use crate::net::Lan;
 use crate::process::{Process, try_run};
 
@@ -22,16 +22,16 @@ const SCRIPT: &str = "#!/bin/sh\n[ \"$1\" != bound ] || ip addr add \"$ip/24\" d
 
 /// busybox udhcpc with a lease, on the client of a LAN.
 pub struct Bystander {
-    lan: Arc<Lan>,
     udhcpc: Process,
     mac: String,
     ended: Arc<AtomicBool>,
     overheard: Option<JoinHandle<Vec<Reply>>>,
+    lan: Arc<Lan>,
 }
 
 impl Bystander {
     /// Takes a lease on `lan`.
-    pub fn start(lan: &Arc<Lan>, run: &Path) -> Bystander {
+    pub fn start(lan: &Arc<Lan>, run: &Path, listener: Option<Listener>) -> Bystander {
         let ended = Arc::new(AtomicBool::new(false));
         let overheard = thread::spawn({
             let (lan, ended) = (Arc::clone(lan), Arc::clone(&ended));
@@ -42,9 +42,9 @@ impl Bystander {
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
         let (busybox, script) = (busybox(), script.to_string_lossy().into_owned());
         let command = [&busybox, "udhcpc", "-f", "-i", "eth0", "-s", &script];
-        let udhcpc = Process::start(&lan.client.name, &command, &Journal::new("udhcpc", run, None));
+        let udhcpc = Process::start(&lan.client.name, &command, &Journal::new("udhcpc", run, listener));
         udhcpc.log.expect(0, &["lease of", "obtained"], PATIENCE);
-        Bystander { lan: Arc::clone(lan), udhcpc, mac: lan.client_mac(), ended, overheard: Some(overheard) }
+        Bystander { udhcpc, mac: lan.client_mac(), ended, overheard: Some(overheard), lan: Arc::clone(lan) }
     }
 
     /// Renews the lease and looks a name up: both must work as if nobody booted.

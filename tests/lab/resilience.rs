@@ -183,6 +183,13 @@ fn nobody_is_answered_who_did_not_ask_to_boot() {
     expect_boots(&lan);
     expect_dhcp_and_dns(&lan);
     router.dnsmasq.stop();
+    assert_eq!(dhcp_sockets(&lan), 0, "port 67 is dnsmasq's alone");
     assert!(!is_probe_answered(&lan), "upxe answered a client that only wanted an address");
     expect_boots(&lan);
+}
+
+/// How many sockets are bound to UDP port 67 in the router.
+fn dhcp_sockets(lan: &Lan) -> usize {
+    let sockets = lan.router.inside(|| std::fs::read_to_string("/proc/thread-self/net/udp").unwrap());
+    sockets.lines().filter(|line| line.split_whitespace().nth(1).is_some_and(|local| local.ends_with(":0043"))).count()
 }
