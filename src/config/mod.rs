@@ -1,6 +1,6 @@
 //! What the service runs by: typed values, each with its default, and where each was written.
 //!
-//! Text becomes sections in [`uci`], sections become checked values in [`load`] by the table of [`options`], and all that
+//! Text becomes sections in [`uci`], sections become checked values in [`load`](mod@load) by the table of [`options`], and all that
 //! is wrong on the way is a [`Diagnostic`]. Only [`files`] touches the file system.
 
 pub mod boot;

@@ -1,6 +1,6 @@
 //! The running service: waits for packets and hands them from the shell to the core and back.
 //!
-//! A DHCP request's way, top to bottom: [`Daemon::on_frames`] (port 67) or [`Daemon::on_boot_server`] (port 4011) takes
+//! A DHCP request's way, top to bottom: `Daemon::on_frames` (port 67) or `Daemon::on_boot_server` (port 4011) takes
 //! it from its socket, [`Request::read`] checks it, [`proxy::decide`] chooses, [`proxy::answer`] builds the reply,
 //! [`reply::write`] makes bytes of it, and the same door sends them. TFTP goes through [`transfers`].
 
