@@ -118,7 +118,7 @@ impl Client<'_> {
     /// Reads a file by TFTP, without options (RFC 1350).
     pub fn read_file(&self, router: Ipv4Addr, name: &str) -> io::Result<Vec<u8>> {
         const DATA: [u8; 2] = [0, 3];
-        const ACK: [u8; 2] = [0, 4];
+        const ACKNOWLEDGE: [u8; 2] = [0, 4];
         let request = [&[0, 1], name.as_bytes(), b"\0octet\0"].concat();
         self.lan.client.inside(|| {
             let socket = UdpSocket::bind((self.lan.address(2), 0))?;
@@ -130,7 +130,7 @@ impl Client<'_> {
                 if length < 4 || packet[..2] != DATA {
                     return Err(io::Error::other(String::from_utf8_lossy(&packet[..length]).into_owned()));
                 }
-                socket.send_to(&[ACK, [packet[2], packet[3]]].concat(), from)?;
+                socket.send_to(&[ACKNOWLEDGE, [packet[2], packet[3]]].concat(), from)?;
                 file.extend(&packet[4..length]);
                 if length < packet.len() {
                     return Ok(file);

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ pub type Listener = Arc<dyn Fn(&'static str, &Line) + Send + Sync>;
 #[derive(Clone)]
 pub struct Journal {
     source: &'static str,
+    path: PathBuf,
     shared: Arc<Shared>,
     listener: Option<Listener>,
 }
@@ -38,7 +39,7 @@ impl Journal {
         let file = File::create(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let shared =
             Shared { lines: Mutex::default(), news: Condvar::new(), file: Mutex::new(file), started: Instant::now() };
-        Journal { source, shared: Arc::new(shared), listener }
+        Journal { source, path, shared: Arc::new(shared), listener }
     }
 
     /// Records what `output` says, on a thread of its own, until it ends.
@@ -112,7 +113,8 @@ impl Journal {
     /// Like [`Journal::find`], and fails with the last lines when none comes.
     pub fn expect(&self, from: usize, words: &[&str], patience: Duration) -> Line {
         self.find(from, words, patience).unwrap_or_else(|| {
-            panic!("{} said nothing with {words:?} in {patience:?}; its last lines:\n{}", self.source, self.tail())
+            let Journal { source, path, .. } = self;
+            panic!("{source} said nothing with {words:?} in {patience:?}. {} ends:\n{}", path.display(), self.tail())
         })
     }
 

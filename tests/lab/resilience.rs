@@ -14,7 +14,7 @@ use crate::service::{
 };
 use crate::upxe::{Upxe, settings};
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(10);
 
 /// A router with dnsmasq and upxe, and something to boot.
 struct Router {

@@ -39,6 +39,7 @@ pub fn until_ok(check: impl Fn() -> Result<(), String>) {
     let deadline = Instant::now() + RECOVERY;
     while let Err(complaint) = check() {
         assert!(Instant::now() < deadline, "not served after {RECOVERY:?}: {complaint}");
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

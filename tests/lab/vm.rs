@@ -10,8 +10,8 @@ use crate::journal::{Journal, Listener};
 use crate::net::Lan;
 use crate::process::Process;
 
-/// The longest a machine may take from power-on to power-off; a quarter of it is usual on two cores.
-const PATIENCE: Duration = Duration::from_secs(150);
+/// The longest a machine may take from power-on to power-off; a fifth of it is usual on two cores.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A machine's firmware.
 #[derive(Clone, Copy, PartialEq, Eq)]
