@@ -57,12 +57,12 @@ impl Kind {
                 command
             }
             Self::TftpdHpa => {
-                let mut command = Command::new(place.peer("usr/sbin/in.tftpd"));
-                command.args(["--foreground", "--secure", "--user", "root", "--address", "0.0.0.0:69"]).arg(root);
+                let mut command = Command::new(place.peer("tftpd-hpa/usr/sbin/in.tftpd"));
+                command.args(["-L", "--secure", "--user", "root", "--address", "0.0.0.0:69"]).arg(root);
                 command
             }
             Self::Atftpd => {
-                let mut command = Command::new(place.peer("usr/sbin/atftpd"));
+                let mut command = Command::new(place.peer("atftpd/usr/sbin/atftpd"));
                 command.args(["--daemon", "--no-fork", "--user", "root", "--group", "root", "--maxthread", "1000"]);
                 command.args(["--logfile", "/dev/null"]).arg(root);
                 command
