@@ -2,24 +2,53 @@
 //!
 //! # Map
 //!
-//! The folders are layers; a file may use what stands to the right of it or below it, never what stands above.
+//! The folders are layers. A file uses what stands below it, never what stands above or beside it; `tests/tidy.rs` holds
+//! them to it.
 //!
 //! ```text
-//!   main ─► commands ─► daemon                        glue: no policy, no parsing
-//!                         │
-//!      ┌─────────┬────────┴──┬──────────┐
-//!      ▼         ▼           ▼          ▼
-//!     sys      proxy        tftp      config          siblings
-//!  (fds, clock,  │           │          │             (proxy and tftp read config's types only)
-//!   unsafe)      └─────┬─────┘          ▼
-//!                      ▼            config::uci       text ⇄ sections
-//!                     wire                            bytes ⇄ values
+//!   main ──► commands                one file a word of the command line
+//!               │
+//!               ▼
+//!            daemon                  the poll loop: glue without policy or parsing
+//!               │
+//!      ┌────────┼─────────┐
+//!      ▼        ▼         ▼
+//!     sys     proxy      tftp        sys: descriptors, files, clock, `unsafe`; proxy and tftp: the pure core
+//!      │        │         │
+//!      │     ┌──┴────┬────┤
+//!      ▼     ▼       ▼    ▼
+//!     wire ◄─┘     config            wire: bytes ⇄ values; config: text → typed settings
 //! ```
+//!
+//! # A DHCP request's way
+//!
+//! 1. [`sys::packet_socket`] hears a frame beside the DHCP server, or [`sys::udp`] a datagram on port 4011.
+//! 2. [`wire::frame::open`] finds the datagram in the frame.
+//! 3. [`wire::request::Request::read`] is the only DHCP parser; past it every field is safe to read.
+//! 4. [`proxy::decide`] comes to a [`proxy::Decision`]: an offer, or silence with its reason.
+//! 5. [`proxy::answer`] builds the reply, [`wire::reply::write`] makes bytes of it, [`wire::frame::seal`] a frame.
+//! 6. It leaves by the door that the request came in by, and one log line tells of it.
+//!
+//! [`daemon::Daemon`] walks it in that order. A TFTP request's way: [`sys::udp`] (port 69), [`tftp::Table::judge`],
+//! [`sys::tree`] opens the file, and from then on [`daemon::transfers`] carries out what [`tftp::session`] decides.
+//!
+//! # What always holds
+//!
+//! - The core never panics, blocks, sleeps, logs or reads a clock; nothing in it grows with what strangers send.
+//! - Silence always has a reason.
+//! - Only a client that asks to boot is ever answered, and a DHCPREQUEST on port 67 never is.
+//! - A default value stands in one place: [`config::options`].
+//! - A reload never leaves less than there was: a configuration with errors changes nothing.
+
+#![warn(missing_docs)]
+#![cfg_attr(test, allow(clippy::type_complexity, reason = "tables of cases"))]
+// On a router a panic is an outage. Tests may.
 #![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::type_complexity)
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable)
 )]
 
+pub mod commands;
 pub mod config;
 pub mod daemon;
 pub mod proxy;

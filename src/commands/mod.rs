@@ -1,4 +1,5 @@
 //! What the command line can be told to do, one file a command.
 
+pub mod check;
 mod logger;
 pub mod run;

@@ -1,10 +1,25 @@
 //! What the service runs by: typed values, each with its default, and where each was written.
+//!
+//! Text becomes sections in [`uci`], sections become checked values in [`load`](mod@load) by the table of [`options`], and all that
+//! is wrong on the way is a [`Diagnostic`]. Only [`files`] touches the file system.
 
+pub mod boot;
+pub mod diagnostic;
+pub mod files;
+mod hosts;
+pub mod load;
+mod network;
+pub mod options;
 pub mod rules;
+mod section;
+pub mod uci;
 
 use std::path::PathBuf;
 
 pub use self::rules::{Boot, Origin, Rules, TagTest};
+
+pub use diagnostic::{Diagnostic, Severity};
+pub use load::{Overrides, load};
 
 /// Everything `upxe run` needs to know; made by [`load`](crate::config) from the files in `/etc/config`.
 #[derive(Debug, Clone, PartialEq, Eq)]

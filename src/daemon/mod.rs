@@ -1,9 +1,11 @@
 //! The running service: waits for packets and hands them from the shell to the core and back.
 //!
-//! A DHCP request's way, top to bottom: [`Daemon::on_frames`] (port 67) or [`Daemon::on_boot_server`] (port 4011) takes
+//! A DHCP request's way, top to bottom: `Daemon::on_frames` (port 67) or `Daemon::on_boot_server` (port 4011) takes
 //! it from its socket, [`Request::read`] checks it, [`proxy::decide`] chooses, [`proxy::answer`] builds the reply,
 //! [`reply::write`] makes bytes of it, and the same door sends them. TFTP goes through [`transfers`].
 
+pub mod files;
+mod frames;
 mod links;
 mod port;
 mod report;
@@ -34,7 +36,7 @@ const FRAME_LEN: usize = 2048;
 /// Datagrams taken from one socket before the others get their turn.
 const BURST: usize = 16;
 
-/// What the epoll tokens stand for; links follow from [`token::FIRST_LINK`], transfers from [`transfers::FIRST_TOKEN`].
+/// What the epoll tokens stand for; links follow from [`token::FIRST_LINK`], transfers have tokens of their own kind.
 mod token {
     pub const SIGNALS: u64 = 0;
     pub const LINK_WATCH: u64 = 1;
@@ -129,7 +131,7 @@ impl Daemon {
             }
             token::BOOT_SERVER => self.on_boot_server(),
             token::TFTP => self.on_tftp(now),
-            transfers::FIRST_TOKEN.. => self.transfers.on_ready(token, now),
+            _ if Transfers::owns(token) => self.transfers.on_ready(now, token),
             token::FIRST_LINK.. => self.on_frames(token),
             _ => {}
         }
@@ -146,7 +148,7 @@ impl Daemon {
         for _ in 0..BURST {
             match ready.socket.receive(&mut buffer) {
                 Ok(Some(frame)) => {
-                    let arrival = Arrival { door: Door::Proxy, interface: &link.interface.name, router: ready.router };
+                    let arrival = link.arrival(Door::Proxy, ready);
                     if let Err(silence) = self.on_frame(&arrival, ready, &link.interface.device, frame) {
                         report::dropped(&link.interface.device, &silence);
                     }
@@ -189,7 +191,7 @@ impl Daemon {
     fn on_boot_request(&self, listener: &UdpListener, received: &Received, payload: &[u8]) -> Result<(), Silence> {
         let (link, ready) = self.link_of(received)?;
         let request = Request::read(payload).map_err(Silence::Request)?;
-        let arrival = Arrival { door: Door::BootServer, interface: &link.interface.name, router: ready.router };
+        let arrival = link.arrival(Door::BootServer, ready);
         let (decision, written) = self.consider(&arrival, &request);
         let device = &link.interface.device;
         report::decided(device, arrival.door, &request, &decision);
@@ -223,10 +225,7 @@ impl Daemon {
             let Some(listener) = self.tftp.listener() else { return };
             let Some((received, payload)) = receive(listener, &mut buffer) else { return };
             match self.link_of(&received) {
-                Ok((_, ready)) => {
-                    let mtu = ready.mtu();
-                    self.transfers.on_request(now, &self.epoll, listener, &received, mtu, payload);
-                }
+                Ok(_) => self.transfers.on_request(now, &self.epoll, payload, &received),
                 Err(silence) => report::dropped("port 69", &silence),
             }
         }

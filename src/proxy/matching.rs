@@ -81,9 +81,7 @@ fn meets(request: &Request<'_>, name: Option<&str>, condition: &Condition) -> bo
         Condition::Option(code, pattern) => option(OptionCode::from(*code)).is_some_and(|value| fits(pattern, &value)),
         Condition::Enterprise(number, pattern) => option(OptionCode::from(VENDOR_IDENTIFYING_CLASS))
             .is_some_and(|value| enterprise_strings(&value, *number).any(|string| fits(pattern, string))),
-        Condition::VendorClass(part) => {
-            option(OptionCode::ClassIdentifier).is_some_and(|value| contains(&value, part))
-        }
+        Condition::VendorClass(part) => option(OptionCode::ClassIdentifier).is_some_and(|value| contains(&value, part)),
         Condition::UserClass(part) => {
             option(OptionCode::UserClass).is_some_and(|value| contains(&without_counts(&value), part))
         }
@@ -102,7 +100,8 @@ fn fits(pattern: &Pattern, value: &[u8]) -> bool {
     match pattern {
         Pattern::Present => true,
         Pattern::Start(start) => {
-            start.len() <= value.len() && start.iter().zip(value).all(|(wanted, byte)| wanted.is_none_or(|w| w == *byte))
+            start.len() <= value.len()
+                && start.iter().zip(value).all(|(wanted, byte)| wanted.is_none_or(|w| w == *byte))
         }
         Pattern::Anywhere(part) => contains(value, part),
         Pattern::Element(element) => {
@@ -187,7 +186,9 @@ fn set_host_tags<'r>(
     let search = Search { hosts: &rules.hosts, tags: &so_far, id: id.as_deref(), mac: &request.chaddr.0 };
     let here = |host: &Host| host.address.is_none_or(|address| arrival.is_local(address));
     let host = search.find(here);
-    if host.is_none() && let Some(elsewhere) = search.find(|_| true) {
+    if host.is_none()
+        && let Some(elsewhere) = search.find(|_| true)
+    {
         tags.set("known-othernet", SetBy::Rule(elsewhere.origin.clone()));
     }
     let host = host.or_else(|| {

@@ -248,7 +248,8 @@ mod tests {
 
     #[test]
     fn a_menu_never_outgrows_its_option() {
-        let long: std::vec::Vec<MenuEntry> = (0..40).map(|n| entry(0x8000 + n, "twenty letters of it", Some(ROUTER))).collect();
+        let long: std::vec::Vec<MenuEntry> =
+            (0..40).map(|n| entry(0x8000 + n, "twenty letters of it", Some(ROUTER))).collect();
         let menu = Menu::of(long.clone(), &[]);
         assert_eq!((menu.entries.len(), menu.left_out), (8, 32));
         assert!(encoded(&long, &[]).len() <= MAX_LEN);

@@ -8,6 +8,8 @@ pub mod packet_socket;
 pub mod port_owner;
 pub mod signals;
 pub mod stdout;
+pub mod transfer_socket;
+pub mod tree;
 pub mod udp;
 
 use std::io;

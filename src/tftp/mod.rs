@@ -1,1 +1,347 @@
-//! The TFTP server's protocol, without sockets, files or clock.
+//! The TFTP server's protocol, without sockets, files or clock: datagrams and the time in, what to send out.
+//!
+//! A request's way: [`Table::judge`] says what becomes of it; whoever has opened the file and a socket then
+//! [`Table::start`]s the transfer, and hands every packet for it to [`Session::on_packet`], every deadline that
+//! [`Table::take_due`] names to [`Session::on_deadline`].
+
+pub mod negotiate;
+pub mod netascii;
+pub mod path;
+pub mod session;
+mod timer;
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Instant;
+
+use crate::wire::tftp::{ErrorCode, Options, Packet, TftpError};
+use negotiate::negotiate;
+use netascii::Text;
+use path::{PathError, SafePath};
+use session::{Action, Content, Session};
+
+/// Ports that answer whatever they get with an error or an echo of their own: DHCP, TFTP and PXE servers. A request
+/// that claims to come from there was forged to set two servers on each other (CVE-2024-2169).
+const SERVER_PORTS: [u16; 4] = [0, 67, 69, 4011];
+
+/// The transfers in progress. Each carries an `R`, which the table doesn't look at: what its owner needs to carry it
+/// out.
+#[derive(Debug)]
+pub struct Table<R> {
+    slots: Vec<Option<Transfer<R>>>,
+    limit: u16,
+    generation: u32,
+    /// No deadline comes before this. May be early, since deadlines are put off with every packet: looking for the
+    /// exact one each time would cost more than a needless wake-up now and then.
+    earliest: Option<Instant>,
+}
+
+/// A transfer's entry in the table.
+#[derive(Debug)]
+pub struct Transfer<R> {
+    /// The transfer's name.
+    pub id: TransferId,
+    /// The client's address and TID.
+    pub peer: SocketAddrV4,
+    /// The protocol's state.
+    pub session: Session,
+    /// What the owner needs.
+    pub resource: R,
+    /// Tells one request from another.
+    fingerprint: u32,
+}
+
+/// Names a transfer, also after it has ended: no later one in its place bears the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TransferId {
+    slot: u16,
+    generation: u32,
+}
+
+impl TransferId {
+    /// As a number below 2⁴⁸.
+    pub fn to_u64(self) -> u64 {
+        u64::from(self.generation) << 16 | u64::from(self.slot)
+    }
+
+    /// From what [`to_u64`](Self::to_u64) made; higher bits are overlooked.
+    pub fn from_u64(number: u64) -> Self {
+        Self { slot: number as u16, generation: (number >> 16) as u32 }
+    }
+}
+
+/// What becomes of a datagram that came to the server's port.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one lives on the stack, while one request is served")]
+pub enum Verdict<'a> {
+    /// Open the file and [`start`](Table::start).
+    Serve(Order<'a>),
+    /// The request of a transfer in progress, once more. Let it send what [`Session::on_request_again`] says.
+    Again(TransferId),
+    /// Tell the client no.
+    Refuse(Refusal<'a>),
+    /// No answer.
+    Ignore(Ignored),
+}
+
+/// A request that can be served.
+#[derive(Debug)]
+pub struct Order<'a> {
+    /// Which file.
+    pub path: SafePath,
+    /// How.
+    pub mode: Mode,
+    peer: SocketAddrV4,
+    options: Options<'a>,
+    fingerprint: u32,
+    /// The client's earlier transfer from the same port, which it has given up by asking for something else. Its
+    /// place is to be freed with [`Table::remove`] before the new one starts.
+    pub supersedes: Option<TransferId>,
+}
+
+/// The form in which a file is sent (RFC 1350 §1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// As it is.
+    Octet,
+    /// As text.
+    Netascii,
+}
+
+/// An ERROR that answers a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal<'a> {
+    /// The file asked for; empty when the request has no legible name.
+    pub filename: &'a [u8],
+    /// Why.
+    pub why: Refused,
+}
+
+/// Why a request is answered with an ERROR.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// A WRQ: nothing is ever written.
+    Write,
+    /// Name or mode have no end.
+    Unterminated,
+    /// Neither octet nor netascii.
+    Mode,
+    /// No name that could lead to a file beneath the root.
+    Name(PathError),
+}
+
+impl Refused {
+    /// The ERROR's number and message.
+    pub fn error(self) -> (ErrorCode, &'static str) {
+        match self {
+            Self::Write => (ErrorCode::ACCESS_VIOLATION, "read-only server"),
+            Self::Unterminated => (ErrorCode::ILLEGAL_OPERATION, "malformed request"),
+            Self::Mode => (ErrorCode::ILLEGAL_OPERATION, "unknown mode"),
+            Self::Name(PathError::Empty) => (ErrorCode::FILE_NOT_FOUND, "not a file"),
+            Self::Name(PathError::TooLong) => (ErrorCode::FILE_NOT_FOUND, "name too long"),
+            Self::Name(PathError::Upwards | PathError::ControlByte) => {
+                (ErrorCode::ACCESS_VIOLATION, "name not allowed")
+            }
+        }
+    }
+}
+
+/// Why a datagram is not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ignored {
+    /// No TFTP packet.
+    Malformed,
+    /// A packet that belongs to a transfer; answers to strays are what loops between servers are made of.
+    Stray,
+    /// Claims to come from a server's port.
+    ServerPort,
+    /// A late copy of the request of a transfer that gets on.
+    Repeated,
+    /// As many transfers as are allowed are in progress. The client asks again by itself; an ERROR would end its boot.
+    Full,
+    /// The client's host has its share of them.
+    HostFull,
+}
+
+impl fmt::Display for Ignored {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Malformed => "no TFTP packet",
+            Self::Stray => "belongs to no transfer",
+            Self::ServerPort => "comes from a server's port",
+            Self::Repeated => "request repeated, is being served",
+            Self::Full => "too many transfers",
+            Self::HostFull => "too many transfers of this host",
+        })
+    }
+}
+
+impl<R> Table<R> {
+    /// A table for at most `limit` transfers at once; there is room for one at least.
+    pub fn new(limit: u16) -> Self {
+        Self { slots: Vec::new(), limit: limit.max(1), generation: 0, earliest: None }
+    }
+
+    /// Changes the limit; transfers in progress go on.
+    pub fn set_limit(&mut self, limit: u16) {
+        self.limit = limit.max(1);
+    }
+
+    /// Decides about a datagram that came from `peer` to the server's port. `root` is the absolute path of the folder
+    /// that is served.
+    pub fn judge<'a>(&self, now: Instant, peer: SocketAddrV4, datagram: &'a [u8], root: &[u8]) -> Verdict<'a> {
+        if SERVER_PORTS.contains(&peer.port()) {
+            return Verdict::Ignore(Ignored::ServerPort);
+        }
+        let request = match Packet::read(datagram) {
+            Ok(Packet::ReadRequest(request)) => request,
+            Ok(Packet::WriteRequest) => return refuse(b"", Refused::Write),
+            Ok(Packet::Data { .. } | Packet::Ack { .. } | Packet::Error { .. } | Packet::OptionAck(_)) => {
+                return Verdict::Ignore(Ignored::Stray);
+            }
+            Err(TftpError::Unterminated) => return refuse(b"", Refused::Unterminated),
+            Err(TftpError::Short | TftpError::UnknownOpcode(_)) => return Verdict::Ignore(Ignored::Malformed),
+        };
+        let mode = if request.mode.eq_ignore_ascii_case(b"octet") {
+            Mode::Octet
+        } else if request.mode.eq_ignore_ascii_case(b"netascii") {
+            Mode::Netascii
+        } else {
+            return refuse(request.filename, Refused::Mode);
+        };
+        let path = match SafePath::new(request.filename, root) {
+            Ok(path) => path,
+            Err(error) => return refuse(request.filename, Refused::Name(error)),
+        };
+        let fingerprint = fingerprint(datagram);
+        let mut supersedes = None;
+        if let Some(earlier) = self.find(peer) {
+            let is_same = earlier.fingerprint == fingerprint;
+            if is_same && earlier.session.acked() == 0 {
+                return Verdict::Again(earlier.id);
+            }
+            if is_same && !earlier.session.is_stalled(now) {
+                return Verdict::Ignore(Ignored::Repeated);
+            }
+            // The same request of a transfer that has come to a halt: the client was reset, and begins anew.
+            supersedes = Some(earlier.id);
+        } else if self.len() >= usize::from(self.limit) {
+            return Verdict::Ignore(Ignored::Full);
+        } else if self.len_of(*peer.ip()) >= usize::from(self.limit_per_host()) {
+            return Verdict::Ignore(Ignored::HostFull);
+        }
+        Verdict::Serve(Order { path, mode, peer, options: request.options, fingerprint, supersedes })
+    }
+
+    /// Begins the transfer of a file of `size` bytes; `mtu` is that of the way to the client. Returns its name and its
+    /// first packet. `None` if there is no place for it, which [`judge`](Self::judge) has made sure of.
+    pub fn start(
+        &mut self,
+        now: Instant,
+        order: &Order<'_>,
+        size: u64,
+        mtu: u32,
+        resource: R,
+    ) -> Option<(TransferId, Action)> {
+        let slot = match self.slots.iter().position(Option::is_none) {
+            Some(free) => free,
+            None if self.slots.len() < usize::from(self.limit) => {
+                self.slots.push(None);
+                self.slots.len() - 1
+            }
+            None => return None,
+        };
+        let (told, content) = match order.mode {
+            Mode::Octet => (Some(size), Content::Octet(size)),
+            Mode::Netascii => (None, Content::Netascii(Text::new(size))),
+        };
+        let terms = negotiate(order.options, told, mtu);
+        let (session, action) = Session::start(now, terms, content);
+        self.generation = self.generation.wrapping_add(1);
+        let id = TransferId { slot: u16::try_from(slot).ok()?, generation: self.generation };
+        self.expect(session.deadline());
+        let transfer = Transfer { id, peer: order.peer, session, resource, fingerprint: order.fingerprint };
+        *self.slots.get_mut(slot)? = Some(transfer);
+        Some((id, action))
+    }
+
+    /// The transfer of this name, if it is in progress. After its session has taken a packet, tell
+    /// [`expect`](Self::expect) of its deadline.
+    pub fn transfer(&mut self, id: TransferId) -> Option<&mut Transfer<R>> {
+        self.slots.get_mut(usize::from(id.slot))?.as_mut().filter(|transfer| transfer.id == id)
+    }
+
+    /// Ends a transfer.
+    pub fn remove(&mut self, id: TransferId) -> Option<Transfer<R>> {
+        let slot = self.slots.get_mut(usize::from(id.slot))?;
+        let transfer = slot.take_if(|transfer| transfer.id == id);
+        if self.is_empty() {
+            self.earliest = None;
+        }
+        transfer
+    }
+
+    /// Takes note of a deadline.
+    pub fn expect(&mut self, deadline: Instant) {
+        self.earliest = Some(self.earliest.map_or(deadline, |earliest| earliest.min(deadline)));
+    }
+
+    /// When to call [`take_due`](Self::take_due); `None` while there are no transfers.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.earliest
+    }
+
+    /// A transfer whose deadline has come, `None` when there are no more; call it until then. The caller sees to it
+    /// that the transfer's deadline is put off or the transfer removed.
+    pub fn take_due(&mut self, now: Instant) -> Option<TransferId> {
+        if self.earliest.is_none_or(|earliest| now < earliest) {
+            return None;
+        }
+        let due = self.transfers().find(|transfer| transfer.session.deadline() <= now).map(|transfer| transfer.id);
+        if due.is_none() {
+            self.earliest = self.transfers().map(|transfer| transfer.session.deadline()).min();
+        }
+        due
+    }
+
+    /// The transfer of the client with this address and port, if one is in progress.
+    pub fn find(&self, peer: SocketAddrV4) -> Option<&Transfer<R>> {
+        self.transfers().find(|transfer| transfer.peer == peer)
+    }
+
+    /// The number of transfers in progress.
+    pub fn len(&self) -> usize {
+        self.transfers().count()
+    }
+
+    /// True when no transfer is in progress.
+    pub fn is_empty(&self) -> bool {
+        self.transfers().next().is_none()
+    }
+
+    /// The transfers in progress.
+    pub fn transfers(&self) -> impl Iterator<Item = &Transfer<R>> {
+        self.slots.iter().flatten()
+    }
+
+    fn len_of(&self, host: Ipv4Addr) -> usize {
+        self.transfers().filter(|transfer| *transfer.peer.ip() == host).count()
+    }
+
+    /// No host gets more than half of the places, so that none can shut the others out.
+    fn limit_per_host(&self) -> u16 {
+        self.limit.div_ceil(2)
+    }
+}
+
+fn refuse(filename: &[u8], why: Refused) -> Verdict<'_> {
+    Verdict::Refuse(Refusal { filename, why })
+}
+
+/// FNV-1a. Two requests that happen to agree in it cost the client a repetition.
+fn fingerprint(datagram: &[u8]) -> u32 {
+    datagram.iter().fold(0x811c_9dc5, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,54 @@
+//! `upxe run`: reads the configuration, says what is wrong with it, and serves.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use log::{error, info, warn};
+
+use super::check::summary;
+use super::logger;
+use crate::config::files::load_from;
+use crate::config::{Config, Overrides, Severity};
+use crate::daemon::{Daemon, Reload};
+
+/// Serves by the configuration under `confdir` until it is told to end.
+pub fn run(confdir: &Path, overrides: Overrides) -> ExitCode {
+    logger::start(log::LevelFilter::Info);
+    let Some(config) = load(confdir, &overrides) else {
+        error!("not started; 'upxe check' shows these errors again");
+        return ExitCode::FAILURE;
+    };
+    if !config.enabled {
+        warn!("switched off: say option enabled '1' in {}/upxe, or name an interface with -i", confdir.display());
+        return ExitCode::SUCCESS;
+    }
+    info!("upxe {} started: {}", env!("CARGO_PKG_VERSION"), summary(&config));
+    match Daemon::new(config, reload(confdir.to_owned(), overrides)).and_then(|mut daemon| daemon.run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(trouble) => {
+            error!("ended: {trouble}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn reload(confdir: PathBuf, overrides: Overrides) -> Reload {
+    Box::new(move || load(&confdir, &overrides))
+}
+
+/// The configuration, if it is without errors; its diagnostics go to the log.
+fn load(confdir: &Path, overrides: &Overrides) -> Option<Config> {
+    let (config, diagnostics) = load_from(confdir, overrides);
+    for diagnostic in &diagnostics {
+        match diagnostic.severity {
+            Severity::Error => error!("{diagnostic}"),
+            Severity::Warning => warn!("{diagnostic}"),
+            Severity::Note => info!("{diagnostic}"),
+        }
+    }
+    let mut config = config?;
+    // Whoever names an interface by hand wants it served.
+    config.enabled |= !overrides.interfaces.is_empty();
+    logger::set_level(config.log_level);
+    Some(config)
+}

@@ -1,0 +1,66 @@
+//! Reads the configuration's files: the only place of this folder that touches the file system.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::diagnostic::{Diagnostic, Severity};
+use super::load::{Overrides, Source, Sources, load};
+use super::{Config, Origin, uci};
+
+/// Where OpenWrt keeps its configuration.
+pub const CONFDIR: &str = "/etc/config";
+/// A file here stands in for the one of the same name in [`CONFDIR`] (libuci uci.h `UCI_CONF2DIR`, since 2025).
+const OVERRIDE_DIR: &str = "/var/run/uci";
+const HOSTS: &str = "/etc/hosts";
+
+/// Reads and checks the configuration under `confdir`; there is one unless a diagnostic is an error.
+pub fn load_from(confdir: &Path, overrides: &Overrides) -> (Option<Config>, Vec<Diagnostic>) {
+    let mut unreadable = Vec::new();
+    let mut read = |path: PathBuf| {
+        let name: Rc<str> = path.to_string_lossy().into();
+        let text = read_bounded(&path).unwrap_or_else(|error| {
+            let origin = Origin { file: name.clone(), line: 0 };
+            unreadable.push(Diagnostic::text(Severity::Error, origin, "", &["cannot be read: ", &error.to_string()]));
+            Some(Vec::new())
+        });
+        Source { name, text }
+    };
+    let sources = Sources {
+        upxe: read(place(confdir, "upxe")),
+        dhcp: read(place(confdir, "dhcp")),
+        network: read(place(confdir, "network")),
+        hosts: read(HOSTS.into()),
+    };
+    let (config, diagnostics) = load(&sources, overrides);
+    if unreadable.is_empty() {
+        return (config, diagnostics);
+    }
+    unreadable.extend(diagnostics);
+    (None, unreadable)
+}
+
+/// Which file of that name counts.
+fn place(confdir: &Path, name: &str) -> PathBuf {
+    let instead = Path::new(OVERRIDE_DIR).join(name);
+    if confdir == Path::new(CONFDIR) && instead.exists() { instead } else { confdir.join(name) }
+}
+
+/// A regular file's contents, one byte past the limit at most; `None` when there is no such file. A FIFO, a device or a
+/// folder in its place is an error and does not block.
+fn read_bounded(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+    let file: File = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    let mut text = Vec::new();
+    file.take(uci::MAX_FILE as u64 + 1).read_to_end(&mut text)?;
+    Ok(Some(text))
+}

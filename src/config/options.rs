@@ -1,0 +1,254 @@
+//! The table of every option that upxe reads: name, form, default, meaning. Defaults stand here and nowhere else, and
+//! the README's option table is these rows.
+
+/// One option of a section.
+#[derive(Debug)]
+pub struct Known {
+    /// As written in the file.
+    pub name: &'static str,
+    /// What it may be set to.
+    pub form: Form,
+    /// The value it has without being set, in the form it would be written; empty: unset.
+    pub default: &'static str,
+    /// One line for the README.
+    pub meaning: &'static str,
+}
+
+/// What an option may be set to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A boolean as procd's `config_get_bool` reads it.
+    Flag,
+    /// A decimal number within these bounds, both included.
+    Number(u32, u32),
+    /// Logical interfaces or devices; an option may hold several, parted by spaces.
+    Interfaces,
+    /// An absolute path.
+    Folder,
+    /// A list of absolute paths.
+    Folders,
+    /// Text of at most so many bytes, as it goes into a packet.
+    Text(usize),
+    /// An IPv4 address or a name that `/etc/hosts` knows.
+    Server,
+    /// Tags that must all hold; `!` before a name negates.
+    Tags,
+    /// A level of the log.
+    LogLevel,
+    /// `[tag:NAME,…]file,servername,address`.
+    BootLine,
+    /// Read by others; accepted without a word.
+    NotOurs,
+    /// To be honoured by a later version; until then a warning says so.
+    NotYet,
+}
+
+impl Form {
+    /// The form in words, for "expected …" and for the README.
+    pub fn words(&self) -> String {
+        match *self {
+            Form::Flag => "1 or 0",
+            Form::Number(min, max) => {
+                return ["a number from ", &min.to_string(), " to ", &max.to_string()].concat();
+            }
+            Form::Interfaces => "interface names",
+            Form::Folder => "an absolute path",
+            Form::Folders => "absolute paths",
+            Form::Text(max) => return ["text of 1 to ", &max.to_string(), " bytes"].concat(),
+            Form::Server => "an IPv4 address, or a name from /etc/hosts",
+            Form::Tags => "tags parted by commas, ! before a tag negates it",
+            Form::LogLevel => "error, warn, info, debug or trace",
+            Form::BootLine => "[tag:NAME,]FILE[,SERVERNAME[,ADDRESS]]",
+            Form::NotOurs | Form::NotYet => "anything",
+        }
+        .to_owned()
+    }
+}
+
+/// A section type and its options.
+#[derive(Debug)]
+pub struct KnownSection {
+    /// The word behind `config`.
+    pub kind: &'static str,
+    /// The README's heading for it.
+    pub heading: &'static str,
+    /// In the README's order.
+    pub options: &'static [&'static Known],
+}
+
+impl KnownSection {
+    /// The option of that name.
+    pub fn option(&self, name: &str) -> Option<&'static Known> {
+        self.options.iter().find(|known| known.name == name).copied()
+    }
+}
+
+macro_rules! known {
+    ($($(#[$doc:meta])* $id:ident = $name:literal, $form:expr, $default:literal, $meaning:literal;)*) => {
+        $($(#[$doc])* pub const $id: Known =
+            Known { name: $name, form: $form, default: $default, meaning: $meaning };)*
+    };
+}
+
+/// `config upxe`, in `/etc/config/upxe`.
+pub mod upxe {
+    use super::{Form, Known, KnownSection};
+
+    known! {
+        /// Whether `upxe run` serves.
+        ENABLED = "enabled", Form::Flag, "0", "whether the service runs";
+        /// Where clients are listened to.
+        INTERFACE = "interface", Form::Interfaces, "lan",
+            "networks to serve: names from `/etc/config/network`, or devices (a list)";
+        /// The TFTP server's switch.
+        TFTP = "tftp", Form::Flag, "1", "the TFTP server; off when another server shall hold port 69";
+        /// The folder that is served.
+        TFTP_ROOT = "tftp_root", Form::Folder, "/srv/tftp",
+            "the folder with the boot files; without it, dnsmasq's `tftp_root` if there is one";
+        /// Where links in the root may lead.
+        TFTP_ALLOW = "tftp_allow", Form::Folders, "",
+            "folders outside the root that links in it may lead to (a list)";
+        /// Transfers at once.
+        TFTP_MAX = "tftp_max", Form::Number(1, 1024), "64", "TFTP transfers under way at once";
+        /// What iPXE is given.
+        SCRIPT = "script", Form::Text(127), "",
+            "what iPXE is given: a script under the TFTP root or a URL; unset: `boot.ipxe` if it exists";
+        /// Header fields or options 66 and 67.
+        NO_OVERRIDE = "no_override", Form::Flag, "1",
+            "boot file and server name always stand in the packet's own fields (dnsmasq: `dhcp-no-override`)";
+        /// The log's level.
+        LOG_LEVEL = "log_level", Form::LogLevel, "info", "the least important lines that are logged";
+    }
+
+    /// The section.
+    pub const SECTION: KnownSection = KnownSection {
+        kind: "upxe",
+        heading: "`config upxe 'main'` in `/etc/config/upxe`",
+        options: &[&ENABLED, &INTERFACE, &TFTP, &TFTP_ROOT, &TFTP_ALLOW, &TFTP_MAX, &SCRIPT, &NO_OVERRIDE, &LOG_LEVEL],
+    };
+}
+
+/// `config boot`, in `/etc/config/upxe` and `/etc/config/dhcp`.
+pub mod boot {
+    use super::{Form, Known, KnownSection};
+
+    known! {
+        /// The boot file.
+        FILENAME = "filename", Form::Text(127), "", "the boot file; unset: the customary file for the architecture";
+        /// `sname`.
+        SERVERNAME = "servername", Form::Text(63), "", "the server's name; unset: its address as text";
+        /// `siaddr`.
+        SERVERADDRESS = "serveraddress", Form::Server, "", "who serves the file; unset: this router";
+        /// When it applies.
+        NETWORKID = "networkid", Form::Tags, "", "only for clients that carry these tags";
+        /// DHCP options that come with it.
+        DHCP_OPTION = "dhcp_option", Form::NotYet, "", "";
+        /// Likewise.
+        DHCP_OPTION_FORCE = "dhcp_option_force", Form::NotYet, "", "";
+        /// Belongs to `dhcp_option`.
+        FORCE = "force", Form::NotOurs, "", "";
+        /// The dnsmasq section it is meant for; looked at by the loader.
+        INSTANCE = "instance", Form::NotOurs, "", "";
+    }
+
+    /// The section.
+    pub const SECTION: KnownSection = KnownSection {
+        kind: "boot",
+        heading: "`config boot` in `/etc/config/upxe` and in `/etc/config/dhcp`",
+        options: &[
+            &FILENAME,
+            &SERVERNAME,
+            &SERVERADDRESS,
+            &NETWORKID,
+            &DHCP_OPTION,
+            &DHCP_OPTION_FORCE,
+            &FORCE,
+            &INSTANCE,
+        ],
+    };
+}
+
+/// `config dnsmasq`, in `/etc/config/dhcp`; all its other options are dnsmasq's alone.
+pub mod dnsmasq {
+    use super::{Form, Known, KnownSection};
+
+    known! {
+        /// The boot line.
+        DHCP_BOOT = "dhcp_boot", Form::BootLine, "", "the boot line, every part of which may be empty";
+        /// dnsmasq's own TFTP server.
+        ENABLE_TFTP = "enable_tftp", Form::Flag, "0", "dnsmasq's own TFTP server; it holds port 69 when this is on";
+        /// Its folder.
+        TFTP_ROOT = "tftp_root", Form::Folder, "", "the folder with the boot files when upxe's own is unset";
+        /// Sections of a dnsmasq that isn't started are passed over.
+        DISABLED = "disabled", Form::Flag, "0", "passes over this section";
+        /// Menus.
+        PXE_SERVICE = "pxe_service", Form::NotYet, "", "";
+        /// Their prompt.
+        PXE_PROMPT = "pxe_prompt", Form::NotYet, "", "";
+        /// A root for each client.
+        TFTP_UNIQUE_ROOT = "tftp_unique_root", Form::NotYet, "", "";
+    }
+
+    /// The section.
+    pub const SECTION: KnownSection = KnownSection {
+        kind: "dnsmasq",
+        heading: "`config dnsmasq` in `/etc/config/dhcp`",
+        options: &[&DHCP_BOOT, &ENABLE_TFTP, &TFTP_ROOT, &DISABLED, &PXE_SERVICE, &PXE_PROMPT, &TFTP_UNIQUE_ROOT],
+    };
+}
+
+/// Every section type that upxe reads, in the README's order.
+pub const SECTIONS: &[&KnownSection] = &[&upxe::SECTION, &boot::SECTION, &dnsmasq::SECTION];
+
+/// The README's option table.
+pub fn markdown() -> String {
+    let mut table = String::new();
+    for section in SECTIONS {
+        if !table.is_empty() {
+            table.push('\n');
+        }
+        table.push_str(
+            &[section.heading, ":\n\n| option | value | default | meaning |\n| --- | --- | --- | --- |\n"].concat(),
+        );
+        for known in section.options.iter().filter(|known| !matches!(known.form, Form::NotOurs | Form::NotYet)) {
+            let default =
+                if known.default.is_empty() { "unset".to_owned() } else { ["`", known.default, "`"].concat() };
+            let value = match known.form {
+                Form::BootLine => ["`", &known.form.words(), "`"].concat(),
+                form => form.words(),
+            };
+            table
+                .push_str(&["| `", known.name, "` | ", &value, " | ", &default, " | ", known.meaning, " |\n"].concat());
+        }
+    }
+    table
+}
+
+/// The known name that a mistyped one most likely meant: at most two letters wrong, inserted or left out.
+pub fn nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let allowed = if typed.len() < 5 { 1 } else { 2 };
+    names.map(|name| (distance(typed, name), name)).filter(|&(far, _)| far <= allowed).min().map(|(_, name)| name)
+}
+
+/// Levenshtein's distance, in bytes; a longer name than any of ours is just far.
+fn distance(left: &str, right: &str) -> usize {
+    const LONGEST: usize = 32;
+    if left.len() > LONGEST || right.len() > LONGEST {
+        return LONGEST;
+    }
+    let mut row: heapless::Vec<usize, { LONGEST + 1 }> = (0..=right.len()).collect();
+    for (index, a) in left.bytes().enumerate() {
+        let mut diagonal = index;
+        let mut before = index + 1;
+        for (slot, b) in row.iter_mut().skip(1).zip(right.bytes()) {
+            let changed = diagonal + usize::from(a != b);
+            diagonal = *slot;
+            *slot = changed.min(diagonal + 1).min(before + 1);
+            before = *slot;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = index + 1;
+        }
+    }
+    row.last().copied().unwrap_or(LONGEST)
+}

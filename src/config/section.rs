@@ -1,0 +1,229 @@
+//! Reads one section's options by the table: each value checked, each complaint with its place.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use super::diagnostic::{Diagnostic, Severity, quoted};
+use super::options::{Form, Known, KnownSection, nearest};
+use super::uci::{Bytes, Section, Value};
+use super::{Origin, TagTest};
+
+/// A section, or the lack of one, which then has the defaults.
+pub struct Reader<'a> {
+    file: &'a Rc<str>,
+    section: Option<&'a Section>,
+    /// How bad a wrong value is: an error in our own file.
+    severity: Severity,
+    out: &'a mut Vec<Diagnostic>,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads `section` of `file`; complaints of wrong values have `severity` and go to `out`.
+    pub fn new(
+        file: &'a Rc<str>,
+        section: Option<&'a Section>,
+        severity: Severity,
+        out: &'a mut Vec<Diagnostic>,
+    ) -> Self {
+        Reader { file, section, severity, out }
+    }
+
+    /// Where the section begins.
+    pub fn origin(&self) -> Origin {
+        self.at(self.section.map_or(0, |section| section.line))
+    }
+
+    /// Warns of options that the table does not have, if `strict`, and of those that aren't honoured yet.
+    pub fn check_names(&mut self, known: &KnownSection, strict: bool) {
+        for option in self.section.map_or(&[][..], |section| &section.options) {
+            let origin = self.at(option.line());
+            let subject = ["option ", &option.name].concat();
+            if let (Some(line), Some(_)) = (option.replaced, known.option(&option.name)) {
+                let parts = &["this value replaces the one of line ", &line.to_string(), ", which has no effect"];
+                self.out.push(Diagnostic::text(Severity::Warning, origin.clone(), &subject, parts));
+            }
+            match known.option(&option.name).map(|known| known.form) {
+                Some(Form::NotYet) => {
+                    let parts = &["upxe does not honour it yet"];
+                    self.out.push(Diagnostic::text(Severity::Warning, origin, &subject, parts));
+                }
+                None if strict => {
+                    let names = known.options.iter().map(|known| known.name);
+                    let diagnostic = match nearest(&option.name, names) {
+                        Some(near) => {
+                            let parts = &["unknown, and without effect; did you mean '", near, "'?"];
+                            Diagnostic::text(Severity::Warning, origin, &subject, parts)
+                        }
+                        None => Diagnostic::text(Severity::Warning, origin, &subject, &["unknown, and without effect"]),
+                    };
+                    self.out.push(diagnostic);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A boolean.
+    pub fn flag(&mut self, known: &'static Known) -> bool {
+        self.read(known, flag).unwrap_or_default()
+    }
+
+    /// A number.
+    pub fn number(&mut self, known: &'static Known) -> u32 {
+        let parse: fn(&Form, &str) -> Option<u32> = |form, text| match *form {
+            Form::Number(min, max) => number(text).filter(|value| (min..=max).contains(value)),
+            _ => None,
+        };
+        self.read(known, parse).unwrap_or_default()
+    }
+
+    /// A level of the log.
+    pub fn log_level(&mut self, known: &'static Known) -> log::LevelFilter {
+        let level = self.read(known, |_, text| match text {
+            "error" => Some(log::LevelFilter::Error),
+            "warn" => Some(log::LevelFilter::Warn),
+            "info" => Some(log::LevelFilter::Info),
+            "debug" => Some(log::LevelFilter::Debug),
+            "trace" => Some(log::LevelFilter::Trace),
+            _ => None,
+        });
+        level.unwrap_or(log::LevelFilter::max())
+    }
+
+    /// Text within the form's bounds, if it is set.
+    pub fn text(&mut self, known: &'static Known) -> Option<String> {
+        self.written(known, text).map(|(value, _)| value)
+    }
+
+    /// A folder, and where it was written if it was.
+    pub fn folder(&mut self, known: &'static Known) -> (PathBuf, Option<Origin>) {
+        match self.written(known, folder) {
+            Some((path, origin)) => (path, Some(origin)),
+            None => (folder(&known.form, known.default).unwrap_or_default(), None),
+        }
+    }
+
+    /// The items of a list, each with its place; those that aren't of the form are complained of and left out.
+    pub fn items<T>(&mut self, known: &'static Known, parse: fn(&Form, &str) -> Option<T>) -> Vec<(T, Origin)> {
+        let items = self.value(known).map_or(&[][..], Value::items);
+        let filled = items.iter().filter(|item| !item.bytes.is_empty());
+        filled.filter_map(|item| self.parse(known, item, parse)).collect()
+    }
+
+    /// A single value that was written and is of the form, with its place.
+    pub fn written<T>(&mut self, known: &'static Known, parse: fn(&Form, &str) -> Option<T>) -> Option<(T, Origin)> {
+        match self.value(known)?.items() {
+            [item] if item.bytes.is_empty() => None,
+            [item] => self.parse(known, item, parse),
+            [first, ..] => {
+                let found = "a list of several items".to_owned();
+                self.complain(known, first, found, "one value");
+                None
+            }
+            [] => None,
+        }
+    }
+
+    /// Complains of a value, or a part of one, that was found to be wrong elsewhere.
+    pub fn reject(&mut self, known: &'static Known, origin: Origin, found: &str, expected: &str) {
+        let subject = ["option ", known.name].concat();
+        let found = quoted(found.as_bytes());
+        self.out.push(Diagnostic::found(Severity::Error, origin, &subject, found, expected));
+    }
+
+    /// Any other remark about an option.
+    pub fn remark(&mut self, severity: Severity, known: &'static Known, origin: Origin, parts: &[&str]) {
+        let subject = ["option ", known.name].concat();
+        self.out.push(Diagnostic::text(severity, origin, &subject, parts));
+    }
+
+    fn at(&self, line: u32) -> Origin {
+        Origin { file: self.file.clone(), line }
+    }
+
+    fn value(&self, known: &'static Known) -> Option<&'a Value> {
+        self.section?.option(known.name).map(|option| &option.value)
+    }
+
+    /// The value as written, else the default, which always is of its form (a test of the table).
+    fn read<T>(&mut self, known: &'static Known, parse: fn(&Form, &str) -> Option<T>) -> Option<T> {
+        let written = self.written(known, parse).map(|(value, _)| value);
+        written.or_else(|| parse(&known.form, known.default))
+    }
+
+    fn parse<T>(
+        &mut self,
+        known: &'static Known,
+        item: &Bytes,
+        parse: fn(&Form, &str) -> Option<T>,
+    ) -> Option<(T, Origin)> {
+        let text = str::from_utf8(&item.bytes);
+        if let Some(value) = text.ok().and_then(|text| parse(&known.form, text)) {
+            return Some((value, self.at(item.line)));
+        }
+        let expected = match text {
+            Ok(_) => known.form.words(),
+            Err(_) => [&known.form.words(), ", in UTF-8"].concat(),
+        };
+        self.complain(known, item, quoted(&item.bytes), &expected);
+        None
+    }
+
+    fn complain(&mut self, known: &'static Known, item: &Bytes, found: String, expected: &str) {
+        let subject = ["option ", known.name].concat();
+        self.out.push(Diagnostic::found(self.severity, self.at(item.line), &subject, found, expected));
+    }
+}
+
+/// OpenWrt's `config_get_bool` (base-files `functions.sh`): these ten words, in lower case.
+pub fn flag(_: &Form, text: &str) -> Option<bool> {
+    match text {
+        "1" | "on" | "true" | "yes" | "enabled" => Some(true),
+        "0" | "off" | "false" | "no" | "disabled" => Some(false),
+        _ => None,
+    }
+}
+
+/// Decimal digits only: no sign, no spaces.
+fn number(text: &str) -> Option<u32> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+/// Text that fits its field and has no control characters.
+pub fn text(form: &Form, text: &str) -> Option<String> {
+    let Form::Text(max) = *form else { return None };
+    let fits = (1..=max).contains(&text.len()) && !text.chars().any(char::is_control);
+    fits.then(|| text.to_owned())
+}
+
+/// An absolute path without control characters.
+pub fn folder(_: &Form, text: &str) -> Option<PathBuf> {
+    let fits = text.starts_with('/') && !text.chars().any(char::is_control);
+    fits.then(|| PathBuf::from(text))
+}
+
+/// Names parted by white space, as OpenWrt's `config_get` hands lists and options out alike.
+pub fn names(_: &Form, text: &str) -> Option<Vec<String>> {
+    Some(text.split_ascii_whitespace().map(str::to_owned).collect())
+}
+
+/// Tests parted by commas.
+pub fn tags(_: &Form, text: &str) -> Option<Vec<TagTest>> {
+    text.split(',').map(|piece| tag_test(piece.trim_matches(' '))).collect()
+}
+
+/// One test, with or without its prefix (dnsmasq dhcp-common.c `match_netid`: `#` and `!` negate).
+pub fn tag_test(piece: &str) -> Option<TagTest> {
+    let name = without_prefix(piece).unwrap_or(piece);
+    let (tag, set) = match name.strip_prefix(['!', '#']) {
+        Some(negated) => (negated, false),
+        None => (name, true),
+    };
+    let fits = !tag.is_empty() && !tag.chars().any(|letter| letter.is_control() || letter == ' ');
+    fits.then(|| TagTest { tag: tag.to_owned(), set })
+}
+
+/// What follows `tag:`, `net:` or `set:`.
+pub fn without_prefix(piece: &str) -> Option<&str> {
+    ["tag:", "net:", "set:"].iter().find_map(|prefix| piece.strip_prefix(prefix))
+}

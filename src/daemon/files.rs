@@ -1,0 +1,43 @@
+//! Which file answers to a name: the client's spelling, the folder served, and names that stand in for each other.
+
+use std::os::unix::ffi::OsStrExt;
+
+use crate::config;
+use crate::proxy::BootFiles;
+use crate::sys::tree::{Refused, ServedFile, Tree};
+use crate::tftp::path::SafePath;
+
+/// The files that may be served.
+#[derive(Debug)]
+pub struct Files {
+    tree: Tree,
+}
+
+impl Files {
+    /// The files of the configured folder, which need not exist yet.
+    pub fn new(config: &config::Tftp) -> Self {
+        Self { tree: Tree::new(config.root.clone(), config.allow.clone()) }
+    }
+
+    /// The absolute path of the folder.
+    pub fn root(&self) -> &[u8] {
+        self.tree.root().as_os_str().as_bytes()
+    }
+
+    /// Opens the file of this name, or the one that stands in for it.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub fn open(&self, path: &SafePath) -> Result<ServedFile, Refused> {
+        match (self.tree.open(path.as_bytes()), path.stand_in()) {
+            (Err(Refused::NotFound), Some(stand_in)) => self.tree.open(stand_in.as_bytes()),
+            (result, _) => result,
+        }
+    }
+}
+
+impl BootFiles for Files {
+    fn has(&self, name: &str) -> bool {
+        SafePath::new(name.as_bytes(), self.root()).is_ok_and(|path| self.open(&path).is_ok())
+    }
+}

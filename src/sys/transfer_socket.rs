@@ -1,0 +1,176 @@
+//! A socket that talks to one client only: a TFTP transfer's TID (RFC 1350 §4).
+
+use std::io;
+use std::mem;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use super::udp::to_sockaddr;
+use super::{owned_fd, size_of_as_socklen, succeeded, transferred};
+
+/// The most bytes that one segmented send takes: the largest UDP payload.
+pub const MAX_SEGMENTED_SEND: usize = 65507;
+
+/// A UDP socket on a port of its own, connected to one client: the kernel passes over what others send.
+#[derive(Debug)]
+pub struct TransferSocket {
+    fd: OwnedFd,
+}
+
+impl TransferSocket {
+    /// Opens a port at our address `local`, chosen by the kernel, for `peer`.
+    ///
+    /// # Errors
+    /// When `local` is no longer ours, there is no way to `peer`, or for want of descriptors or ports.
+    pub fn connect(local: Ipv4Addr, peer: SocketAddrV4) -> io::Result<Self> {
+        // SAFETY: no pointers are involved.
+        let fd = owned_fd(unsafe {
+            libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, 0)
+        })?;
+        let local = to_sockaddr(SocketAddrV4::new(local, 0));
+        // SAFETY: the pointer and the length describe `local`, which outlives the call.
+        succeeded(unsafe {
+            libc::bind(fd.as_raw_fd(), (&raw const local).cast(), size_of_as_socklen::<libc::sockaddr_in>())
+        })?;
+        let peer = to_sockaddr(peer);
+        // SAFETY: the pointer and the length describe `peer`, which outlives the call.
+        succeeded(unsafe {
+            libc::connect(fd.as_raw_fd(), (&raw const peer).cast(), size_of_as_socklen::<libc::sockaddr_in>())
+        })?;
+        Ok(Self { fd })
+    }
+
+    /// The MTU of the way to the client, in bytes, as far as the kernel knows it.
+    ///
+    /// # Errors
+    /// When there is no way any longer.
+    pub fn mtu(&self) -> io::Result<u32> {
+        let mut mtu = 0i32;
+        let mut len = size_of_as_socklen::<i32>();
+        // SAFETY: the pointers describe `mtu` and `len`, which outlive the call.
+        succeeded(unsafe {
+            libc::getsockopt(self.fd.as_raw_fd(), libc::IPPROTO_IP, libc::IP_MTU, (&raw mut mtu).cast(), &raw mut len)
+        })?;
+        Ok(u32::try_from(mtu).unwrap_or(0))
+    }
+
+    /// From now on every send of more than `size` bytes leaves as datagrams of `size` bytes and a last one of what is
+    /// left (UDP_SEGMENT, Linux 4.18). 0 turns that off.
+    ///
+    /// # Errors
+    /// On older kernels. Devices show only on sending that they cannot do it, see [`refuses_segments`].
+    pub fn segment(&self, size: u16) -> io::Result<()> {
+        // As an option of the socket, not a control message with each send: qemu-user swaps only the former's bytes.
+        let size = i32::from(size);
+        // SAFETY: the pointer and the length describe `size`, which outlives the call.
+        succeeded(unsafe {
+            libc::setsockopt(
+                self.fd.as_raw_fd(),
+                libc::SOL_UDP,
+                libc::UDP_SEGMENT,
+                (&raw const size).cast(),
+                mem::size_of::<i32>() as libc::socklen_t,
+            )
+        })
+    }
+
+    /// Sends a datagram, or several in one as [`segment`](Self::segment) says.
+    ///
+    /// # Errors
+    /// Also what became of earlier datagrams (`ConnectionRefused`); nothing was sent then.
+    pub fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        // SAFETY: the pointer and the length describe `bytes`, which outlives the call.
+        transferred(unsafe { libc::send(self.fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), 0) }).map(|_| ())
+    }
+
+    /// Takes a datagram into `buffer`, cut to its size; `None` when none is waiting.
+    ///
+    /// # Errors
+    /// What became of earlier datagrams: `ConnectionRefused` when nobody listens at the client's port.
+    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        // SAFETY: the pointer and the length describe `buffer`, which outlives the call.
+        match transferred(unsafe { libc::recv(self.fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), 0) }) {
+            Ok(len) => Ok(Some(len)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl AsFd for TransferSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// True when a send failed because the device cannot take segments: EIO without checksum offload, EINVAL or EMSGSIZE
+/// (which of them depends on the kernel) when a segment exceeds the MTU. The same bytes sent one by one get through.
+pub fn refuses_segments(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EIO | libc::EINVAL | libc::EMSGSIZE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket;
+    use std::time::Duration;
+
+    fn pair() -> (TransferSocket, UdpSocket) {
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, client.local_addr().unwrap().port());
+        let socket = TransferSocket::connect(Ipv4Addr::LOCALHOST, address).unwrap();
+        socket.send(b"hello").unwrap();
+        let (_, server) = client.recv_from(&mut [0; 8]).unwrap();
+        client.connect(server).unwrap();
+        (socket, client)
+    }
+
+    #[test]
+    fn datagrams_go_both_ways() {
+        let (socket, client) = pair();
+        let mut buffer = [0; 8];
+        assert_eq!(socket.receive(&mut buffer).unwrap(), None);
+        client.send(b"you too").unwrap();
+        assert_eq!(socket.receive(&mut buffer).unwrap(), Some(7));
+        assert_eq!(&buffer[..7], b"you too");
+        assert!(socket.mtu().unwrap() >= 1500);
+    }
+
+    #[test]
+    fn one_send_becomes_several_datagrams() {
+        let (socket, client) = pair();
+        socket.segment(1000).unwrap();
+        socket.send(&[7; 2500]).unwrap();
+        socket.segment(0).unwrap();
+        socket.send(&[7; 1200]).unwrap();
+        let lengths = [(); 4].map(|()| client.recv(&mut [0; 4000]).unwrap());
+        assert_eq!(lengths, [1000, 1000, 500, 1200]);
+    }
+
+    #[test]
+    fn strangers_are_not_heard() {
+        let (socket, client) = pair();
+        let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+        stranger.connect(client.peer_addr().unwrap()).unwrap();
+        stranger.send(b"\0\x04\0\0").unwrap();
+        assert_eq!(socket.receive(&mut [0; 8]).unwrap(), None);
+    }
+
+    #[test]
+    fn a_closed_port_is_noticed() {
+        let (socket, client) = pair();
+        drop(client);
+        socket.send(b"anybody?").unwrap();
+        assert_eq!(socket.receive(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn what_a_device_refuses_is_told_from_other_trouble() {
+        for (code, refused) in
+            [(libc::EIO, true), (libc::EINVAL, true), (libc::EMSGSIZE, true), (libc::ENETDOWN, false)]
+        {
+            assert_eq!(refuses_segments(&io::Error::from_raw_os_error(code)), refused);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Files beneath a folder: nothing that a client writes, and no link on the way, leads out of it unasked.
+
+use std::cell::Cell;
+use std::ffi::{CStr, CString, OsStr};
+use std::fs::File;
+use std::io::{self, IoSliceMut};
+use std::mem;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::{owned_fd, transferred};
+
+/// How often an open is tried that a rename on the way has made uncertain (openat2(2), EAGAIN).
+const MAX_RACES: u32 = 4;
+/// Read permission for everybody.
+const WORLD_READABLE: u32 = 0o004;
+/// How every file is opened: a FIFO or a terminal among them must not stop the service.
+const FILE_FLAGS: i32 = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
+/// How folders on the way are opened.
+const FOLDER_FLAGS: i32 = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
+
+/// A folder whose files are served, with other folders that links in it may lead to.
+///
+/// The folders are looked up anew for every file: a USB stick may be plugged in or replaced at any time.
+#[derive(Debug)]
+pub struct Tree {
+    root: PathBuf,
+    allow: Vec<PathBuf>,
+    resolver: Cell<Resolver>,
+}
+
+/// Who sees to it that a path stays beneath a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolver {
+    /// The kernel: openat2(2), Linux 5.6. Without it the walk takes over by itself.
+    Openat2,
+    /// We, one component after the other.
+    Walk,
+}
+
+/// A file that may be served.
+#[derive(Debug)]
+pub struct ServedFile {
+    file: File,
+    size: u64,
+}
+
+/// Why there is no file to serve.
+#[derive(Debug)]
+pub enum Refused {
+    /// The root itself cannot be opened.
+    NoRoot(io::Error),
+    /// No such file.
+    NotFound,
+    /// A folder, a FIFO, a device or a socket.
+    NotAFile,
+    /// Not everybody may read it, so neither may a client that hasn't proved who it is.
+    NotReadable,
+    /// A link on the way leads here, outside the root and every allowed folder.
+    Outside(PathBuf),
+    /// The system had trouble with it.
+    Failed(io::Error),
+}
+
+impl Tree {
+    /// Serves the files beneath `root`, and those beneath `allow` that links lead to. Neither need exist yet.
+    pub fn new(root: PathBuf, allow: Vec<PathBuf>) -> Self {
+        Self::with_resolver(root, allow, Resolver::Openat2)
+    }
+
+    /// The same, with a choice of who follows paths.
+    pub fn with_resolver(root: PathBuf, allow: Vec<PathBuf>, resolver: Resolver) -> Self {
+        Self { root, allow, resolver: Cell::new(resolver) }
+    }
+
+    /// The root, as configured.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Opens the file at `path`, relative to the root.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub fn open(&self, path: &[u8]) -> Result<ServedFile, Refused> {
+        let root = open_folder(&self.root).map_err(Refused::NoRoot)?;
+        if self.resolver.get() == Resolver::Openat2 {
+            match open_beneath(root.as_fd(), &c_string(path)?) {
+                Ok(fd) => return ServedFile::check(File::from(fd)),
+                Err(error) => match error.raw_os_error() {
+                    // A container may forbid system calls that it has never heard of (EPERM).
+                    Some(libc::ENOSYS | libc::EPERM) => self.resolver.set(Resolver::Walk),
+                    // It leads out: perhaps to where it may, or only by way of the root's full name.
+                    Some(libc::EXDEV) => {}
+                    _ => return Err(refused(error)),
+                },
+            }
+        }
+        self.open_resolved(path)
+    }
+
+    /// Follows every link first, and then opens what they led to without following any. Whatever is changed between
+    /// the two, what is opened lies beneath a folder that may be served.
+    fn open_resolved(&self, path: &[u8]) -> Result<ServedFile, Refused> {
+        let real = self.root.join(OsStr::from_bytes(path)).canonicalize().map_err(refused)?;
+        let homes = std::iter::once(&self.root).chain(&self.allow);
+        let home = homes.filter_map(|home| home.canonicalize().ok()).find(|home| real.starts_with(home));
+        let Some(home) = home else { return Err(Refused::Outside(real)) };
+        let beneath = real.strip_prefix(&home).unwrap_or(&real);
+        let fd = open_without_links(open_folder(&home).map_err(refused)?, beneath)?;
+        ServedFile::check(File::from(fd))
+    }
+}
+
+impl ServedFile {
+    /// Bytes in the file when it was opened.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Reads from `offset` into `parts`, in one system call. Returns the number of bytes read, which is less than was
+    /// asked for at the end of the file.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn read_at(&self, parts: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<usize> {
+        let offset = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        // SAFETY: IoSliceMut is guaranteed to be laid out as an iovec, and each describes memory that we may write.
+        transferred(unsafe {
+            libc::preadv(self.file.as_raw_fd(), parts.as_mut_ptr().cast(), parts.len() as libc::c_int, offset)
+        })
+    }
+
+    fn check(file: File) -> Result<Self, Refused> {
+        let metadata = file.metadata().map_err(refused)?;
+        if !metadata.is_file() {
+            return Err(Refused::NotAFile);
+        }
+        // SAFETY: no pointers are involved; the call cannot fail.
+        let may_read_everything = unsafe { libc::geteuid() } == 0;
+        if may_read_everything && metadata.mode() & WORLD_READABLE == 0 {
+            return Err(Refused::NotReadable);
+        }
+        Ok(Self { file, size: metadata.size() })
+    }
+}
+
+/// `struct open_how` of openat2(2).
+#[repr(C)]
+struct OpenHow {
+    flags: u64,
+    mode: u64,
+    resolve: u64,
+}
+
+fn open_beneath(folder: BorrowedFd<'_>, path: &CStr) -> io::Result<OwnedFd> {
+    let how =
+        OpenHow { flags: FILE_FLAGS as u64, mode: 0, resolve: libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS };
+    for _ in 0..MAX_RACES {
+        // SAFETY: `path` is NUL-terminated, `how` is what its size says, and both outlive the call.
+        let fd = unsafe {
+            libc::syscall(
+                libc::SYS_openat2,
+                folder.as_raw_fd(),
+                path.as_ptr(),
+                &raw const how,
+                mem::size_of::<OpenHow>(),
+            )
+        };
+        match owned_fd(fd as i32) {
+            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => {}
+            result => return result,
+        }
+    }
+    Err(io::Error::from_raw_os_error(libc::EAGAIN))
+}
+
+/// Opens `path` beneath `folder` where no component is a link.
+fn open_without_links(mut folder: OwnedFd, path: &Path) -> Result<OwnedFd, Refused> {
+    let mut names = path.iter().peekable();
+    while let Some(name) = names.next() {
+        let is_last = names.peek().is_none();
+        let flags = if is_last { FILE_FLAGS } else { FOLDER_FLAGS };
+        let opened = open_at(folder.as_fd(), &c_string(name.as_bytes())?, flags | libc::O_NOFOLLOW);
+        let opened = opened.map_err(refused)?;
+        if is_last {
+            return Ok(opened);
+        }
+        folder = opened;
+    }
+    Err(Refused::NotAFile)
+}
+
+fn open_folder(path: &Path) -> io::Result<OwnedFd> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: the path is NUL-terminated and outlives the call.
+    owned_fd(unsafe { libc::open(path.as_ptr(), FOLDER_FLAGS) })
+}
+
+fn open_at(folder: BorrowedFd<'_>, name: &CStr, flags: i32) -> io::Result<OwnedFd> {
+    // SAFETY: the name is NUL-terminated and outlives the call.
+    owned_fd(unsafe { libc::openat(folder.as_raw_fd(), name.as_ptr(), flags) })
+}
+
+fn c_string(bytes: &[u8]) -> Result<CString, Refused> {
+    CString::new(bytes).map_err(|_| Refused::NotFound)
+}
+
+fn refused(error: io::Error) -> Refused {
+    match error.raw_os_error() {
+        Some(libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG) => Refused::NotFound,
+        Some(libc::EACCES) => Refused::NotReadable,
+        // A socket, or a device without a driver.
+        Some(libc::ENXIO | libc::ENODEV) => Refused::NotAFile,
+        _ => Refused::Failed(error),
+    }
+}

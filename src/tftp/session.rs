@@ -1,0 +1,331 @@
+//! One transfer: which blocks to send, when to send them again, when it is over.
+//!
+//! The wire's block numbers have 16 bits and wrap (65535 is followed by 0); here blocks are counted in 64.
+//! Two rules keep a transfer from flooding the line, whatever the client sends: a block is sent again only when the
+//! client has made progress or the wait is over, and progress only counts if it names a block that was sent.
+
+use std::time::{Duration, Instant};
+
+use super::negotiate::Terms;
+use super::netascii::Text;
+use super::timer::Timer;
+use crate::wire::tftp::{ErrorCode, OptionAck, Packet};
+
+/// A round trip measured on an idle LAN is too short to tell a second loss from what was already on its way.
+const MIN_RESTART: Duration = Duration::from_millis(1);
+
+/// One transfer in progress.
+#[derive(Debug)]
+pub struct Session {
+    terms: Terms,
+    content: Content,
+    /// The number of the last block; `u64::MAX` until netascii has come to its end.
+    last: u64,
+    /// Every block up to this one has arrived.
+    acked: u64,
+    /// The last block sent of the window under way.
+    sent: u64,
+    /// The last block ever sent: what is sent up to here is sent again.
+    reached: u64,
+    /// The OACK awaits its ACK, and no block was sent yet.
+    negotiating: bool,
+    timer: Timer,
+    /// When a loss inside a window was last made good.
+    restarted_at: Option<Instant>,
+    /// The deadline was brought forward because a loss is suspected.
+    suspicious: bool,
+    started_at: Instant,
+    resent: u32,
+}
+
+/// What is sent.
+#[derive(Debug)]
+pub enum Content {
+    /// The file as it is: its size in bytes.
+    Octet(u64),
+    /// The file as text.
+    Netascii(Text),
+}
+
+/// What is to be done next.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Nothing, until the client sends something or [`Session::deadline`] comes.
+    Wait,
+    /// Send [`Session::answer`].
+    SendOptionAck,
+    /// Send these blocks.
+    Send(Blocks),
+    /// Forget the transfer; for some ends tell the client first ([`End::tells_client`]).
+    End(End),
+}
+
+/// Consecutive blocks to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Blocks {
+    /// Number of the first, counted from 1 and without wrapping.
+    pub first: u64,
+    /// How many, 1 to the window's size.
+    pub count: u16,
+}
+
+/// How a transfer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Everything has arrived.
+    Complete,
+    /// Everything was sent, but the client left without its last ACK.
+    Unconfirmed,
+    /// The client wanted to know the options only: EDK2 learns a file's size so, and then asks for the file.
+    Probe,
+    /// The client sent an ERROR.
+    Aborted(ErrorCode),
+    /// The client closed its port.
+    Gone,
+    /// The client has never answered.
+    Unanswered,
+    /// The client no longer answers.
+    Silent,
+    /// The client began a new transfer from the same port.
+    Superseded,
+    /// The file became shorter than the client was told.
+    Truncated,
+    /// The file could not be read.
+    ReadFailed,
+}
+
+impl End {
+    /// True when all of the file went out.
+    pub fn is_success(self) -> bool {
+        matches!(self, Self::Complete | Self::Unconfirmed)
+    }
+
+    /// The message to end the transfer with, if the client doesn't know yet that it has ended.
+    pub fn tells_client(self) -> Option<&'static str> {
+        match self {
+            Self::Unanswered | Self::Silent | Self::Unconfirmed => Some("no answer"),
+            Self::Truncated => Some("file became shorter"),
+            Self::ReadFailed => Some("read error"),
+            Self::Complete | Self::Probe | Self::Aborted(_) | Self::Gone | Self::Superseded => None,
+        }
+    }
+}
+
+impl Session {
+    /// Begins a transfer; the action is the first packet to send.
+    pub fn start(now: Instant, terms: Terms, content: Content) -> (Self, Action) {
+        let last = match content {
+            // A file that fills its blocks exactly is ended by an empty one (RFC 1350 §6).
+            Content::Octet(size) => (size / u64::from(terms.blksize.max(1))).saturating_add(1),
+            Content::Netascii(_) => u64::MAX,
+        };
+        let mut session = Self {
+            terms,
+            content,
+            last,
+            acked: 0,
+            sent: 0,
+            reached: 0,
+            negotiating: !terms.answer.is_empty(),
+            timer: Timer::new(now, terms.timeout),
+            restarted_at: None,
+            suspicious: false,
+            started_at: now,
+            resent: 0,
+        };
+        let action = if session.negotiating { Action::SendOptionAck } else { session.send_window(now) };
+        (session, action)
+    }
+
+    /// Takes a packet from the client.
+    pub fn on_packet(&mut self, now: Instant, payload: &[u8]) -> Action {
+        match Packet::read(payload) {
+            Ok(Packet::Ack { block }) => self.on_ack(now, block),
+            // EDK2 says 8, others what they like: whoever stops here has learned what it wanted.
+            Ok(Packet::Error { .. }) if self.negotiating => Action::End(End::Probe),
+            Ok(Packet::Error { error_code, .. }) => Action::End(End::Aborted(error_code)),
+            // Nothing else belongs here, and an ERROR in return could set two servers on each other.
+            Ok(_) | Err(_) => Action::Wait,
+        }
+    }
+
+    /// To be called when [`deadline`](Self::deadline) has come.
+    pub fn on_deadline(&mut self, now: Instant) -> Action {
+        if now < self.timer.deadline() {
+            return Action::Wait;
+        }
+        if self.suspicious {
+            return self.restart(now);
+        }
+        self.timer.back_off();
+        self.repeat_or_give_up(now)
+    }
+
+    /// The client sent its request again: our answer may be lost. Does what the deadline would do, if an answer is
+    /// overdue by what is known of the round trip.
+    pub fn on_request_again(&mut self, now: Instant) -> Action {
+        if self.timer.is_overdue(now) { self.repeat_or_give_up(now) } else { Action::Wait }
+    }
+
+    /// The client's host says that nobody listens at the port any longer.
+    pub fn on_unreachable(&self) -> End {
+        if self.is_all_sent() { End::Unconfirmed } else { End::Gone }
+    }
+
+    /// Netascii has come to the file's end with block `number`.
+    pub fn ends_with(&mut self, number: u64) {
+        self.last = number;
+    }
+
+    /// When [`on_deadline`](Self::on_deadline) wants to be called.
+    pub fn deadline(&self) -> Instant {
+        self.timer.deadline()
+    }
+
+    /// The options to acknowledge.
+    pub fn answer(&self) -> OptionAck {
+        self.terms.answer
+    }
+
+    /// Bytes in each block but the last.
+    pub fn blksize(&self) -> u16 {
+        self.terms.blksize
+    }
+
+    /// Blocks sent before an ACK is awaited.
+    pub fn windowsize(&self) -> u16 {
+        self.terms.windowsize
+    }
+
+    /// What is sent.
+    pub fn content(&mut self) -> &mut Content {
+        &mut self.content
+    }
+
+    /// True once the client has acknowledged anything.
+    pub fn is_answered(&self) -> bool {
+        self.timer.is_answered()
+    }
+
+    /// True when the client got on before, but now owes an ACK for longer than a round trip explains.
+    pub fn is_stalled(&self, now: Instant) -> bool {
+        self.acked > 0 && self.timer.is_overdue(now)
+    }
+
+    /// Blocks that have arrived.
+    pub fn acked(&self) -> u64 {
+        self.acked
+    }
+
+    /// Blocks that were sent more than once, counted each time.
+    pub fn resent(&self) -> u32 {
+        self.resent
+    }
+
+    /// How long the client took, up to its last sign of life.
+    pub fn duration(&self) -> Duration {
+        self.timer.heard_at().saturating_duration_since(self.started_at)
+    }
+
+    fn on_ack(&mut self, now: Instant, block: u16) -> Action {
+        if self.negotiating {
+            return if block == 0 { self.on_option_ack_acknowledged(now) } else { Action::Wait };
+        }
+        // The block meant is the nearest of that number from `acked` on. An ACK older than that wraps to a block
+        // thousands ahead, which like any other block never sent is none of ours.
+        let progress = block.wrapping_sub(self.acked as u16);
+        let block = self.acked.saturating_add(u64::from(progress));
+        if block > self.sent {
+            return Action::Wait;
+        }
+        if progress == 0 {
+            // RFC 1123 §4.2.3.1, the Sorcerer's Apprentice: an ACK repeated at once is answered already. Only when an
+            // answer is overdue, while our own wait has grown long, is the client's impatience worth following.
+            return if self.timer.is_overdue(now) { self.repeat_or_give_up(now) } else { Action::Wait };
+        }
+        self.acked = block;
+        if let Content::Netascii(text) = &mut self.content {
+            text.advance();
+        }
+        if block == self.last {
+            return Action::End(End::Complete);
+        }
+        if block == self.sent {
+            self.suspicious = false;
+            self.timer.acknowledged(now);
+            return self.send_window(now);
+        }
+        self.timer.heard(now);
+        self.on_loss(now)
+    }
+
+    fn on_option_ack_acknowledged(&mut self, now: Instant) -> Action {
+        self.negotiating = false;
+        self.timer.acknowledged(now);
+        self.send_window(now)
+    }
+
+    /// An ACK from inside the window: the block after it is lost (RFC 7440 §4), and the window begins anew there.
+    ///
+    /// Blocks that were under way at that moment still arrive and may raise more such ACKs. Within a round trip they
+    /// cannot be about what was sent since, so they are noted and only believed when nothing better comes.
+    fn on_loss(&mut self, now: Instant) -> Action {
+        let round_trip = self.timer.round_trip().max(MIN_RESTART);
+        match self.restarted_at {
+            Some(restarted_at) if now < restarted_at + round_trip => {
+                self.suspicious = true;
+                self.timer.hurry(restarted_at + 2 * round_trip);
+                Action::Wait
+            }
+            _ => self.restart(now),
+        }
+    }
+
+    fn restart(&mut self, now: Instant) -> Action {
+        self.restarted_at = Some(now);
+        self.repeat(now)
+    }
+
+    fn repeat_or_give_up(&mut self, now: Instant) -> Action {
+        if !self.timer.is_hopeless(now) {
+            return self.repeat(now);
+        }
+        Action::End(match self.is_all_sent() {
+            true => End::Unconfirmed,
+            false if self.timer.is_answered() => End::Silent,
+            false => End::Unanswered,
+        })
+    }
+
+    /// Sends what is unacknowledged once more.
+    fn repeat(&mut self, now: Instant) -> Action {
+        self.suspicious = false;
+        if self.negotiating {
+            self.timer.sent_again(now);
+            return Action::SendOptionAck;
+        }
+        let action = self.send_window(now);
+        self.timer.sent_again(now);
+        action
+    }
+
+    /// Sends the window that begins after the last block that has arrived.
+    fn send_window(&mut self, now: Instant) -> Action {
+        self.timer.sent(now);
+        let first = self.acked.saturating_add(1);
+        self.sent = self.acked.saturating_add(u64::from(self.terms.windowsize)).min(self.last);
+        let again = self.reached.min(self.sent).saturating_sub(self.acked);
+        self.resent = self.resent.saturating_add(again as u32);
+        self.reached = self.reached.max(self.sent);
+        // At least 1: the transfer ends as soon as `acked` reaches `last`.
+        Action::Send(Blocks { first, count: (self.sent - self.acked) as u16 })
+    }
+
+    fn is_all_sent(&self) -> bool {
+        self.reached == self.last
+    }
+}
+
+#[cfg(test)]
+mod tests;
