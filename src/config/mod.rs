@@ -5,8 +5,9 @@
 
 pub mod boot;
 pub mod diagnostic;
+pub mod dnsmasq;
 pub mod files;
-mod hosts;
+pub mod hosts;
 pub mod load;
 mod network;
 pub mod options;
