@@ -29,7 +29,7 @@ fn rules(no_override: bool) -> Rules {
         server: None,
     };
     let boots = if no_override { Vec::new() } else { vec![boot("http://192.168.2.1/boot.efi")] };
-    Rules { script: None, boots, no_override }
+    Rules { boots, no_override, ..Rules::default() }
 }
 
 /// The whole way through the core, by both doors; counts the replies.
@@ -38,7 +38,8 @@ fn walk(rules: &Rules, frame: &[u8]) -> usize {
     let Ok(request) = Request::read(datagram.payload) else { return 0 };
     let mut replies = 0;
     for door in [Door::Proxy, Door::BootServer] {
-        let arrival = Arrival { door, interface: "lan", router: Ipv4Addr::new(192, 168, 2, 2) };
+        let (router, mask) = (Ipv4Addr::new(192, 168, 2, 2), Ipv4Addr::new(255, 255, 255, 0));
+        let arrival = Arrival { door, interface: "lan", device: "br-lan", router, mask };
         let decision = proxy::decide(rules, &Everything, &arrival, &request);
         if let (Some(client), Ok(offer)) = (&decision.client, &decision.outcome) {
             let answer = proxy::answer(rules, &arrival, &request, client, offer);

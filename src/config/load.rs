@@ -130,7 +130,7 @@ fn read_main(
             allow: allow.into_iter().map(|(path, _)| path).collect(),
             max_transfers: u16::try_from(max_transfers).unwrap_or(u16::MAX),
         },
-        rules: Rules { script, boots: Vec::new(), no_override },
+        rules: Rules { script, no_override, ..Rules::default() },
         log_level,
     };
     Main { config, root_origin }

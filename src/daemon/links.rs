@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use log::{info, warn};
 
 use crate::config::Interface;
+use crate::proxy::{Arrival, Door};
 use crate::sys::epoll::Epoll;
 use crate::sys::link::{self, Address, Device};
 use crate::sys::packet_socket::PacketSocket;
@@ -38,6 +39,8 @@ pub struct Ready {
     pub mac: Mac,
     /// Our address there: what clients are told to turn to.
     pub router: Ipv4Addr,
+    /// The network mask that goes with it.
+    pub mask: Ipv4Addr,
     device: Device,
 }
 
@@ -67,6 +70,12 @@ impl Link {
         }
     }
 
+    /// What the core wants to know about a request that came in here.
+    pub fn arrival(&self, door: Door, ready: &Ready) -> Arrival<'_> {
+        let Interface { name, device } = &self.interface;
+        Arrival { door, interface: name, device, router: ready.router, mask: ready.mask }
+    }
+
     /// Looks at the device as it is now, and says what has changed. Frames are reported to `epoll`.
     pub fn refresh(&mut self, epoll: &Epoll) {
         let name = &self.interface.device;
@@ -91,7 +100,7 @@ impl Link {
     }
 
     fn use_device(&mut self, (device, mac, address): (Device, Mac, Address), epoll: &Epoll) {
-        let router = address.ip;
+        let Address { ip: router, mask } = address;
         match &mut self.state {
             State::Ready(ready) if ready.device == device => {}
             // The same device with another address: the socket is bound to the device and stays good.
@@ -99,12 +108,12 @@ impl Link {
                 if ready.router != router {
                     info!("{}: address is {router} now, was {}", self.interface.device, ready.router);
                 }
-                (ready.device, ready.mac, ready.router) = (device, mac, router);
+                (ready.device, ready.mac, ready.router, ready.mask) = (device, mac, router, mask);
             }
             _ => match open(&device, epoll, self.token) {
                 Ok(socket) => {
                     info!("{}: listening for network boot clients, our address is {router}", self.interface.device);
-                    self.state = State::Ready(Ready { socket, mac, router, device });
+                    self.state = State::Ready(Ready { socket, mac, router, mask, device });
                 }
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                     self.wait_because("packet sockets need root or CAP_NET_RAW");

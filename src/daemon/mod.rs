@@ -99,6 +99,7 @@ impl Daemon {
         };
         daemon.choose_links();
         daemon.open_ports();
+        daemon.transfers.files().report_missing_root();
         Ok(daemon)
     }
 
@@ -148,7 +149,7 @@ impl Daemon {
         for _ in 0..BURST {
             match ready.socket.receive(&mut buffer) {
                 Ok(Some(frame)) => {
-                    let arrival = Arrival { door: Door::Proxy, interface: &link.interface.name, router: ready.router };
+                    let arrival = link.arrival(Door::Proxy, ready);
                     if let Err(silence) = self.on_frame(&arrival, ready, &link.interface.device, frame) {
                         report::dropped(&link.interface.device, &silence);
                     }
@@ -191,7 +192,7 @@ impl Daemon {
     fn on_boot_request(&self, listener: &UdpListener, received: &Received, payload: &[u8]) -> Result<(), Silence> {
         let (link, ready) = self.link_of(received)?;
         let request = Request::read(payload).map_err(Silence::Request)?;
-        let arrival = Arrival { door: Door::BootServer, interface: &link.interface.name, router: ready.router };
+        let arrival = link.arrival(Door::BootServer, ready);
         let (decision, written) = self.consider(&arrival, &request);
         let device = &link.interface.device;
         report::decided(device, arrival.door, &request, &decision);
@@ -269,6 +270,7 @@ impl Daemon {
         self.config = config;
         self.choose_links();
         self.open_ports();
+        self.transfers.files().report_missing_root();
         info!("configuration reloaded");
     }
 
