@@ -26,6 +26,8 @@ pub struct Job<'a> {
     pub round_trip: Duration,
     /// Datagrams lost each way, in thousands.
     pub loss: u64,
+    /// The last ACKs wait until the outcome is dropped, and with them the end of a server's processes.
+    pub lingers: bool,
     /// Clients say again what they said last after so long a silence.
     pub retry: Option<Duration>,
     /// Who hasn't finished by then has failed.
@@ -46,6 +48,7 @@ impl<'a> Job<'a> {
             clients: 1,
             round_trip: Duration::ZERO,
             loss: 0,
+            lingers: false,
             retry: Some(Duration::from_secs(1)),
             limit: Duration::from_secs(60),
             seed: 1,
@@ -54,7 +57,7 @@ impl<'a> Job<'a> {
 }
 
 /// What became of it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Outcome {
     pub wall: Duration,
     /// Of each client, sorted.
@@ -69,11 +72,20 @@ pub struct Outcome {
     pub failed: usize,
     /// As agreed with the server.
     pub windowsize: u16,
+    farewells: Vec<(UdpSocket, [u8; 4])>,
 }
 
 impl Outcome {
     pub fn resent(&self) -> u64 {
         self.datagrams.saturating_sub(self.blocks)
+    }
+}
+
+impl Drop for Outcome {
+    fn drop(&mut self) {
+        for (socket, packet) in &self.farewells {
+            let _ = socket.send(packet);
+        }
     }
 }
 
@@ -323,7 +335,7 @@ impl Play<'_> {
         let packet = [0, ACK, high, low];
         client.last_sent.clear();
         client.last_sent.extend_from_slice(&packet);
-        if self.dice.loses(self.job.loss) {
+        if self.dice.loses(self.job.loss) || (self.job.lingers && self.clients[index].is_done()) {
             return Ok(());
         }
         if self.job.round_trip.is_zero() {
@@ -366,7 +378,12 @@ impl Play<'_> {
         let mut first_data: Vec<_> = self.clients.iter().filter_map(|client| client.first_data).collect();
         durations.sort();
         first_data.sort();
+        let farewells = self.clients.iter().filter(|client| self.job.lingers && client.finished.is_some());
+        let farewells = farewells.filter_map(|client| {
+            Some((client.socket.try_clone().ok()?, <[u8; 4]>::try_from(&client.last_sent[..]).ok()?))
+        });
         Outcome {
+            farewells: farewells.collect(),
             wall: durations.last().copied().unwrap_or_else(|| start.elapsed()),
             failed: self.clients.iter().filter(|client| client.failed || client.finished.is_none()).count(),
             blocks: self.clients.iter().map(|client| client.expected - 1).sum(),

@@ -48,6 +48,7 @@ impl Cell {
             round_trip: Duration::from_millis(self.round_trip_ms),
             loss: self.loss * 10,
             // What a server does about losses shows when nobody helps it.
+            lingers: server.forks(),
             retry: (self.loss == 0).then_some(Duration::from_secs(1)),
             seed: 0x9e37_79b9_7f4a_7c15 ^ (round as u64) << 7,
             ..Job::simple(server.address, self.file, self.blksize, self.windowsize)
@@ -123,10 +124,10 @@ impl Sample {
 
     /// Megabytes a second.
     pub fn throughput(&self) -> f64 {
-        if self.failed > 0 {
+        if self.failed > 0 || self.wall.is_zero() {
             return 0.0;
         }
-        self.bytes as f64 / 1e6 / self.wall.as_secs_f64().max(1e-9)
+        self.bytes as f64 / 1e6 / self.wall.as_secs_f64()
     }
 
     /// Seconds; endless when a client never finished.
@@ -173,6 +174,10 @@ pub fn measure(servers: &[Server], cells: &[Cell], rounds: usize) -> io::Result<
 /// `None` where the server has no part in the cell.
 fn take_turn(cell: &Cell, server: &Server, round: usize) -> io::Result<Option<Sample>> {
     let is_plain = cell.clients == 1 && cell.round_trip_ms == 0 && cell.loss == 0;
+    if server.forks() {
+        // Children of the turn before may be about to end.
+        std::thread::sleep(Duration::from_millis(50));
+    }
     let before = server.cpu_time()?;
     match server.kind {
         Kind::Floor if !is_plain || cell.windowsize > 1 => Ok(None),
@@ -190,14 +195,11 @@ fn take_turn(cell: &Cell, server: &Server, round: usize) -> io::Result<Option<Sa
         }
         _ => {
             let outcome = client::play(&cell.job(server, round))?;
-            if server.kind == Kind::TftpdHpa {
-                // Its children count once they have ended.
-                std::thread::sleep(Duration::from_millis(20));
-            }
+            let cpu = server.cpu_time()? - before;
             let median = |times: &[Duration]| times.get(times.len() / 2).copied().unwrap_or_default();
             let slowest = outcome.durations.last().copied().unwrap_or_default();
             Ok(Some(Sample {
-                cpu: server.cpu_time()? - before,
+                cpu,
                 wall: outcome.wall,
                 bytes: outcome.bytes,
                 blocks: outcome.blocks,

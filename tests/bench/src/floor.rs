@@ -105,10 +105,10 @@ fn send(socket: &UdpSocket, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
     }
 }
 
-/// Has the blaster at `server` blast, and swallows what comes. Returns the bytes of file that were sent.
+/// Has the blaster at `server` blast, and swallows what comes; what doesn't fit into the socket's inbox is lost there, as it
+/// must be without a protocol. Returns the bytes of file that were sent.
 pub fn swallow(server: SocketAddrV4, order: Blast) -> io::Result<u64> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-    sys::large_inbox(&socket)?;
     socket.connect(server)?;
     socket.set_read_timeout(Some(Duration::from_secs(5)))?;
     let words = [order.window, order.blksize, order.count].map(u32::to_ne_bytes);

@@ -89,7 +89,10 @@ fn measure(place: &Place, arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         servers.push(server);
     }
     let mut cells = arguments.cells.clone();
-    cells.retain(|cell| arguments.only.as_ref().is_none_or(|only| cell.name().contains(only)));
+    if let Some(only) = &arguments.only {
+        let is_exact = cells.iter().any(|cell| cell.name() == *only);
+        cells.retain(|cell| if is_exact { cell.name() == *only } else { cell.name().contains(only) });
+    }
     eprintln!("latency");
     let latencies = latency::measure(&servers, QUESTIONS)?;
     let results = duel::measure(&servers, &cells, arguments.rounds)?;

@@ -50,7 +50,8 @@ fn color(kind: Kind) -> Color {
         Kind::TftpdHpa => [0, 158, 115],
         Kind::Atftpd => [204, 121, 167],
         Kind::RsTftpd => [213, 94, 0],
-        Kind::Floor | Kind::Blaster => [150, 150, 150],
+        Kind::Floor => [150, 150, 150],
+        Kind::Blaster => [90, 90, 90],
     }
 }
 
@@ -71,9 +72,9 @@ pub fn draw(path: &Path, results: &[(Cell, Vec<Row>)]) -> io::Result<()> {
         }
     }
     for (index, kind) in kinds.into_iter().enumerate() {
-        let x = 60 + index * 155;
-        canvas.fill(x, 488, 16, 16, color(kind));
-        canvas.text(x + 22, 488, kind.name(), 2);
+        let x = 40 + index * 165;
+        canvas.fill(x, 484, 16, 16, color(kind));
+        canvas.text(x + 22, 488, kind.name(), 1);
     }
     let mut encoder = png::Encoder::new(BufWriter::new(File::create(path)?), WIDTH as u32, HEIGHT as u32);
     encoder.set_color(png::ColorType::Rgb);
@@ -102,9 +103,11 @@ fn panel(canvas: &mut Canvas, left: usize, title: &str, cells: &[&(Cell, Vec<Row
         for (at, (kind, value)) in values.into_iter().enumerate() {
             let height = (value / highest * (BOTTOM - TOP) as f64) as usize;
             canvas.fill(x + at * width, BOTTOM - height, width - 2, height, color(kind));
-            if kind == Kind::Upxe {
-                canvas.text(x + at * width, (BOTTOM - height).saturating_sub(11), &short(value), 1);
-            }
+        }
+        // Last, so that no bar stands on it.
+        if let Some((kind, value)) = medians(rows).first() {
+            let height = (value / highest * (BOTTOM - TOP) as f64) as usize;
+            canvas.text(x, (BOTTOM - height).saturating_sub(11), &format!("{} {}", kind.name(), short(*value)), 1);
         }
         canvas.text(x + 20, BOTTOM + 10, &format!("window {}", cell.windowsize), 1);
     }

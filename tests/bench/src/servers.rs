@@ -199,30 +199,32 @@ impl Server {
         Err(io::Error::other(format!("{} doesn't answer", self.kind.name())))
     }
 
-    /// CPU time used so far: exact for the process itself, in the kernel's ticks for children that have ended.
+    /// CPU time used so far by the server and those of its children that still live.
     pub fn cpu_time(&self) -> io::Result<Duration> {
-        let own = sys::cpu_time(self.pid())?;
-        if self.kind != Kind::TftpdHpa {
-            return Ok(own);
-        }
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid()))?;
-        // Behind the name, which may hold anything: fields 16 and 17 are cutime and cstime.
-        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-        let ticks: u32 = fields.skip(13).take(2).filter_map(|field| field.parse::<u32>().ok()).sum();
-        Ok(own + sys::tick() * ticks)
+        let children = self.family().into_iter().skip(1);
+        Ok(sys::cpu_time(self.pid())? + children.filter_map(|pid| sys::cpu_time(pid).ok()).sum())
     }
 
-    /// Proportional memory of the server and its children, in KiB.
-    pub fn memory(&self) -> u64 {
+    /// The CPU time of a child that has ended is known to nobody.
+    pub fn forks(&self) -> bool {
+        self.kind == Kind::TftpdHpa
+    }
+
+    fn family(&self) -> Vec<u32> {
         let mut family = vec![self.pid()];
         let mut at = 0;
         while let Some(pid) = family.get(at) {
-            // Needs no more than one thread's list: none of the servers forks from another.
+            // One thread's list is enough: none of the servers forks from another.
             let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
             family.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
             at += 1;
         }
-        family.iter().filter_map(|pid| proportional_set_size(*pid)).sum()
+        family
+    }
+
+    /// Proportional memory of the server and its children, in KiB.
+    pub fn memory(&self) -> u64 {
+        self.family().into_iter().filter_map(proportional_set_size).sum()
     }
 
     /// System calls that the server and its children make while `work` is done.

@@ -53,12 +53,6 @@ pub fn cpu_time(pid: u32) -> io::Result<Duration> {
     }
 }
 
-/// The kernel's tick, in which it counts the CPU time of children that have ended.
-pub fn tick() -> Duration {
-    // SAFETY: no pointers are involved.
-    Duration::from_secs(1) / unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as u32
-}
-
 /// Ends a child by a signal that lets it finish its work.
 pub fn interrupt(pid: u32) {
     // SAFETY: no pointers are involved. The child is ours and not waited for yet, so the number is still its own.
@@ -68,11 +62,6 @@ pub fn interrupt(pid: u32) {
 /// Binds a socket to a device, for broadcasts.
 pub fn bind_to_device(socket: &UdpSocket, device: &str) -> io::Result<()> {
     set_option(socket, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, device.as_bytes())
-}
-
-/// Room for what arrives while the reader doesn't run.
-pub fn large_inbox(socket: &UdpSocket) -> io::Result<()> {
-    set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &(16i32 << 20).to_ne_bytes())
 }
 
 /// Sends of more than `size` bytes leave as datagrams of `size` bytes.
