@@ -9,20 +9,21 @@ mod frames;
 mod links;
 mod port;
 mod report;
+mod transfer_log;
 pub mod transfers;
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::{info, warn};
 
 use self::links::{Link, Ready};
 use self::port::Port;
 use self::report::Trouble;
-use self::transfers::Transfers;
+use self::transfers::{Entrance, Transfers};
 use crate::config::Config;
 use crate::proxy::{self, Arrival, Decision, Door, Silence};
-use crate::sys::epoll::Epoll;
+use crate::sys::epoll::{self, Epoll};
 use crate::sys::link::LinkWatch;
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::udp::{Received, UdpListener};
@@ -42,6 +43,7 @@ mod token {
     pub const LINK_WATCH: u64 = 1;
     pub const BOOT_SERVER: u64 = 2;
     pub const TFTP: u64 = 3;
+    pub const DOORS: u64 = 4;
     pub const FIRST_LINK: u64 = 16;
 }
 
@@ -52,7 +54,10 @@ pub type Reload = Box<dyn Fn() -> Option<Config>>;
 pub struct Daemon {
     config: Config,
     reload: Reload,
+    /// Where everything is waited for: the doors, and the transfers.
     epoll: Epoll,
+    /// Everything but transfers: what these leave waiting is answered before more of them is done.
+    doors: Epoll,
     signals: Signals,
     link_watch: LinkWatch,
     links: Vec<Link>,
@@ -78,10 +83,12 @@ impl Daemon {
     /// Only for want of descriptors or memory.
     pub fn new(config: Config, reload: Reload) -> io::Result<Self> {
         let epoll = Epoll::new()?;
+        let doors = Epoll::new()?;
         let signals = Signals::open()?;
         let link_watch = LinkWatch::open()?;
-        epoll.add(&signals, token::SIGNALS)?;
-        epoll.add(&link_watch, token::LINK_WATCH)?;
+        epoll.add(&doors, token::DOORS)?;
+        doors.add(&signals, token::SIGNALS)?;
+        doors.add(&link_watch, token::LINK_WATCH)?;
         let without_4011 = "clients that take the file straight from the offer still boot";
         let without_69 = "clients are offered files all the same, for the other server to send";
         let mut daemon = Self {
@@ -94,6 +101,7 @@ impl Daemon {
             config,
             reload,
             epoll,
+            doors,
             signals,
             link_watch,
         };
@@ -108,19 +116,42 @@ impl Daemon {
     /// # Errors
     /// Only if waiting itself fails.
     pub fn run(&mut self) -> io::Result<()> {
+        let mut now = Instant::now();
         loop {
-            let now = Instant::now();
+            // Counted from when the last wait ended: what was done since makes a deadline late by next to nothing, and
+            // to ask for the time costs as much as all the thinking about a packet.
             let timeout = self.transfers.next_deadline().map(|deadline| deadline.saturating_duration_since(now));
             let ready = self.epoll.wait(timeout)?;
-            let now = Instant::now();
+            now = Instant::now();
+            let mut count = 0;
+            let mut at_the_doors = false;
             for token in ready {
-                if self.dispatch(token, now) == Next::Stop {
-                    info!("stopped");
-                    return Ok(());
+                count += 1;
+                match token {
+                    token::DOORS => at_the_doors = true,
+                    _ => self.transfers.on_ready(
+                        now,
+                        self.tftp.listener().map(|listener| Entrance { listener, epoll: &self.epoll }),
+                        token,
+                    ),
                 }
+            }
+            // When there is more to do than one wait tells, whoever knocks doesn't stand in line.
+            if (at_the_doors || count == epoll::BATCH) && self.answer_doors(now)? == Next::Stop {
+                info!("stopped");
+                return Ok(());
             }
             self.transfers.on_deadline(now);
         }
+    }
+
+    fn answer_doors(&mut self, now: Instant) -> io::Result<Next> {
+        for token in self.doors.wait(Some(Duration::ZERO))? {
+            if self.dispatch(token, now) == Next::Stop {
+                return Ok(Next::Stop);
+            }
+        }
+        Ok(Next::GoOn)
     }
 
     fn dispatch(&mut self, token: u64, now: Instant) -> Next {
@@ -132,7 +163,6 @@ impl Daemon {
             }
             token::BOOT_SERVER => self.on_boot_server(),
             token::TFTP => self.on_tftp(now),
-            _ if Transfers::owns(token) => self.transfers.on_ready(now, token),
             token::FIRST_LINK.. => self.on_frames(token),
             _ => {}
         }
@@ -226,7 +256,7 @@ impl Daemon {
             let Some(listener) = self.tftp.listener() else { return };
             let Some((received, payload)) = receive(listener, &mut buffer) else { return };
             match self.link_of(&received) {
-                Ok(_) => self.transfers.on_request(now, &self.epoll, payload, &received),
+                Ok(_) => self.transfers.on_request(now, Entrance { listener, epoll: &self.epoll }, payload, &received),
                 Err(silence) => report::dropped("port 69", &silence),
             }
         }
@@ -292,14 +322,14 @@ impl Daemon {
 
     fn refresh_links(&mut self) {
         for link in &mut self.links {
-            link.refresh(&self.epoll);
+            link.refresh(&self.doors);
         }
     }
 
     fn open_ports(&mut self) {
-        self.boot_server.open(&self.epoll);
+        self.boot_server.open(&self.doors);
         if self.config.tftp.enabled {
-            self.tftp.open(&self.epoll);
+            self.tftp.open(&self.doors);
         }
     }
 }
