@@ -195,7 +195,6 @@ impl Daemon {
         let datagram = frame::open(frame).map_err(Silence::Frame)?;
         let request = Request::read(datagram.payload).map_err(Silence::Request)?;
         let (decision, written) = self.consider(arrival, &request);
-        report::decided(device, arrival.door, &request, &decision);
         if let Some(written) = written {
             let envelope = Envelope::broadcast_from(ready.mac, ready.router);
             let mut buffer = [0; frame::HEADERS_LEN + reply::MAX_LEN];
@@ -204,6 +203,8 @@ impl Daemon {
                 ready.socket.send(frame).unwrap_or_else(|error| self.trouble.say(device, "sending", &error));
             }
         }
+        // Behind the reply: writing to the log takes as long as deciding.
+        report::decided(device, arrival.door, &request, &decision);
         Ok(())
     }
 
@@ -225,12 +226,12 @@ impl Daemon {
         let arrival = link.arrival(Door::BootServer, ready);
         let (decision, written) = self.consider(&arrival, &request);
         let device = &link.interface.device;
-        report::decided(device, arrival.door, &request, &decision);
         if let Some(written) = written {
             listener
                 .send(&written.bytes, received.peer, received.local, received.ifindex)
                 .unwrap_or_else(|error| self.trouble.say(device, "sending", &error));
         }
+        report::decided(device, arrival.door, &request, &decision);
         Ok(())
     }
 
