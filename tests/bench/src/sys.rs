@@ -158,7 +158,7 @@ impl Epoll {
     /// Waits to the microsecond, unlike epoll_wait.
     pub fn wait(&self, timeout: Duration) -> io::Result<impl Iterator<Item = usize> + use<>> {
         let timeout =
-            libc::timespec { tv_sec: timeout.as_secs() as libc::time_t, tv_nsec: timeout.subsec_nanos().into() };
+            libc::timespec { tv_sec: timeout.as_secs() as libc::time_t, tv_nsec: timeout.subsec_nanos() as _ };
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
         // SAFETY: the pointers and the count describe `events` and `timeout`, which outlive the call.
         let count = check(unsafe {
