@@ -9,7 +9,7 @@ use super::network::{Meaning, is_device_name, resolve};
 use super::options::{self, dnsmasq, nearest, upxe};
 use super::section::{self, Reader};
 use super::uci::{self, Package, Section, Value};
-use super::{Boot, Config, Interface, Origin, Rules, Tftp};
+use super::{Boot, Config, DnsmasqPorts, Interface, Origin, Rules, Tftp};
 
 /// Networks served at once; each has a socket, and no router has more.
 pub const MAX_INTERFACES: usize = 32;
@@ -122,7 +122,9 @@ fn read_main(
     let names = interface_names(&mut reader, overrides);
     let interfaces = interfaces(sources, network, names, out);
     let config = Config {
-        enabled,
+        // Whoever names an interface on the command line wants it served.
+        enabled: enabled || !overrides.interfaces.is_empty(),
+        dnsmasq: DnsmasqPorts::default(),
         interfaces,
         tftp: Tftp {
             enabled: tftp,
@@ -214,6 +216,8 @@ struct Stock {
     root: Option<(std::path::PathBuf, Origin)>,
     /// A dnsmasq that serves TFTP: where that is said, and how `uci` calls its section.
     tftp: Option<(Origin, String)>,
+    /// A dnsmasq that opens port 4011 (dnsmasq `enable_pxe`).
+    serves_pxe: bool,
 }
 
 fn read_dhcp(file: &Rc<str>, dhcp: &Package, hosts: &Hosts<'_>, out: &mut Vec<Diagnostic>) -> Stock {
@@ -230,6 +234,8 @@ fn read_dhcp(file: &Rc<str>, dhcp: &Package, hosts: &Hosts<'_>, out: &mut Vec<Di
         reader.check_names(&dnsmasq::SECTION, false);
         let root = reader.folder(&dnsmasq::TFTP_ROOT);
         let serves = reader.written(&dnsmasq::ENABLE_TFTP, section::flag);
+        let pxe = [&dnsmasq::PXE_SERVICE, &dnsmasq::PXE_PROMPT];
+        stock.serves_pxe |= pxe.iter().any(|known| section.option(known.name).is_some());
         read_dhcp_boot(&mut reader, section, hosts, &mut stock.boots);
         if let (path, Some(origin)) = root {
             // dnsmasq.init: enable_tftp counts only together with tftp_root.
@@ -293,10 +299,8 @@ fn uci_name(section: &Section, index: usize) -> String {
 
 /// Which folder is served, and whether two servers want to do it.
 fn settle_tftp(dhcp_name: &Rc<str>, stock: &Stock, overrides: &Overrides, main: &mut Main, out: &mut Vec<Diagnostic>) {
+    main.config.dnsmasq = DnsmasqPorts { tftp: stock.tftp.is_some(), boot_server: stock.serves_pxe };
     let tftp = &mut main.config.tftp;
-    if !tftp.enabled {
-        return;
-    }
     let subject = "option tftp_root";
     let mut origin = main.root_origin.clone();
     if let Some(given) = &overrides.tftp_root {
@@ -310,7 +314,11 @@ fn settle_tftp(dhcp_name: &Rc<str>, stock: &Stock, overrides: &Overrides, main: 
             }
         }
     } else if let (None, Some((root, at))) = (&main.root_origin, &stock.root) {
-        let parts = &["upxe serves this folder too, since no tftp_root of its own is set"];
+        let parts = &[if tftp.enabled {
+            "upxe serves this folder too, since no tftp_root of its own is set"
+        } else {
+            "upxe offers the files of this folder, for dnsmasq to send"
+        }];
         out.push(Diagnostic::text(Severity::Note, at.clone(), subject, parts));
         tftp.root.clone_from(root);
         origin = Some(at.clone());
@@ -319,7 +327,7 @@ fn settle_tftp(dhcp_name: &Rc<str>, stock: &Stock, overrides: &Overrides, main: 
         let origin = origin.unwrap_or_else(command_line);
         out.push(Diagnostic::text(Severity::Warning, origin, subject, &["the whole file system would be served"]));
     }
-    if let Some((at, section)) = &stock.tftp {
+    if let (Some((at, section)), true) = (&stock.tftp, tftp.enabled) {
         let parts = &[
             "dnsmasq serves TFTP itself and holds port 69; switch that off (uci set ",
             section,
