@@ -363,6 +363,7 @@ impl Comparison<'_> {
                 (ours.text(name) == offer.server.to_string()).then_some(reason::SNAME)
             }
             "sname" if theirs.text(name).is_empty() => Some(reason::BOOT_SNAME),
+            "sname" if self.client.is_ipxe() && self.has_entries() => Some(reason::IPXE_MENU),
             // What was followed through both sides' replies came to the same file from the same server.
             "file" | "siaddr" | "043" if direct && menu => Some(reason::ONE_ENTRY),
             "file" | "siaddr" | "043" if direct && uefi && exchange.door == Door::Proxy => Some(reason::DIRECT),
