@@ -4,7 +4,11 @@
 //! libuci stops at the first error, this reader goes on at the next line and names them all: a file is accepted by both
 //! or by neither. `tests/uci-oracle` holds the two against each other.
 
+mod cursor;
+
 use std::borrow::Cow;
+
+use cursor::{Cursor, Piece, Step, number};
 
 /// A larger file is refused: 5,000 static leases of 120 bytes need 600 KB, and the text is held in memory.
 pub const MAX_FILE: usize = 1 << 20;
@@ -120,11 +124,9 @@ pub fn parse(text: &[u8]) -> (Package, Vec<SyntaxError>) {
     if !errors.is_empty() {
         return (Package::default(), errors);
     }
-    while errors.len() < MAX_ERRORS && parser.cursor.next_line() {
-        parser.cursor.quote_over_lines = None;
+    while errors.len() < MAX_ERRORS && parser.cursor.next_command() {
         if let Err(error) = parser.line() {
-            errors.push(error);
-            parser.cursor.recover();
+            errors.push(parser.cursor.recover(error));
         }
     }
     (parser.package, errors)
@@ -169,8 +171,6 @@ struct Parser<'t> {
     package: Package,
     current: Current,
 }
-
-type Step<T> = Result<T, SyntaxError>;
 
 impl Parser<'_> {
     /// One line with its continuations, or several commands parted by `;` (libuci: `uci_parse_line`).
@@ -297,235 +297,4 @@ fn is_name_byte(byte: u8) -> bool {
 fn anonymous_name(number: usize, kind: &str) -> String {
     let hash = kind.bytes().fold(5381u32, |hash, byte| hash.wrapping_mul(33).wrapping_add(u32::from(byte)));
     format!("cfg{number:02x}{:04x}", hash & 0xffff)
-}
-
-/// A word or an argument, and where it begins.
-struct Piece {
-    bytes: Vec<u8>,
-    line: u32,
-    column: u32,
-}
-
-impl Piece {
-    /// Names and types are checked to be ASCII before this is called.
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.bytes).into_owned()
-    }
-
-    fn error(&self, found: Vec<u8>, expected: &'static str) -> SyntaxError {
-        let Piece { line, column, .. } = *self;
-        SyntaxError { line, column, found: Found::Text(found), expected: expected.into() }
-    }
-
-    fn thing(&self, found: &'static str, expected: &'static str) -> SyntaxError {
-        let Piece { line, column, .. } = *self;
-        SyntaxError { line, column, found: Found::Thing(found), expected: expected.into() }
-    }
-}
-
-/// A place in the text and the end of what is visible of it: one line, until a quote or a `\` asks for the next.
-struct Cursor<'t> {
-    text: &'t [u8],
-    at: usize,
-    /// Behind the visible line's newline.
-    end: usize,
-    /// Where the visible line begins, and its number.
-    line_start: usize,
-    line: u32,
-    /// The first quote of this command that did not end on its line: that line, and where the one after it begins.
-    quote_over_lines: Option<(u32, usize)>,
-}
-
-impl<'t> Cursor<'t> {
-    fn new(text: &'t [u8]) -> Self {
-        Cursor { text, at: 0, end: 0, line_start: 0, line: 0, quote_over_lines: None }
-    }
-
-    /// Makes the next line visible; false at the end of the file.
-    fn next_line(&mut self) -> bool {
-        let rest = self.text.get(self.end..).unwrap_or_default();
-        if rest.is_empty() {
-            self.at = self.end;
-            return false;
-        }
-        let length = rest.iter().position(|&byte| byte == b'\n').map_or(rest.len(), |newline| newline + 1);
-        self.line_start = self.end;
-        self.at = self.end;
-        self.end += length;
-        self.line += 1;
-        true
-    }
-
-    /// After an error: goes on behind what was read, or, since a quote that was not closed swallows good lines, behind
-    /// the line in which the first one over several lines was opened.
-    fn recover(&mut self) {
-        if let Some((line, next_start)) = self.quote_over_lines {
-            self.line = line;
-            self.end = next_start;
-        }
-    }
-
-    fn peek(&self) -> Option<u8> {
-        if self.at < self.end { self.text.get(self.at).copied() } else { None }
-    }
-
-    fn skip_spaces(&mut self) {
-        while self.peek().is_some_and(is_space) {
-            self.at += 1;
-        }
-    }
-
-    /// A piece that begins here and has no bytes yet.
-    fn piece(&self) -> Piece {
-        Piece { bytes: Vec::new(), line: self.line, column: number(self.at.saturating_sub(self.line_start)) + 1 }
-    }
-
-    /// The command's first word, parted by spaces and tabulators only: a newline at its end belongs to it.
-    fn word(&mut self) -> Option<Piece> {
-        let is_blank = |byte| matches!(byte, b' ' | b'\t');
-        while self.peek().is_some_and(is_blank) {
-            self.at += 1;
-        }
-        self.peek()?;
-        let mut word = self.piece();
-        let rest = self.text.get(self.at..self.end).unwrap_or_default();
-        word.bytes.extend(rest.iter().copied().take_while(|&byte| !is_blank(byte)));
-        self.at += word.bytes.len();
-        Some(word)
-    }
-
-    /// Steps over the separator behind a command word, which must be there.
-    fn after(&mut self, word: &Piece, expected: &'static str) -> Step<()> {
-        if self.peek().is_none() || word.bytes.last().copied().is_some_and(is_space) {
-            let column = word.column + number(word.bytes.trim_ascii_end().len());
-            return Err(SyntaxError { column, ..word.thing("the end of the line", expected) });
-        }
-        self.at += 1;
-        Ok(())
-    }
-
-    /// The next argument, which must not be empty.
-    fn required(&mut self, expected: &'static str) -> Step<Piece> {
-        let argument = self.argument()?;
-        if argument.bytes.is_empty() {
-            let found = if self.peek().is_none() { "the end of the line" } else { "nothing" };
-            return Err(argument.thing(found, expected));
-        }
-        Ok(argument)
-    }
-
-    /// The next argument; empty at the end of the line, before a comment and at a `;` (libuci: `next_arg`, `parse_str`).
-    fn argument(&mut self) -> Step<Piece> {
-        self.skip_spaces();
-        let mut argument = self.piece();
-        if self.peek() == Some(b';') {
-            self.at += 1;
-            return Ok(argument);
-        }
-        // True while each byte read is also a byte of the value.
-        let mut bare = true;
-        while let Some(byte) = self.peek() {
-            match byte {
-                b'\'' | b'"' => {
-                    bare = false;
-                    self.quoted(byte, &mut argument.bytes)?;
-                }
-                b'#' => {
-                    self.at = self.end;
-                    break;
-                }
-                b';' => {
-                    // libuci ends the value in place, over the `;`, and with it the line. When quotes or `\` have made
-                    // the value shorter than its text, the `;` is not hit and parts two commands.
-                    if bare {
-                        self.at = self.end;
-                    }
-                    break;
-                }
-                b'\\' => {
-                    bare = false;
-                    self.escaped(&mut argument.bytes);
-                }
-                _ => {
-                    argument.bytes.push(byte);
-                    self.at += 1;
-                }
-            }
-            if self.peek().is_some_and(is_space) {
-                self.at += 1;
-                break;
-            }
-        }
-        Ok(argument)
-    }
-
-    /// A `\`: takes the next byte as it is, or at the end of a line goes on with the next line.
-    fn escaped(&mut self, into: &mut Vec<u8>) {
-        self.at += 1;
-        match self.text.get(self.at..self.end) {
-            Some([] | [b'\n'] | [b'\r', b'\n']) | None => {
-                self.next_line();
-            }
-            Some([byte, ..]) => {
-                into.push(*byte);
-                self.at += 1;
-            }
-        }
-    }
-
-    /// From an opening quote to behind the closing one; may span lines.
-    fn quoted(&mut self, quote: u8, into: &mut Vec<u8>) -> Step<()> {
-        let opening = self.piece();
-        let next_start = self.end;
-        self.at += 1;
-        loop {
-            if self.line > opening.line {
-                self.quote_over_lines.get_or_insert((opening.line, next_start));
-            }
-            match self.peek() {
-                Some(byte) if byte == quote => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                Some(b'\\') if quote == b'"' => self.escaped(into),
-                Some(byte) => {
-                    into.push(byte);
-                    self.at += 1;
-                }
-                None => {
-                    if !self.next_line() {
-                        let expected = if quote == b'"' { "a closing \"" } else { "a closing '" };
-                        return Err(opening.thing("a quote without end", expected));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Nothing may follow the arguments but a comment or a `;` (libuci: `assert_eol`).
-    fn end_of_command(&mut self) -> Step<()> {
-        let extra = self.argument()?;
-        if extra.bytes.is_empty() {
-            return Ok(());
-        }
-        let expected = match self.quote_over_lines {
-            Some((line, _)) if line < self.line => {
-                ["the end of the line (a quote opened in line ", &line.to_string(), " runs on over lines)"]
-                    .concat()
-                    .into()
-            }
-            _ => Cow::Borrowed("the end of the line, or quotes around a value with spaces"),
-        };
-        Err(SyntaxError { expected, ..extra.error(extra.bytes.clone(), "") })
-    }
-}
-
-/// C's `isspace`.
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t'..=b'\r')
-}
-
-/// Lines and columns fit: a file is at most [`MAX_FILE`] bytes.
-fn number(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -85,9 +85,10 @@ impl Tree {
     /// # Errors
     /// See [`Refused`].
     pub fn open(&self, path: &[u8]) -> Result<ServedFile, Refused> {
+        let name = c_string(path)?;
         let root = open_folder(&self.root).map_err(Refused::NoRoot)?;
         if self.resolver.get() == Resolver::Openat2 {
-            match open_beneath(root.as_fd(), &c_string(path)?) {
+            match open_beneath(root.as_fd(), &name) {
                 Ok(fd) => return ServedFile::check(File::from(fd)),
                 Err(error) => match error.raw_os_error() {
                     // A container may forbid system calls that it has never heard of (EPERM).

@@ -1,8 +1,12 @@
 //! One transfer: which blocks to send, when to send them again, when it is over.
 //!
 //! The wire's block numbers have 16 bits and wrap (65535 is followed by 0); here blocks are counted in 64.
-//! Two rules keep a transfer from flooding the line, whatever the client sends: a block is sent again only when the
-//! client has made progress or the wait is over, and progress only counts if it names a block that was sent.
+//!
+//! Three things are sent again. A *window* from the first missing block on, when the client says what it has and that
+//! is less than was sent (RFC 7440 §4), once for each thing it says. The *last block* of a window, when nothing is heard:
+//! if that was what got lost the window is complete now, and if not, the client says what it has. A window again, when
+//! that is of no avail. Whatever the client sends, an ACK that tells nothing new is followed by silence for a round trip
+//! at least, and in lock-step for the whole wait: that is the end of the Sorcerer's Apprentice (RFC 1123 §4.2.3.1).
 
 use std::time::{Duration, Instant};
 
@@ -10,9 +14,6 @@ use super::negotiate::Terms;
 use super::netascii::Text;
 use super::timer::Timer;
 use crate::wire::tftp::{ErrorCode, OptionAck, Packet};
-
-/// A round trip measured on an idle LAN is too short to tell a second loss from what was already on its way.
-const MIN_RESTART: Duration = Duration::from_millis(1);
 
 /// One transfer in progress.
 #[derive(Debug)]
@@ -30,10 +31,15 @@ pub struct Session {
     /// The OACK awaits its ACK, and no block was sent yet.
     negotiating: bool,
     timer: Timer,
-    /// When a loss inside a window was last made good.
-    restarted_at: Option<Instant>,
-    /// The deadline was brought forward because a loss is suspected.
+    /// Up to here, blocks of the window under way were sent before: the client may have had them already, and so an
+    /// ACK from among them may be its answer to a second copy and no word of a loss.
+    doubtful: u64,
+    /// The deadline was brought forward, since an ACK may or may not have told of a loss.
     suspicious: bool,
+    /// Since it last got on, the client has asked for the window again.
+    complained: bool,
+    /// Since the client last got on, the window's last block was sent again.
+    probed: bool,
     started_at: Instant,
     resent: u32,
 }
@@ -129,8 +135,10 @@ impl Session {
             reached: 0,
             negotiating: !terms.answer.is_empty(),
             timer: Timer::new(now, terms.timeout),
-            restarted_at: None,
+            doubtful: 0,
             suspicious: false,
+            complained: false,
+            probed: false,
             started_at: now,
             resent: 0,
         };
@@ -156,10 +164,13 @@ impl Session {
             return Action::Wait;
         }
         if self.suspicious {
-            return self.restart(now);
+            return self.probe(now);
         }
         self.timer.back_off();
-        self.repeat_or_give_up(now)
+        if self.timer.is_hopeless(now) || self.negotiating || self.probed || self.complained {
+            return self.repeat_or_give_up(now);
+        }
+        self.probe(now)
     }
 
     /// The client sent its request again: our answer may be lost. Does what the deadline would do, if an answer is
@@ -240,11 +251,11 @@ impl Session {
             return Action::Wait;
         }
         if progress == 0 {
-            // RFC 1123 §4.2.3.1, the Sorcerer's Apprentice: an ACK repeated at once is answered already. Only when an
-            // answer is overdue, while our own wait has grown long, is the client's impatience worth following.
-            return if self.timer.is_overdue(now) { self.repeat_or_give_up(now) } else { Action::Wait };
+            return self.on_duplicate_ack(now);
         }
         self.acked = block;
+        self.complained = false;
+        self.probed = false;
         if let Content::Netascii(text) = &mut self.content {
             text.advance();
         }
@@ -252,12 +263,16 @@ impl Session {
             return Action::End(End::Complete);
         }
         if block == self.sent {
-            self.suspicious = false;
             self.timer.acknowledged(now);
             return self.send_window(now);
         }
         self.timer.heard(now);
-        self.on_loss(now)
+        if block < self.doubtful {
+            self.suspicious = true;
+            self.timer.hurry(now);
+            return Action::Wait;
+        }
+        self.repeat(now)
     }
 
     fn on_option_ack_acknowledged(&mut self, now: Instant) -> Action {
@@ -266,25 +281,18 @@ impl Session {
         self.send_window(now)
     }
 
-    /// An ACK from inside the window: the block after it is lost (RFC 7440 §4), and the window begins anew there.
-    ///
-    /// Blocks that were under way at that moment still arrive and may raise more such ACKs. Within a round trip they
-    /// cannot be about what was sent since, so they are noted and only believed when nothing better comes.
-    fn on_loss(&mut self, now: Instant) -> Action {
-        let round_trip = self.timer.round_trip().max(MIN_RESTART);
-        match self.restarted_at {
-            Some(restarted_at) if now < restarted_at + round_trip => {
-                self.suspicious = true;
-                self.timer.hurry(restarted_at + 2 * round_trip);
-                Action::Wait
-            }
-            _ => self.restart(now),
+    fn on_duplicate_ack(&mut self, now: Instant) -> Action {
+        if self.timer.is_overdue(now) {
+            // Our own wait may have grown long; the client's impatience is worth following.
+            return self.repeat_or_give_up(now);
         }
-    }
-
-    fn restart(&mut self, now: Instant) -> Action {
-        self.restarted_at = Some(now);
-        self.repeat(now)
+        // In a window, the client may have missed the first block and got the others. What it said before any of them
+        // could reach it is about something else.
+        if self.terms.windowsize > 1 && !self.complained && self.timer.is_round_trip_over(now) {
+            self.complained = true;
+            return self.repeat(now);
+        }
+        Action::Wait
     }
 
     fn repeat_or_give_up(&mut self, now: Instant) -> Action {
@@ -300,19 +308,29 @@ impl Session {
 
     /// Sends what is unacknowledged once more.
     fn repeat(&mut self, now: Instant) -> Action {
-        self.suspicious = false;
         if self.negotiating {
             self.timer.sent_again(now);
             return Action::SendOptionAck;
         }
+        self.doubtful = self.reached;
         let action = self.send_window(now);
         self.timer.sent_again(now);
         action
     }
 
+    /// Sends the last block of the window once more, to learn what the client has.
+    fn probe(&mut self, now: Instant) -> Action {
+        self.suspicious = false;
+        self.probed = true;
+        self.resent = self.resent.saturating_add(1);
+        self.timer.sent_again(now);
+        Action::Send(Blocks { first: self.sent, count: 1 })
+    }
+
     /// Sends the window that begins after the last block that has arrived.
     fn send_window(&mut self, now: Instant) -> Action {
         self.timer.sent(now);
+        self.suspicious = false;
         let first = self.acked.saturating_add(1);
         self.sent = self.acked.saturating_add(u64::from(self.terms.windowsize)).min(self.last);
         let again = self.reached.min(self.sent).saturating_sub(self.acked);

@@ -13,6 +13,9 @@ const MIN_WAIT: u32 = 20_000;
 const DEFAULT_TIMEOUT: u8 = 1;
 /// Waits grow up to so many times the timeout.
 const MAX_BACKOFF: u32 = 4;
+/// Doublings that outlive the client's next progress, for the case that the round trip has grown. More would make a
+/// line that loses something of every window unbearably slow.
+const MAX_KEPT_DOUBLINGS: u8 = 3;
 /// Repetitions for a client that has never answered: perhaps it never asked, and somebody else used its address.
 const MAX_UNANSWERED: u8 = 5;
 /// How long a client that did answer may be silent, in seconds, and in timeouts where that is more.
@@ -27,6 +30,8 @@ pub(super) struct Timer {
     timeout: u32,
     /// How often the wait was doubled.
     doublings: u8,
+    /// How many of the doublings are older than the client's last progress: the round trip may have grown so much.
+    kept_doublings: u8,
     /// Karn: what is under way was sent more than once, so its ACK measures nothing.
     ambiguous: bool,
     answered: bool,
@@ -43,6 +48,7 @@ impl Timer {
             srtt: None,
             timeout,
             doublings: 0,
+            kept_doublings: 0,
             ambiguous: false,
             answered: false,
             sent_at: now,
@@ -76,12 +82,15 @@ impl Timer {
         // RFC 6298 §2.3 with alpha = 1/8.
         self.srtt = Some(self.srtt.map_or(sample, |srtt| srtt - srtt / 8 + sample / 8));
         self.doublings = 0;
+        self.kept_doublings = 0;
     }
 
     /// The client has shown that it is there and gets on.
     pub(super) fn heard(&mut self, now: Instant) {
         self.answered = true;
         self.heard_at = now;
+        self.doublings = self.doublings.min(MAX_KEPT_DOUBLINGS);
+        self.kept_doublings = self.doublings;
     }
 
     /// The deadline has passed: the next wait is twice as long.
@@ -98,9 +107,11 @@ impl Timer {
         now.saturating_duration_since(self.heard_at) >= duration(patience)
     }
 
-    /// Brings the deadline forward: a loss is suspected.
-    pub(super) fn hurry(&mut self, deadline: Instant) {
-        self.deadline = self.deadline.min(deadline);
+    /// Brings the deadline forward to when the answer to what was sent last should have come.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        if let Some(srtt) = self.srtt {
+            self.deadline = (now + duration(srtt)).min(self.sent_at + self.wait_doubled(self.doublings));
+        }
     }
 
     /// When what was sent last is to be sent again.
@@ -118,27 +129,27 @@ impl Timer {
         self.heard_at
     }
 
-    /// True when an answer to what was sent last is overdue, back-off not counted.
+    /// True when an answer to what was sent last is overdue by what is known of the round trip: the doublings for
+    /// want of an answer don't count.
     pub(super) fn is_overdue(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.sent_at) >= duration(self.wait())
+        now.saturating_duration_since(self.sent_at) >= self.wait_doubled(self.kept_doublings)
     }
 
-    /// The smoothed round trip; the minimum wait until there is one.
-    pub(super) fn round_trip(&self) -> Duration {
-        duration(self.srtt.unwrap_or(MIN_WAIT))
+    /// True when an answer to what was sent last can have come, as far as is known.
+    pub(super) fn is_round_trip_over(&self, now: Instant) -> bool {
+        self.srtt.is_some_and(|srtt| now.saturating_duration_since(self.sent_at) >= duration(srtt))
     }
 
     fn arm(&mut self, now: Instant) {
         self.sent_at = now;
-        let longest = self.timeout.saturating_mul(MAX_BACKOFF);
-        let factor = 1u32.checked_shl(u32::from(self.doublings)).unwrap_or(u32::MAX);
-        self.deadline = now + duration(self.wait().saturating_mul(factor).min(longest));
+        self.deadline = now + self.wait_doubled(self.doublings);
     }
 
-    /// Four round trips leave room for their spread without measuring it.
-    fn wait(&self) -> u32 {
-        let wait = self.srtt.map_or(FIRST_WAIT, |srtt| srtt.saturating_mul(4));
-        wait.clamp(MIN_WAIT, self.timeout)
+    fn wait_doubled(&self, doublings: u8) -> Duration {
+        // Four round trips leave room for their spread without measuring it.
+        let wait = self.srtt.map_or(FIRST_WAIT, |srtt| srtt.saturating_mul(4)).clamp(MIN_WAIT, self.timeout);
+        let factor = 1u32.checked_shl(u32::from(doublings)).unwrap_or(u32::MAX);
+        duration(wait.saturating_mul(factor).min(self.timeout.saturating_mul(MAX_BACKOFF)))
     }
 }
 
@@ -218,7 +229,7 @@ mod tests {
         timer.sent_again(now);
         now += 30 * MS;
         timer.acknowledged(now);
-        assert_eq!(timer.round_trip(), MS);
+        assert_eq!(timer.srtt, Some(1000));
         timer.sent(now);
         assert_eq!(timer.deadline() - now, 40 * MS);
         now += MS;

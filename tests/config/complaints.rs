@@ -1,0 +1,196 @@
+//! Wrong values in our own file: each complaint in full.
+
+use super::{LAN, clean, complaints};
+
+/// Options of `config upxe`, one to a file, and what is said of them; nothing for good ones.
+const OPTIONS: &[(&str, &str)] = &[
+    ("option enabled 1", ""),
+    ("option enabled yes", ""),
+    ("option enabled disabled", ""),
+    ("option enabled ''", ""),
+    ("option enabled maybe", "upxe:2: option enabled: found 'maybe', expected 1 or 0"),
+    ("option enabled Yes", "upxe:2: option enabled: found 'Yes', expected 1 or 0"),
+    ("option enabled 2", "upxe:2: option enabled: found '2', expected 1 or 0"),
+    ("list enabled 1", ""),
+    ("list enabled ''", ""),
+    ("list enabled 1\nlist enabled 0", "upxe:2: option enabled: found a list of several items, expected one value"),
+    ("option tftp_max 1", ""),
+    ("option tftp_max 1024", ""),
+    ("option tftp_max 0", "upxe:2: option tftp_max: found '0', expected a number from 1 to 1024"),
+    ("option tftp_max 1025", "upxe:2: option tftp_max: found '1025', expected a number from 1 to 1024"),
+    ("option tftp_max many", "upxe:2: option tftp_max: found 'many', expected a number from 1 to 1024"),
+    ("option tftp_max +5", "upxe:2: option tftp_max: found '+5', expected a number from 1 to 1024"),
+    (
+        "option tftp_max 99999999999999999999",
+        "upxe:2: option tftp_max: found '99999999999999999999', expected a number from 1 to 1024",
+    ),
+    ("option tftp_root srv", "upxe:2: option tftp_root: found 'srv', expected an absolute path"),
+    ("option tftp_root 'https://x'", "upxe:2: option tftp_root: found 'https://x', expected an absolute path"),
+    ("option tftp_root /", "upxe:2: warning: option tftp_root: the whole file system would be served"),
+    ("option tftp_root '/a\tb'", "upxe:2: option tftp_root: found '/a\\tb', expected an absolute path"),
+    ("list tftp_allow /a\nlist tftp_allow b", "upxe:3: option tftp_allow: found 'b', expected absolute paths"),
+    ("option log_level warn", ""),
+    (
+        "option log_level warning",
+        "upxe:2: option log_level: found 'warning', expected error, warn, info, debug or trace",
+    ),
+    ("option script 'http://192.168.1.1/boot.php?mac=${mac}'", ""),
+    ("option script 'a\nb'", "upxe:2: option script: found 'a\\nb', expected text of 1 to 127 bytes"),
+    ("option tftp_maxx 5", "upxe:2: warning: option tftp_maxx: unknown, and without effect; did you mean 'tftp_max'?"),
+    ("option tftproot /a", "upxe:2: warning: option tftproot: unknown, and without effect; did you mean 'tftp_root'?"),
+    (
+        "list interfaces lan",
+        "upxe:2: warning: option interfaces: unknown, and without effect; did you mean 'interface'?",
+    ),
+    ("option colour red", "upxe:2: warning: option colour: unknown, and without effect"),
+    (
+        "option script a\noption script b",
+        "upxe:3: warning: option script: this value replaces the one of line 2, which has no effect",
+    ),
+];
+
+#[test]
+fn each_option_is_checked() {
+    for (option, expected) in OPTIONS {
+        let found = complaints(&format!("config upxe main\n{option}\n"), "", LAN);
+        let expected: Vec<&str> = Some(*expected).filter(|line| !line.is_empty()).into_iter().collect();
+        assert_eq!(found, expected, "{option}");
+    }
+}
+
+/// Other sections of the file.
+const SECTIONS: &[(&str, &[&str])] = &[
+    ("config boot\noption filename a\n", &[]),
+    ("config boot\noption filename a\noption serveraddress nas\noption networkid 'tag:bios,!ipxe'\n", &[]),
+    (
+        "config boot\noption servername_ a\n",
+        &[
+            "upxe:1: warning: option filename: this section has neither filename nor serveraddress, and no effect",
+            "upxe:2: warning: option servername_: unknown, and without effect; did you mean 'servername'?",
+        ],
+    ),
+    (
+        "config boot\noption serveraddress pluto\n",
+        &["upxe:2: option serveraddress: found 'pluto', expected an IPv4 address, or a name from /etc/hosts"],
+    ),
+    (
+        "config boot\noption serveraddress 10.0.0.300\n",
+        &["upxe:2: option serveraddress: found '10.0.0.300', expected an IPv4 address, or a name from /etc/hosts"],
+    ),
+    (
+        "config boot\noption filename a\noption networkid 'a,,b'\n",
+        &["upxe:3: option networkid: found 'a,,b', expected tags parted by commas, ! before a tag negates it"],
+    ),
+    (
+        "config boot\noption filename a\nlist dhcp_option 210,/x\n",
+        &["upxe:3: warning: option dhcp_option: upxe does not honour it yet"],
+    ),
+    ("config boots\n", &["upxe:1: warning: config boots: unknown, and without effect; did you mean 'config boot'?"]),
+    ("config dnsmasq\n", &["upxe:1: warning: config dnsmasq: unknown, and without effect"]),
+    ("config match\n", &["upxe:1: warning: config match: upxe does not honour it yet: its tag is never set"]),
+    ("config upxe main\nconfig upxe other\n", &["upxe:2: warning: config upxe: only the first such section is read"]),
+];
+
+#[test]
+fn each_section_is_checked() {
+    for (text, expected) in SECTIONS {
+        assert_eq!(complaints(text, "", LAN), *expected, "{text}");
+    }
+}
+
+#[test]
+fn every_error_is_named_at_once_in_the_order_of_lines() {
+    let upxe = "config upxe main\noption tftp_max x\noption enabled x\nconfig boot\noption serveraddress ?\n";
+    let dhcp = "config dnsmasq\noption dhcp_boot tag:\n";
+    assert_eq!(
+        complaints(upxe, dhcp, LAN),
+        [
+            "upxe:2: option tftp_max: found 'x', expected a number from 1 to 1024",
+            "upxe:3: option enabled: found 'x', expected 1 or 0",
+            "upxe:5: option serveraddress: found '?', expected an IPv4 address, or a name from /etc/hosts",
+            "dhcp:2: option dhcp_boot: found 'tag:', expected a tag's name behind the prefix",
+        ]
+    );
+}
+
+#[test]
+fn values_are_checked_in_spite_of_errors_of_form() {
+    assert_eq!(
+        complaints("config upxe main\noption enabled\noptoin x y\noption tftp_max 0\n", "", LAN),
+        [
+            "upxe:3:1: found 'optoin', expected config, option, list or package",
+            "upxe:4: option tftp_max: found '0', expected a number from 1 to 1024",
+        ]
+    );
+}
+
+#[test]
+fn a_file_name_fits_its_field() {
+    let fits = "f".repeat(127);
+    let long = "f".repeat(128);
+    assert_eq!(clean(&format!("config boot\noption filename {fits}\n"), "").rules.boots[0].file, fits);
+    let shown = "f".repeat(60);
+    for (upxe, dhcp, line) in [
+        (
+            format!("config boot\noption filename {long}\n"),
+            String::new(),
+            format!("upxe:2: option filename: found '{shown}…', expected text of 1 to 127 bytes"),
+        ),
+        (
+            "config upxe\n".to_owned(),
+            format!("config dnsmasq\noption dhcp_boot {long},,\n"),
+            format!("dhcp:2: option dhcp_boot: found '{shown}…', expected a file name of at most 127 bytes"),
+        ),
+    ] {
+        assert!(complaints(&upxe, &dhcp, LAN).contains(&line), "{line}");
+    }
+}
+
+#[test]
+fn values_that_are_not_text_are_refused_where_text_is_needed() {
+    let mut sources = super::sources("config upxe\n", "", LAN);
+    sources.upxe.text = Some(b"config upxe\noption script '\xff'\noption unread '\xfe'\n".to_vec());
+    let (config, diagnostics) = upxe::config::load(&sources, &Default::default());
+    assert_eq!(config, None);
+    assert_eq!(
+        super::lines(&diagnostics),
+        [
+            "upxe:2: option script: found '\u{fffd}', expected text of 1 to 127 bytes, in UTF-8",
+            "upxe:3: warning: option unread: unknown, and without effect",
+        ]
+    );
+}
+
+#[test]
+fn no_file_at_all_gives_the_defaults() {
+    let (config, diagnostics) = super::load_texts("", "", "");
+    let config = config.unwrap();
+    assert!(!config.enabled && config.tftp.enabled && config.rules.no_override);
+    assert_eq!(config.tftp.root, std::path::Path::new("/srv/tftp"));
+    assert_eq!((config.tftp.max_transfers, config.tftp.allow.len()), (64, 0));
+    assert_eq!((config.rules.script, config.rules.boots.len()), (None, 0));
+    assert_eq!(config.log_level, log::LevelFilter::Info);
+    assert_eq!((config.interfaces[0].name.as_str(), config.interfaces[0].device.as_str()), ("lan", "lan"));
+    assert_eq!(
+        super::lines(&diagnostics),
+        [
+            "upxe: note: no such file: the defaults hold",
+            "upxe: note: option interface: no interface 'lan' in network: taken for a device's name",
+        ]
+    );
+}
+
+#[test]
+fn every_option_reaches_the_configuration() {
+    let config = clean(
+        "config upxe main\noption enabled on\noption tftp off\noption tftp_root /mnt/usb\nlist tftp_allow /usr/lib\n\
+         list tftp_allow /opt\noption tftp_max 7\noption script s.ipxe\noption no_override 0\noption log_level trace\n",
+        "",
+    );
+    assert!(config.enabled && !config.tftp.enabled && !config.rules.no_override);
+    assert_eq!(config.tftp.root, std::path::Path::new("/mnt/usb"));
+    assert_eq!(config.tftp.allow, ["/usr/lib", "/opt"].map(std::path::PathBuf::from));
+    assert_eq!(config.tftp.max_transfers, 7);
+    assert_eq!(config.rules.script.as_deref(), Some("s.ipxe"));
+    assert_eq!(config.log_level, log::LevelFilter::Trace);
+}

@@ -1,0 +1,41 @@
+//! The five ways in which machines boot through upxe, each from power-on to a running Linux.
+
+use crate::boot_run::BootRun;
+use crate::loaders;
+use crate::vm::Firmware;
+
+#[test]
+fn bios_ipxe_rom_runs_a_script() {
+    let run = BootRun::prepare("bios-ipxe-rom", None, loaders::ipxe_script);
+    run.boot(Firmware::Bios, "x86_64", &["boot.ipxe"]);
+    run.finish();
+}
+
+#[test]
+fn x64_uefi_through_ipxe() {
+    let run = BootRun::prepare("x64-uefi-ipxe", None, loaders::x64_ipxe);
+    run.boot(Firmware::Ovmf, "x86_64", &["snponly.efi", "boot.ipxe"]);
+    run.finish();
+}
+
+#[test]
+fn arm64_uefi_through_shim_and_grub() {
+    let run = BootRun::prepare("arm64-uefi-grub", None, loaders::arm64_shim_grub);
+    run.boot(Firmware::Aavmf, "aarch64", &["shimaa64.efi"]);
+    run.finish();
+}
+
+#[test]
+fn bios_through_pxelinux_menu() {
+    let run = BootRun::prepare("bios-pxelinux", None, loaders::pxelinux_menu);
+    run.boot(Firmware::Bios, "x86_64", &["pxelinux.0"]);
+    run.finish();
+}
+
+#[test]
+fn x64_uefi_secure_boot_through_shim_and_grub() {
+    let run = BootRun::prepare("x64-secure-boot", None, loaders::x64_shim_grub);
+    let console = run.boot(Firmware::OvmfSecureBoot, "x86_64", &["shimx64.efi"]);
+    assert!(!console.since(0, &["secureboot: Secure boot enabled"]).is_empty(), "Secure Boot was off");
+    run.finish();
+}

@@ -1,0 +1,146 @@
+//! The network of a test: a router's namespace with a bridge, and namespaces of clients on it.
+//!
+//! Names carry the process id of the run that made them, so that runs never meet and a killed run's leftovers are known.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Once};
+
+use crate::process::{run, try_run};
+use crate::sys;
+
+const PREFIX: &str = "upxe-lab";
+
+/// A network namespace; removed when dropped, once nothing runs in it.
+pub struct Namespace {
+    pub name: String,
+}
+
+impl Namespace {
+    fn new(role: &str) -> Namespace {
+        static CLEANED: Once = Once::new();
+        CLEANED.call_once(remove_leftovers);
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let namespace = Namespace { name: format!("{PREFIX}-{}-{number}-{role}", std::process::id()) };
+        let (status, output) = try_run(&["ip", "netns", "add", &namespace.name]);
+        assert!(status.success(), "no network namespace could be made (the lab needs root and iproute2): {output}");
+        namespace.ip("link set lo up");
+        namespace
+    }
+
+    /// Runs `ip <words>` inside.
+    pub fn ip(&self, words: &str) -> String {
+        let mut command = vec!["ip", "-n", &self.name];
+        command.extend(words.split_whitespace());
+        run(&command)
+    }
+
+    /// Runs `work` inside.
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        sys::in_namespace(&self.name, work)
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = try_run(&["ip", "netns", "delete", &self.name]);
+    }
+}
+
+/// Removes the namespaces of runs that no longer live, and ends what those left running inside.
+fn remove_leftovers() {
+    let Ok(entries) = fs::read_dir("/run/netns") else { return };
+    for name in entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
+        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').nth(1));
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            let (_, pids) = try_run(&["ip", "netns", "pids", &name]);
+            for pid in pids.split_whitespace().filter_map(|pid| pid.parse().ok()) {
+                let _ = sys::signal(pid, libc::SIGKILL);
+            }
+            let _ = try_run(&["ip", "netns", "delete", &name]);
+        }
+    }
+}
+
+/// One LAN of a router: a bridge that owns the router's address, and a client's namespace plugged into it.
+pub struct Lan {
+    pub router: Arc<Namespace>,
+    pub client: Namespace,
+    pub bridge: &'static str,
+    subnet: u8,
+    taps: AtomicU32,
+}
+
+impl Lan {
+    /// `br-lan` of a new router.
+    pub fn new() -> Lan {
+        let lan = Lan::planned(Arc::new(Namespace::new("router")), "br-lan", 77);
+        lan.create_bridge();
+        lan
+    }
+
+    /// Another LAN of the same router.
+    pub fn guest(&self) -> Lan {
+        let lan = self.guest_to_be();
+        lan.create_bridge();
+        lan
+    }
+
+    /// Another LAN of the same router, whose bridge is not there yet.
+    pub fn guest_to_be(&self) -> Lan {
+        Lan::planned(Arc::clone(&self.router), "br-guest", 78)
+    }
+
+    fn planned(router: Arc<Namespace>, bridge: &'static str, subnet: u8) -> Lan {
+        let lan = Lan { router, client: Namespace::new("client"), bridge, subnet, taps: AtomicU32::new(0) };
+        let port = lan.client_port();
+        lan.router.ip(&format!("link add {port} type veth peer name eth0 netns {}", lan.client.name));
+        lan.router.ip(&format!("link set {port} up"));
+        lan.client.ip(&format!("addr add {} dev eth0", lan.with_mask(2)));
+        lan.client.ip(&format!("link set eth0 address {} up", lan.client_mac()));
+        lan
+    }
+
+    /// Makes the bridge, gives it the router's addresses, and plugs in what there is.
+    pub fn create_bridge(&self) {
+        let bridge = self.bridge;
+        // A port of a bridge with a forward delay stays deaf for that long after its link comes up.
+        self.router.ip(&format!("link add {bridge} type bridge forward_delay 0"));
+        self.router.ip(&format!("addr add {} dev {bridge}", self.with_mask(1)));
+        self.router.ip(&format!("addr add fd77:{}::1/64 dev {bridge} nodad", self.subnet));
+        self.router.ip(&format!("link set {bridge} up"));
+        self.router.ip(&format!("link set {} master {bridge}", self.client_port()));
+    }
+
+    pub fn delete_bridge(&self) {
+        self.router.ip(&format!("link delete {}", self.bridge));
+    }
+
+    /// A new tap device on the bridge, for a virtual machine.
+    pub fn tap(&self) -> String {
+        let tap = format!("tap{}", self.taps.fetch_add(1, Ordering::Relaxed));
+        self.router.ip(&format!("tuntap add {tap} mode tap"));
+        self.router.ip(&format!("link set {tap} master {} up", self.bridge));
+        tap
+    }
+
+    /// The address of host number `host`; 1 is the router.
+    pub fn address(&self, host: u8) -> std::net::Ipv4Addr {
+        [192, 168, self.subnet, host].into()
+    }
+
+    /// The hardware address of the LAN's client.
+    pub fn client_mac(&self) -> String {
+        format!("52:54:00:bb:{:02x}:02", self.subnet)
+    }
+
+    fn with_mask(&self, host: u8) -> String {
+        format!("{}/24", self.address(host))
+    }
+
+    fn client_port(&self) -> String {
+        format!("client{}", self.subnet)
+    }
+}

@@ -1,0 +1,195 @@
+//! What happens on a router while upxe runs, and that it goes on by itself: links, addresses, ports, dnsmasq, signals.
+
+use std::net::{Ipv4Addr, UdpSocket};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::bystander::is_probe_answered;
+use crate::client::{BIOS, Kind};
+use crate::dnsmasq::Dnsmasq;
+use crate::files::{TftpRoot, run_folder};
+use crate::net::Lan;
+use crate::service::{
+    answers_on_4011, boot_files, expect_boots, expect_boots_from, expect_dhcp_and_dns, offers, sends_files, until_ok,
+};
+use crate::upxe::{Upxe, settings};
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// A router with dnsmasq and upxe, and something to boot.
+struct Router {
+    upxe: Upxe,
+    dnsmasq: Dnsmasq,
+    tftp: PathBuf,
+}
+
+impl Router {
+    fn start(test: &str, lans: &[&Lan]) -> Router {
+        let run = run_folder(test);
+        let tftp = boot_files(TftpRoot::new(&run)).path;
+        let dnsmasq = Dnsmasq::start(lans, &run, None);
+        let upxe = Upxe::start(lans, &tftp, &run, None);
+        Router { upxe, dnsmasq, tftp }
+    }
+}
+
+#[test]
+fn the_link_goes_down_and_up() {
+    let lan = Lan::new();
+    let _router = Router::start("link-down-up", &[&lan]);
+    expect_boots(&lan);
+    lan.router.ip("link set br-lan down");
+    lan.router.ip("link set br-lan up");
+    expect_boots(&lan);
+    expect_dhcp_and_dns(&lan);
+}
+
+#[test]
+fn the_router_changes_its_address() {
+    let lan = Lan::new();
+    let _router = Router::start("address-change", &[&lan]);
+    expect_boots(&lan);
+    lan.router.ip("addr del 192.168.77.1/24 dev br-lan");
+    lan.router.ip("addr add 192.168.77.9/24 dev br-lan");
+    expect_boots_from(&lan, lan.address(9));
+}
+
+#[test]
+fn the_bridge_is_made_anew() {
+    let lan = Lan::new();
+    let _router = Router::start("bridge-anew", &[&lan]);
+    expect_boots(&lan);
+    lan.delete_bridge();
+    lan.create_bridge();
+    expect_boots(&lan);
+    expect_dhcp_and_dns(&lan);
+}
+
+#[test]
+fn an_interface_appears_after_the_start() {
+    let lan = Lan::new();
+    let guest = lan.guest_to_be();
+    let _router = Router::start("late-interface", &[&lan, &guest]);
+    expect_boots(&lan);
+    guest.create_bridge();
+    expect_boots(&guest);
+    expect_boots(&lan);
+}
+
+#[test]
+fn two_networks_are_served_at_once() {
+    let lan = Lan::new();
+    let guest = lan.guest();
+    let _router = Router::start("two-networks", &[&lan, &guest]);
+    std::thread::scope(|scope| {
+        scope.spawn(|| expect_boots(&lan));
+        scope.spawn(|| expect_boots(&guest));
+    });
+    expect_dhcp_and_dns(&guest);
+}
+
+#[test]
+fn dnsmasq_is_restarted_and_missing() {
+    let lan = Lan::new();
+    let mut router = Router::start("dnsmasq-restart", &[&lan]);
+    expect_boots(&lan);
+    router.dnsmasq.stop();
+    expect_boots(&lan);
+    router.dnsmasq.resume();
+    expect_dhcp_and_dns(&lan);
+    expect_boots(&lan);
+}
+
+#[test]
+fn the_tftp_port_is_taken_and_freed() {
+    let lan = Lan::new();
+    let taken = take_port(&lan, 69);
+    let router = Router::start("port-69-taken", &[&lan]);
+    router.upxe.log.expect(0, &["port 69", "taken"], SOON);
+    until_ok(|| offers(&lan, lan.address(1), Kind::Pxe(BIOS), "undionly.kpxe"));
+    until_ok(|| answers_on_4011(&lan, lan.address(1)));
+    drop(taken);
+    expect_boots(&lan);
+}
+
+#[test]
+fn the_boot_server_port_is_taken_and_freed() {
+    let lan = Lan::new();
+    let taken = take_port(&lan, 4011);
+    let router = Router::start("port-4011-taken", &[&lan]);
+    router.upxe.log.expect(0, &["port 4011", "taken"], SOON);
+    until_ok(|| offers(&lan, lan.address(1), Kind::Pxe(BIOS), "undionly.kpxe"));
+    until_ok(|| sends_files(&lan, lan.address(1)));
+    drop(taken);
+    expect_boots(&lan);
+}
+
+fn take_port(lan: &Lan, port: u16) -> UdpSocket {
+    lan.router.inside(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).expect("a port of a new namespace is free"))
+}
+
+#[test]
+fn a_good_configuration_is_reloaded() {
+    let lan = Lan::new();
+    let router = Router::start("reload-good", &[&lan]);
+    expect_boots(&lan);
+    let other = TftpRoot::new(&router.tftp).text("ipxe.pxe", "the next in the table").path;
+    router.upxe.reload("upxe", &settings(&[&lan], &other));
+    until_ok(|| offers(&lan, lan.address(1), Kind::Pxe(BIOS), "ipxe.pxe"));
+}
+
+#[test]
+fn a_broken_configuration_leaves_the_old_one() {
+    let lan = Lan::new();
+    let router = Router::start("reload-broken", &[&lan]);
+    expect_boots(&lan);
+    let from = router.upxe.log.end();
+    router.upxe.reload("upxe", "config upxe 'main\n\toption enabled '1'\n");
+    router.upxe.log.expect(from, &["old"], SOON);
+    expect_boots(&lan);
+    router.upxe.reload("upxe", &settings(&[&lan], &router.tftp));
+    expect_boots(&lan);
+}
+
+#[test]
+fn sigterm_ends_it_cleanly() {
+    let lan = Lan::new();
+    let mut router = Router::start("sigterm", &[&lan]);
+    expect_boots(&lan);
+    let status = router.upxe.stop();
+    assert!(status.success(), "upxe ended with {status}");
+    expect_dhcp_and_dns(&lan);
+}
+
+#[test]
+fn dhcp_and_dns_survive_its_violent_end() {
+    let lan = Lan::new();
+    let run = run_folder("sigkill");
+    let tftp = boot_files(TftpRoot::new(&run)).path;
+    let mut dnsmasq = Dnsmasq::start(&[&lan], &run, None);
+    let mut upxe = Upxe::start(&[&lan], &tftp, &run, None);
+    expect_boots(&lan);
+    upxe.kill();
+    expect_dhcp_and_dns(&lan);
+    assert!(dnsmasq.is_running());
+    let _upxe = Upxe::start(&[&lan], &tftp, &run, None);
+    expect_boots(&lan);
+}
+
+#[test]
+fn nobody_is_answered_who_did_not_ask_to_boot() {
+    let lan = Lan::new();
+    let mut router = Router::start("ordinary-clients", &[&lan]);
+    expect_boots(&lan);
+    expect_dhcp_and_dns(&lan);
+    router.dnsmasq.stop();
+    assert_eq!(dhcp_sockets(&lan), 0, "port 67 is dnsmasq's alone");
+    assert!(!is_probe_answered(&lan), "upxe answered a client that only wanted an address");
+    expect_boots(&lan);
+}
+
+/// How many sockets are bound to UDP port 67 in the router.
+fn dhcp_sockets(lan: &Lan) -> usize {
+    let sockets = lan.router.inside(|| std::fs::read_to_string("/proc/thread-self/net/udp").unwrap());
+    sockets.lines().filter(|line| line.split_whitespace().nth(1).is_some_and(|local| local.ends_with(":0043"))).count()
+}

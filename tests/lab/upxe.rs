@@ -1,0 +1,106 @@
+//! upxe itself, run on the lab's router from UCI files as on a real one.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+
+use crate::files;
+use crate::journal::{Journal, Listener};
+use crate::net::Lan;
+use crate::process::Process;
+
+/// A running upxe.
+pub struct Upxe {
+    process: Process,
+    config: PathBuf,
+    pub log: Journal,
+}
+
+impl Upxe {
+    /// Starts it for `lans`, all of one router, to serve the files of `tftp`.
+    ///
+    /// It returns at once: whether and when it serves is what the tests find out.
+    pub fn start(lans: &[&Lan], tftp: &Path, run: &Path, listener: Option<Listener>) -> Upxe {
+        let config = run.join("config");
+        std::fs::create_dir_all(&config).unwrap();
+        files::write(&config.join("network"), &network(lans));
+        files::write(&config.join("dhcp"), &dhcp(lans));
+        files::write(&config.join("upxe"), &settings(lans, tftp));
+        let log = Journal::new("upxe", run, listener);
+        let command = [program().to_string_lossy().into_owned(), config.to_string_lossy().into_owned()];
+        let process = Process::start(&lans[0].router.name, &[&command[0], "run", "-c", &command[1]], &log);
+        Upxe { process, config, log }
+    }
+
+    /// Replaces one of its UCI files and sends SIGHUP, as procd does on `reload`.
+    pub fn reload(&self, file: &str, text: &str) {
+        files::write(&self.config.join(file), text);
+        self.process.signal(libc::SIGHUP);
+    }
+
+    /// Ends it with SIGTERM.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.process.stop()
+    }
+
+    /// Ends it with SIGKILL.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.process.is_running()
+    }
+}
+
+/// The binary that cargo built with this test, or beside the folder of this example.
+fn program() -> PathBuf {
+    match option_env!("CARGO_BIN_EXE_upxe") {
+        Some(path) => path.into(),
+        None => std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("upxe"),
+    }
+}
+
+/// `/etc/config/upxe` for `lans`.
+pub fn settings(lans: &[&Lan], tftp: &Path) -> String {
+    let mut text = String::from("config upxe 'main'\n\toption enabled '1'\n\toption log_level 'debug'\n");
+    text += &format!("\toption tftp_root '{}'\n", tftp.display());
+    for lan in lans {
+        text += &format!("\tlist interface '{}'\n", logical_name(lan));
+    }
+    text
+}
+
+/// OpenWrt's default `/etc/config/dhcp`, as far as it is about IPv4.
+fn dhcp(lans: &[&Lan]) -> String {
+    let mut text = String::from(
+        "config dnsmasq\n\toption domainneeded '1'\n\toption localise_queries '1'\n\toption rebind_protection '1'\n\
+         \toption local '/lan/'\n\toption domain 'lan'\n\toption expandhosts '1'\n\toption authoritative '1'\n\
+         \toption readethers '1'\n\toption leasefile '/tmp/dhcp.leases'\n\toption localservice '1'\n\n",
+    );
+    for lan in lans {
+        let name = logical_name(lan);
+        text += &format!(
+            "config dhcp '{name}'\n\toption interface '{name}'\n\toption start '100'\n\toption limit '150'\n\
+             \toption leasetime '12h'\n\n"
+        );
+    }
+    text
+}
+
+/// `/etc/config/network` for `lans`.
+fn network(lans: &[&Lan]) -> String {
+    let sections = lans.iter().map(|lan| {
+        format!(
+            "config interface '{}'\n\toption device '{}'\n\toption proto 'static'\n\toption ipaddr '{}/24'\n\n",
+            logical_name(lan),
+            lan.bridge,
+            lan.address(1)
+        )
+    });
+    sections.collect()
+}
+
+/// `br-lan` is the device of the interface `lan`.
+fn logical_name(lan: &Lan) -> &str {
+    lan.bridge.trim_start_matches("br-")
+}

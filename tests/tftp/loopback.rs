@@ -1,0 +1,510 @@
+//! The server with real sockets and files, held to what its clients need: one test for each line of behaviour.
+
+#[path = "../support/scratch.rs"]
+mod scratch;
+
+mod peers;
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use peers::{Server, log_lines, logged};
+
+const MS: Duration = Duration::from_millis(1);
+
+fn content(len: usize) -> Vec<u8> {
+    (0..len).map(|at| (at * 31 + at / 251) as u8).collect()
+}
+
+#[test]
+fn files_of_all_sizes_arrive_in_blocks_and_windows_of_all_sizes() {
+    let server = Server::start(8);
+    for size in [0, 1, 511, 512, 513, 1468 * 64, 300_000] {
+        let file = content(size);
+        server.file("file", &file);
+        for (blksize, windowsize) in [(512, 1), (512, 64), (1468, 4), (1468, 16), (1468, 64), (8192, 7), (65464, 3)] {
+            let mut client = server.client();
+            assert!(client.get("file", blksize, windowsize) == file, "{size} bytes, {blksize} × {windowsize}");
+        }
+    }
+}
+
+#[test]
+fn without_options_there_is_no_oack() {
+    let server = Server::start(8);
+    let file = content(1000);
+    server.file("plain", &file);
+    let mut client = server.client();
+    client.ask("plain", "");
+    assert!(client.rest(1, 512, 1) == file);
+    client.ask("plain", "unknown=1 blksize=0");
+    assert!(client.rest(1, 512, 1) == file);
+    let line = logged("plain to 127.0.0.1");
+    assert!(line.starts_with("INFO: TFTP sent plain to 127.0.0.1: 1000 bytes in 0."), "{line}");
+    assert!(line.ends_with(" MB/s), 0 resent"), "{line}");
+}
+
+#[test]
+fn options_are_answered_in_lower_case_once() {
+    let server = Server::start(8);
+    server.file("options", &content(1234));
+    for (asked, answer) in [
+        ("BLKSIZE=1024 TSIZE=0", "blksize\\x001024\\x00tsize\\x001234\\x00"),
+        ("blksize=1024 blksize=2048", "blksize\\x001024\\x00"),
+        ("timeout=3", "timeout\\x003\\x00"),
+        ("windowsize=1000", "windowsize\\x0064\\x00"),
+        // The loopback's MTU is 65536.
+        ("blksize=70000", "blksize\\x0065464\\x00"),
+        ("blksize=abc tsize=0 multicast=", "tsize\\x001234\\x00"),
+    ] {
+        let mut client = server.client();
+        client.ask("options", asked);
+        assert_eq!(client.receive_text(), format!("\\x00\\x06{answer}"), "asked for {asked}");
+        client.send(b"\0\x05\0\x08\0");
+    }
+}
+
+#[test]
+fn netascii() {
+    let server = Server::start(8);
+    let text = "one\ntwo\r\nthree\r".repeat(300);
+    server.file("text", text.as_bytes());
+    let wire = text.replace('\r', "\r\0").replace('\n', "\r\n");
+    let mut client = server.client();
+    client.ask_in("netascii", "text", "");
+    assert!(client.rest(1, 512, 1) == wire.as_bytes());
+    // tsize and windows are left out, since where blocks begin depends on what is in them.
+    client.ask_in("NetASCII", "text", "tsize=0 blksize=100 windowsize=4");
+    assert_eq!(client.receive_text(), "\\x00\\x06blksize\\x00100\\x00");
+    client.ack(0);
+    // A block that is lost comes again as it was.
+    let first = client.block(1);
+    assert!(client.block(1) == first);
+    client.ack(1);
+    assert!([first, client.rest(2, 100, 1)].concat() == wire.as_bytes());
+}
+
+#[test]
+fn a_size_probe_and_the_request_from_the_same_port_right_after() {
+    let server = Server::start(8);
+    let file = content(5000);
+    server.file("probed", &file);
+    for real_options in ["tsize=0 blksize=1468 windowsize=4", "blksize=1468 windowsize=4"] {
+        let mut client = server.client();
+        client.ask("probed", "tsize=0 blksize=1468 windowsize=4");
+        assert!(client.receive_text().contains("tsize\\x005000"));
+        client.send(b"\0\x05\0\x08User aborted the transfer\0");
+        client.ask("probed", real_options);
+        client.receive();
+        client.ack(0);
+        assert!(client.rest(1, 1468, 4) == file);
+    }
+    logged("sent probed to 127.0.0.1: 5000 bytes");
+    assert!(log_lines("probed").iter().all(|line| line.starts_with("DEBUG") || line.contains("sent probed")));
+}
+
+#[test]
+fn a_lost_oack_comes_again() {
+    let server = Server::start(8);
+    server.file("lost-oack", &content(100));
+    let mut client = server.client();
+    let start = Instant::now();
+    client.ask("lost-oack", "tsize=0");
+    let oack = client.receive();
+    assert_eq!(client.receive(), oack);
+    assert!((240..700).contains(&start.elapsed().as_millis()));
+    assert_eq!(client.receive(), oack);
+    assert!((740..1200).contains(&start.elapsed().as_millis()));
+    client.ack(0);
+    assert_eq!(client.rest(1, 512, 1).len(), 100);
+    logged("sent lost-oack");
+}
+
+#[test]
+fn a_silent_client_is_told_in_the_end() {
+    let server = Server::start(8);
+    server.file("silence", &content(100));
+    let mut client = server.client();
+    client.ask("silence", "tsize=0");
+    let start = Instant::now();
+    let oacks = std::iter::from_fn(|| Some(client.receive())).take_while(|packet| packet[1] == 6).count();
+    assert_eq!(oacks, 5);
+    assert!((7..10).contains(&start.elapsed().as_secs()));
+    logged("gave up silence to 127.0.0.1 after 0 blocks: no answer");
+}
+
+#[test]
+fn a_lost_block_comes_again_soon() {
+    let server = Server::start(8);
+    let file = content(3000);
+    server.file("lost-block", &file);
+    let mut client = server.client();
+    client.ask("lost-block", "");
+    client.block(1);
+    client.ack(1);
+    client.block(2);
+    let start = Instant::now();
+    client.block(2);
+    assert!((19..240).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+    client.ack(2);
+    client.rest(3, 512, 1);
+    assert!(!logged("sent lost-block").ends_with(" 0 resent"));
+}
+
+#[test]
+fn every_ack_doubled_doubles_no_block() {
+    let server = Server::start(8);
+    let file = content(20_000);
+    server.file("sorcerer", &file);
+    for windowsize in [1u16, 4] {
+        let mut client = server.client();
+        client.ask("sorcerer", &format!("windowsize={windowsize}"));
+        client.receive();
+        client.ack(0);
+        client.ack(0);
+        let mut received = Vec::new();
+        for number in 1..=40 {
+            received.extend(client.block(number));
+            if number % windowsize == 0 || number == 40 {
+                client.ack(number);
+                client.ack(number);
+            }
+        }
+        assert!(received == file);
+        assert!(client.repeated <= 4, "{} blocks came again", client.repeated);
+    }
+}
+
+#[test]
+fn acks_of_blocks_not_sent_are_overlooked() {
+    let server = Server::start(8);
+    let file = content(2000);
+    server.file("future", &file);
+    let mut client = server.client();
+    client.ask("future", "");
+    let first = client.block(1);
+    for block in [2, 3, 100, 40_000, 65_535] {
+        client.ack(block);
+    }
+    client.ack(1);
+    assert!([first, client.rest(2, 512, 1)].concat() == file);
+}
+
+#[test]
+fn a_gap_in_a_window_is_filled_once() {
+    let server = Server::start(8);
+    let file = content(4000);
+    server.file("gap", &file);
+    let mut client = server.client();
+    client.ask("gap", "windowsize=4");
+    client.receive();
+    client.ack(0);
+    (1..=4).for_each(|number| drop(client.block(number)));
+    // Block 3 was lost: said once for it, and once more for block 4.
+    client.ack(2);
+    client.ack(2);
+    let rest = client.rest(3, 512, 4);
+    assert!(rest == file[1024..]);
+}
+
+#[test]
+fn strangers_change_nothing() {
+    let server = Server::start(8);
+    let file = content(3000);
+    server.file("strangers", &file);
+    let mut client = server.client();
+    client.ask("strangers", "");
+    let first = client.block(1);
+    let mut stranger = server.client();
+    stranger.tid = client.tid;
+    for packet in [&b"\0\x04\0\x01"[..], b"\0\x05\0\0stop\0", b"\0\x01strangers\0octet\0", b""] {
+        stranger.send(packet);
+    }
+    client.ack(1);
+    assert!([first, client.rest(2, 512, 1)].concat() == file);
+    stranger.hears_nothing(50 * MS);
+}
+
+#[test]
+fn what_is_no_read_request() {
+    let server = Server::start(8);
+    server.file("there", b"");
+    for (datagram, answer) in [
+        (&b"\0\x02there\0octet\0"[..], "\\x00\\x05\\x00\\x02read-only server\\x00"),
+        (b"\0\x01there\0mail\0", "\\x00\\x05\\x00\\x04unknown mode\\x00"),
+        (b"\0\x01there\0junk\0", "\\x00\\x05\\x00\\x04unknown mode\\x00"),
+        (b"\0\x01there\0octet", "\\x00\\x05\\x00\\x04malformed request\\x00"),
+        (b"\0\x01there", "\\x00\\x05\\x00\\x04malformed request\\x00"),
+    ] {
+        let mut client = server.client();
+        client.knock(datagram);
+        assert_eq!(client.receive_text(), answer);
+    }
+    let mut client = server.client();
+    for stray in [&b"\0\x03\0\x01data"[..], b"\0\x04\0\0", b"\0\x05\0\0no\0", b"\0\x06blksize\x00512\0", b"", b"\0"] {
+        client.knock(stray);
+    }
+    client.hears_nothing(100 * MS);
+}
+
+#[test]
+fn names() {
+    let server = Server::start(8);
+    fs::create_dir_all(server.root().join("Boot/x64")).unwrap();
+    for file in ["Boot/x64/wdsnbp.com", "pxelinux.0", "undionly"] {
+        server.file(file, file.as_bytes());
+    }
+    let absolute = format!("{}/pxelinux.0", server.root().display());
+    for (name, file) in [
+        ("pxelinux.0", "pxelinux.0"),
+        ("/pxelinux.0", "pxelinux.0"),
+        ("//./pxelinux.0", "pxelinux.0"),
+        ("pxelinux", "pxelinux.0"),
+        ("undionly.0", "undionly"),
+        ("\\Boot\\x64\\wdsnbp.com", "Boot/x64/wdsnbp.com"),
+        (&absolute, "pxelinux.0"),
+    ] {
+        let mut client = server.client();
+        client.ask(name, "");
+        assert_eq!(client.rest(1, 512, 1), file.as_bytes(), "{name}");
+    }
+}
+
+#[test]
+fn what_is_not_served() {
+    let server = Server::start(8);
+    fs::create_dir(server.root().join("folder")).unwrap();
+    fs::write(server.around().join("secret"), "secret").unwrap();
+    fs::write(server.around().join("allowed/inside"), "inside").unwrap();
+    server.file("private", b"private");
+    fs::set_permissions(server.root().join("private"), Permissions::from_mode(0o600)).unwrap();
+    assert!(Command::new("mkfifo").arg(server.root().join("fifo")).status().unwrap().success());
+    symlink("../secret", server.root().join("out")).unwrap();
+    symlink("../allowed/inside", server.root().join("in")).unwrap();
+    for (name, error) in [
+        ("missing", "\\x00\\x05\\x00\\x01file not found\\x00"),
+        ("folder", "\\x00\\x05\\x00\\x01not a file\\x00"),
+        ("folder/", "\\x00\\x05\\x00\\x01not a file\\x00"),
+        ("fifo", "\\x00\\x05\\x00\\x01not a file\\x00"),
+        ("", "\\x00\\x05\\x00\\x01not a file\\x00"),
+        ("private", "\\x00\\x05\\x00\\x02not readable\\x00"),
+        ("out", "\\x00\\x05\\x00\\x02not allowed\\x00"),
+        ("../secret", "\\x00\\x05\\x00\\x02name not allowed\\x00"),
+        ("..\\secret", "\\x00\\x05\\x00\\x02name not allowed\\x00"),
+        ("/../secret", "\\x00\\x05\\x00\\x02name not allowed\\x00"),
+        ("folder/../../secret", "\\x00\\x05\\x00\\x02name not allowed\\x00"),
+    ] {
+        let mut client = server.client();
+        client.ask(name, "tsize=0");
+        assert_eq!(client.receive_text(), error, "{name}");
+        assert!(!error.contains(&server.root().display().to_string()));
+    }
+    let (root, around) = (server.root(), server.around().canonicalize().unwrap());
+    let line = logged("refused out to 127.0.0.1");
+    let wanted = format!(
+        "WARN: TFTP refused out to 127.0.0.1: it is a link to {}/secret, outside {}; \
+         list tftp_allow '{}' would permit it",
+        around.display(),
+        root.display(),
+        around.display()
+    );
+    assert_eq!(line, wanted);
+    assert!(logged("refused private").contains("not everybody may read it"));
+    assert!(logged("missing not found").starts_with("INFO: TFTP file missing not found for 127.0.0.1"));
+    // The same link once its target is allowed.
+    let mut client = server.client();
+    client.ask("in", "");
+    assert_eq!(client.rest(1, 512, 1), b"inside");
+}
+
+#[test]
+fn names_in_the_log_are_escaped() {
+    let server = Server::start(8);
+    let mut client = server.client();
+    client.knock(b"\0\x01evil\nINFO: TFTP sent\x1b[2J\0octet\0");
+    client.receive();
+    assert!(logged("evil").contains("evil\\nINFO: TFTP sent\\x1b[2J"));
+}
+
+#[test]
+fn a_repeated_request_is_one_transfer() {
+    let server = Server::start(8);
+    let file = content(2000);
+    server.file("repeated", &file);
+    let mut client = server.client();
+    client.ask("repeated", "tsize=0");
+    client.receive();
+    let tid = client.tid;
+    std::thread::sleep(5 * MS);
+    client.ask("repeated", "tsize=0");
+    client.tid = tid;
+    client.ack(0);
+    assert!(client.rest(1, 512, 1) == file);
+    client.hears_nothing(50 * MS);
+}
+
+#[test]
+fn a_file_that_shrinks_ends_in_an_error() {
+    let server = Server::start(8);
+    server.file("shrinks", &content(100_000));
+    let mut client = server.client();
+    client.ask("shrinks", "");
+    client.block(1);
+    File::options().write(true).open(server.root().join("shrinks")).unwrap().set_len(700).unwrap();
+    client.ack(1);
+    assert_eq!(client.receive_text(), "\\x00\\x05\\x00\\x00file became shorter\\x00");
+    logged("gave up shrinks to 127.0.0.1 after 1 blocks: the file became shorter");
+}
+
+#[test]
+fn a_file_that_grows_or_is_replaced_is_sent_as_it_was() {
+    let server = Server::start(8);
+    let file = content(10_000);
+    server.file("changing", &file);
+    let mut client = server.client();
+    client.ask("changing", "tsize=0");
+    assert!(client.receive_text().contains("tsize\\x0010000"));
+    client.ack(0);
+    let first = client.block(1);
+    let path = server.root().join("changing");
+    File::options().write(true).open(&path).unwrap().write_at(&[0xff; 5000], 10_000).unwrap();
+    fs::write(server.root().join("new"), b"something else").unwrap();
+    fs::rename(server.root().join("new"), path).unwrap();
+    client.ack(1);
+    assert!([first, client.rest(2, 512, 1)].concat() == file);
+}
+
+#[test]
+fn more_than_65535_blocks() {
+    let server = Server::start(8);
+    let len = (4 << 30) + 5;
+    let file = File::create(server.root().join("sparse")).unwrap();
+    file.set_len(len).unwrap();
+    let marks = [0, 65_535 * 65_464 - 3, 65_536 * 65_464 - 3, len - 6];
+    marks.iter().for_each(|&at| file.write_all_at(b"marked", at).unwrap());
+    let mut client = server.client();
+    client.ask("sparse", "blksize=65464 windowsize=2 tsize=0");
+    assert!(client.receive_text().contains("tsize\\x004294967301"));
+    client.ack(0);
+    let (mut received, mut found) = (0u64, Vec::new());
+    client.rest_with(1, 65_464, 2, |data| {
+        if data.iter().any(|&byte| byte != 0) {
+            found.push((received, data.iter().filter(|&&byte| byte != 0).count()));
+        }
+        received += data.len() as u64;
+    });
+    assert_eq!(received, len);
+    assert_eq!(found.iter().map(|(_, count)| count).sum::<usize>(), marks.len() * 6);
+    let blocks: Vec<_> = found.iter().map(|(at, _)| at / 65_464).collect();
+    assert_eq!(blocks, [0, 65_534, 65_535, 65_536, 65_608]);
+}
+
+#[test]
+fn a_thousand_transfers_in_a_row_need_no_more_than_one_place() {
+    let server = Server::start(1);
+    let file = content(1500);
+    server.file("thousand", &file);
+    let mut client = server.client();
+    for round in 0..1000 {
+        // From a new port each time, and from the old one.
+        if round % 2 == 0 {
+            client = server.client();
+        }
+        assert!(client.get("thousand", 512, 2) == file);
+    }
+}
+
+#[test]
+fn many_clients_at_once() {
+    let server = Server::start(256);
+    let file = content(400_000);
+    server.file("many", &file);
+    std::thread::scope(|scope| {
+        for number in 0..64 {
+            let (server, file) = (&server, &file);
+            scope.spawn(move || assert!(&server.client().get("many", 1468, 1 << (number % 4)) == file));
+        }
+    });
+}
+
+#[test]
+fn no_host_gets_more_than_half_of_the_places() {
+    let server = Server::start(4);
+    server.file("places", &content(100));
+    let mut clients: Vec<_> = (0..3).map(|_| server.client()).collect();
+    for client in &mut clients {
+        client.ask("places", "tsize=0");
+    }
+    clients[0].receive();
+    clients[1].receive();
+    clients[2].hears_nothing(100 * MS);
+    logged("too many transfers of this host");
+    // A place becomes free, and the client asks again by itself.
+    clients[0].send(b"\0\x05\0\0\0");
+    clients[2].ask("places", "tsize=0");
+    clients[2].receive();
+}
+
+#[test]
+fn a_client_that_closes_its_port_is_forgotten() {
+    let server = Server::start(2);
+    server.file("gone", &content(100_000));
+    let mut client = server.client();
+    client.ask("gone", "");
+    client.block(1);
+    client.ack(1);
+    drop(client);
+    logged("stopped gone after 1 blocks: port closed");
+}
+
+#[test]
+fn requests_to_all_are_ignored() {
+    let server = Server::start(8);
+    server.file("broadcast", b"");
+    let mut client = server.client();
+    client.socket.set_broadcast(true).unwrap();
+    let port = client.listener_port();
+    client.socket.send_to(b"\0\x01broadcast\0octet\0", ("127.255.255.255", port)).unwrap();
+    client.hears_nothing(100 * MS);
+    logged("it was sent to all");
+}
+
+#[test]
+fn the_root_may_come_later() {
+    let server = Server::start(8);
+    fs::remove_dir(server.root()).unwrap();
+    for _ in 0..2 {
+        let mut client = server.client();
+        client.ask("late", "");
+        assert_eq!(client.receive_text(), "\\x00\\x05\\x00\\x01file not found\\x00");
+    }
+    assert_eq!(log_lines("refused late to").len(), 1, "said once");
+    fs::create_dir(server.root()).unwrap();
+    server.file("late", b"here");
+    let mut client = server.client();
+    client.ask("late", "");
+    assert_eq!(client.rest(1, 512, 1), b"here");
+}
+
+#[test]
+fn transfers_go_on_while_the_configuration_changes() {
+    let mut server = Server::start(8);
+    let file = content(5000);
+    server.file("old", &file);
+    fs::write(server.around().join("allowed/new"), "new").unwrap();
+    let mut client = server.client();
+    client.ask("old", "");
+    let first = client.block(1);
+    server.reconfigure();
+    let mut other = server.client();
+    other.ask("new", "");
+    other.hears_nothing(50 * MS);
+    client.ack(1);
+    assert!([first, client.rest(2, 512, 1)].concat() == file);
+    other.ask("new", "");
+    assert_eq!(other.rest(1, 512, 1), b"new");
+    other.ask("old", "");
+    assert!(other.receive_text().contains("file not found"));
+}

@@ -1,0 +1,40 @@
+//! The TFTP server alone, without the rest of upxe: `serve ROOT PORT [LINK_TARGET…]`. For measurements.
+
+use std::io;
+use std::time::Instant;
+
+use upxe::config;
+use upxe::daemon::transfers::Transfers;
+use upxe::sys::epoll::Epoll;
+use upxe::sys::udp::UdpListener;
+
+fn main() -> io::Result<()> {
+    simple_logger::init_with_level(log::Level::Info).map_err(io::Error::other)?;
+    let mut arguments = std::env::args().skip(1);
+    let (Some(root), Some(port)) = (arguments.next(), arguments.next()) else {
+        return Err(io::Error::other("usage: serve ROOT PORT [LINK_TARGET…]"));
+    };
+    let mut transfers = Transfers::new(&config::Tftp {
+        enabled: true,
+        root: root.into(),
+        allow: arguments.map(Into::into).collect(),
+        max_transfers: 1024,
+    });
+    let listener = UdpListener::bind(port.parse().map_err(io::Error::other)?)?;
+    let epoll = Epoll::new()?;
+    epoll.add(&listener, 0)?;
+    let mut buffer = [0; 2048];
+    loop {
+        let timeout = transfers.next_deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let ready = epoll.wait(timeout)?;
+        let now = Instant::now();
+        for token in ready {
+            if Transfers::owns(token) {
+                transfers.on_ready(now, token);
+            } else if let Some(received) = listener.receive(&mut buffer)? {
+                transfers.on_request(now, &epoll, &buffer[..received.len], &received);
+            }
+        }
+        transfers.on_deadline(now);
+    }
+}
