@@ -31,6 +31,8 @@ pub struct Decision {
     pub client: Option<Client>,
     /// The tags it carries.
     pub tags: TagSet,
+    /// Rules that would have had precedence, and why they were passed over.
+    pub passed_over: Vec<PassedOver>,
     /// The answer, or why there is none.
     pub outcome: Result<Offer, Silence>,
 }
@@ -50,8 +52,6 @@ pub struct Offer {
     pub shape: Shape,
     /// Options that say so, and those that rules add.
     pub options: Vec<Sent>,
-    /// Rules that would have had precedence, and why they were passed over.
-    pub passed_over: Vec<PassedOver>,
 }
 
 /// A rule that holds for a client and is of no use to it.

@@ -302,7 +302,7 @@ pub fn boots_by_precedence<'r>(boots: &'r [Boot], tags: &TagSet) -> impl Iterato
 }
 
 /// The file of a menu entry as a client asks for it first.
-fn file_of(service: &Service) -> Option<String> {
+pub fn file_of(service: &Service) -> Option<String> {
     match &service.action {
         Action::File(name) => Some(layered(name, 0)),
         Action::Local | Action::Type(_) => None,
