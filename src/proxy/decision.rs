@@ -128,15 +128,21 @@ pub enum Silence {
     NeedsUrl,
 }
 
-impl fmt::Display for PassedOver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let why = match self.why {
+impl Unfit {
+    /// In words, behind the file's name.
+    pub fn words(self) -> &'static str {
+        match self {
             Unfit::Missing => "is not under the TFTP root",
             Unfit::Url => "is a URL, which firmware cannot fetch by PXE",
             Unfit::NoUrl => "is no URL, and UEFI HTTP Boot takes nothing else",
             Unfit::Loop => "is iPXE itself, and this client is iPXE already",
-        };
-        write!(f, "{}: {} {why}", self.origin, self.file)
+        }
+    }
+}
+
+impl fmt::Display for PassedOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} {}", self.origin, self.file, self.why.words())
     }
 }
 

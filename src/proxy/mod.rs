@@ -72,12 +72,8 @@ pub fn admit_source(port: u16) -> Result<(), Silence> {
 
 /// Decides what the sender of `request` is told.
 pub fn decide(rules: &Rules, files: &dyn BootFiles, arrival: &Arrival<'_>, request: &Request<'_>) -> Decision {
-    let mut decision = Decision {
-        client: None,
-        tags: TagSet::default(),
-        passed_over: Vec::new(),
-        outcome: Err(Silence::NotBooting),
-    };
+    let mut decision =
+        Decision { client: None, tags: TagSet::default(), passed_over: Vec::new(), outcome: Err(Silence::NotBooting) };
     if let Err(silence) = admit(arrival.door, request) {
         decision.outcome = Err(silence);
         return decision;
