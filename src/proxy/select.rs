@@ -340,7 +340,8 @@ fn customary_names(client: &Client) -> Vec<&'static str> {
     scripts.iter().copied().chain(wanted.map(|loader| loader.name())).collect()
 }
 
-fn is_url(file: &str) -> bool {
+/// True for a URL.
+pub fn is_url(file: &str) -> bool {
     file.contains("://")
 }
 

@@ -18,13 +18,15 @@ use dhcproto::v4::OptionCode;
 
 pub use self::client::Description;
 use self::packet::{Field, Shown};
-pub use self::verdict::Verdict;
 use self::verdict::{Judge, setter_kind};
+pub use self::verdict::{Verdict, setters};
 use crate::config::files::load_from;
 use crate::config::{Config, Origin, Overrides, Rules};
 use crate::daemon::files::Files;
 use crate::proxy::client::{Client, Program};
+use crate::proxy::options::ETHERBOOT;
 use crate::proxy::tags::SetBy;
+use crate::proxy::vendor;
 use crate::proxy::{self, Arrival, BootFiles, ChosenBy, Decision, Door, Offer, Silence};
 use crate::sys::link;
 use crate::wire::capture::{self, Captured};
@@ -292,21 +294,18 @@ fn client_facts(request: &Request<'_>, client: Option<&Client>) -> Vec<Field> {
         say("client", client.to_string());
         say("program", program(client.program).to_owned());
     }
-    const TOLD: &[(&str, u8)] = &[
-        ("architecture", 93),
-        ("vendor class", 60),
-        ("user class", 77),
-        ("uuid", 97),
-        ("host name", 12),
-        ("boot item", 43),
-    ];
+    const TOLD: &[(&str, u8)] =
+        &[("architecture", 93), ("vendor_class", 60), ("user_class", 77), ("uuid", 97), ("host_name", 12)];
     for (name, code) in TOLD {
         if let Some(value) = request.option(OptionCode::from(*code)) {
             say(name, packet::in_words(*code, &value));
         }
     }
-    if let Some(value) = request.option(OptionCode::from(175)) {
+    if let Some(value) = request.option(OptionCode::from(ETHERBOOT)) {
         say("features", packet::features(&value));
+    }
+    if let Some(item) = request.option(OptionCode::VendorExtensions).and_then(|value| vendor::boot_item(&value)) {
+        say("boot_item", packet::boot_item(item));
     }
     if !request.ciaddr.is_unspecified() {
         say("address", request.ciaddr.to_string());

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::config::dnsmasq::names::{self, Form};
+use crate::proxy::vendor::BootItem;
 
 /// A field of the header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,7 +177,8 @@ fn vendor_suboption(code: u8, bytes: &[u8]) -> Shown {
             [&text(prompt), ", ", &timeout].concat()
         }
         (71, [a, b, c, d]) => {
-            ["type ", &server_type(*a, *b), ", layer ", &u16::from_be_bytes([*c, *d]).to_string()].concat()
+            let (server_type, layer) = (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]));
+            boot_item(BootItem { server_type, layer })
         }
         _ => guess(bytes),
     };
@@ -193,6 +195,12 @@ fn etherboot_suboption(code: u8, bytes: &[u8]) -> Shown {
     let name = name_in(ETHERBOOT, code).unwrap_or_default();
     let value = if bytes.len() == 1 { number(bytes).to_string() } else { guess(bytes) };
     Shown { code, name, value, bytes: bytes.to_vec(), suboptions: Vec::new() }
+}
+
+/// The menu entry that a client asks for.
+pub fn boot_item(item: BootItem) -> String {
+    let [high, low] = item.server_type.to_be_bytes();
+    ["type ", &server_type(high, low), ", layer ", &item.layer.to_string()].concat()
 }
 
 /// PXE 2.1 table 2-1, tag 6.
@@ -251,10 +259,12 @@ pub fn message_type(number: u8) -> &'static str {
     }
 }
 
-/// An option's value in words, its suboptions too.
+/// An option's value in words, text without quotes.
 pub fn in_words(code: u8, bytes: &[u8]) -> String {
-    let shown = show(code, bytes);
-    if shown.suboptions.is_empty() { shown.value } else { listed(&shown.suboptions) }
+    match code {
+        12 | 60 | 77 => printable(bytes),
+        _ => words(code, bytes),
+    }
 }
 
 /// What iPXE's option 175 says, by name.
@@ -277,26 +287,30 @@ fn guess(bytes: &[u8]) -> String {
     if is_text { text(bytes) } else { hex(bytes, " ") }
 }
 
-/// Text in quotes, with whatever isn't text escaped.
-pub fn text(bytes: &[u8]) -> String {
-    let mut quoted = String::from("\"");
+/// Text in quotes, so that its beginning and end are seen.
+fn text(bytes: &[u8]) -> String {
+    ["\"", &printable(bytes), "\""].concat()
+}
+
+/// Text, with what can't be printed escaped.
+pub fn printable(bytes: &[u8]) -> String {
+    let mut printable = String::new();
     for letter in String::from_utf8_lossy(bytes).chars() {
         match letter {
-            '"' | '\\' => quoted.extend(['\\', letter]),
-            '\0' => quoted.push_str("\\0"),
-            control if control.is_control() => quoted.push(char::REPLACEMENT_CHARACTER),
-            plain => quoted.push(plain),
+            '"' | '\\' => printable.extend(['\\', letter]),
+            '\0' => printable.push_str("\\0"),
+            control if control.is_control() => printable.push(char::REPLACEMENT_CHARACTER),
+            plain => printable.push(plain),
         }
     }
-    quoted.push('"');
-    quoted
+    printable
 }
 
 /// A field of the header: text up to its NUL; one that was borrowed for options shows their bytes.
 fn field_text(field: &[u8]) -> String {
     let end = field.iter().position(|&byte| byte == 0).unwrap_or(field.len());
     let body = field.get(..end).unwrap_or_default();
-    if body.is_empty() { String::new() } else { text(body) }
+    printable(body)
 }
 
 fn addresses(bytes: &[u8]) -> String {

@@ -40,7 +40,11 @@ fn one(text: &mut String, report: &Report) {
             "\n",
         ],
     );
-    table(text, "\nclient\n", report.client.iter().map(|fact| ["  ", fact.name, &fact.value, ""].map(str::to_owned)));
+    table(
+        text,
+        "\nclient\n",
+        report.client.iter().map(|fact| ["  ", &fact.name.replace('_', " "), &fact.value, ""].map(str::to_owned)),
+    );
     table(
         text,
         "\ntags\n",
