@@ -2,6 +2,8 @@
 
 use std::os::unix::ffi::OsStrExt;
 
+use log::warn;
+
 use crate::config;
 use crate::proxy::BootFiles;
 use crate::sys::tree::{Refused, ServedFile, Tree};
@@ -22,6 +24,16 @@ impl Files {
     /// The absolute path of the folder.
     pub fn root(&self) -> &[u8] {
         self.tree.root().as_os_str().as_bytes()
+    }
+
+    /// Says so if the folder isn't there; files in it are found as soon as it is.
+    pub fn report_missing_root(&self) {
+        if let Err(error) = self.tree.check_root() {
+            let root = self.root().escape_ascii();
+            warn!(
+                "TFTP root {root} cannot be opened: {error}; create it, or plug in what it is on: it is looked for again at every request"
+            );
+        }
     }
 
     /// Opens the file of this name, or the one that stands in for it.

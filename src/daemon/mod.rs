@@ -99,6 +99,7 @@ impl Daemon {
         };
         daemon.choose_links();
         daemon.open_ports();
+        daemon.transfers.files().report_missing_root();
         Ok(daemon)
     }
 
@@ -256,6 +257,7 @@ impl Daemon {
         self.config = config;
         self.choose_links();
         self.open_ports();
+        self.transfers.files().report_missing_root();
         info!("configuration reloaded");
     }
 

@@ -6,7 +6,7 @@ use dhcproto::v4::OptionCode;
 
 use super::Arrival;
 use super::tags::{SetBy, TagSet};
-use crate::config::rules::{Condition, Host, MacPattern, Origin, Pattern, Range, Rules};
+use crate::config::rules::{Condition, Host, MacPattern, Origin, Pattern, Range, Rules, Tagger};
 use crate::wire::request::Request;
 
 /// Options and suboptions that tell clients apart.
@@ -33,18 +33,11 @@ pub enum Barred {
 
 /// Finds the tags that `rules` give to a request, and whether they leave it an answer.
 pub fn carried(rules: &Rules, arrival: &Arrival<'_>, request: &Request<'_>) -> (Carried, Result<(), Barred>) {
-    let name = client_name(request);
     let mut tags = TagSet::default();
     tags.set(arrival.device, SetBy::Interface);
-    for tagger in &rules.taggers {
-        if meets(request, name.as_deref(), &tagger.condition) {
-            tags.set(&tagger.tag, SetBy::Rule(tagger.origin.clone()));
-        }
-    }
-    let host = set_host_tags(rules, arrival, request, name.as_deref(), &mut tags);
-
-    let mut early = tags.clone();
-    early.infer(&rules.tag_ifs);
+    set_by(&rules.taggers, &mut tags, |condition| meets(request, condition));
+    let host = set_host_tags(rules, arrival, request, &mut tags);
+    let early = tags.inferring(&rules.tag_ifs);
     let ignored = rules.ignores.iter().find(|ignore| early.meets(&ignore.when)).map(|ignore| &ignore.origin);
     let ignored = ignored.or_else(|| host.filter(|host| host.ignore).map(|host| &host.origin));
 
@@ -58,9 +51,14 @@ pub fn carried(rules: &Rules, arrival: &Arrival<'_>, request: &Request<'_>) -> (
         Ok(_) => {}
         Err(other) => result = result.and(Err(Barred::OtherRange(other.origin.clone()))),
     }
-    let mut all = tags;
-    all.infer(&rules.tag_ifs);
+    let all = tags.inferring(&rules.tag_ifs);
     (Carried { early, all }, result)
+}
+
+fn set_by(taggers: &[Tagger], tags: &mut TagSet, holds: impl Fn(&Condition) -> bool) {
+    for tagger in taggers.iter().filter(|tagger| holds(&tagger.condition)) {
+        tags.set(&tagger.tag, SetBy::Rule(tagger.origin.clone()));
+    }
 }
 
 /// The range that a client belongs to: of the proxy ranges on this network the first for it, else of the others; or a
@@ -75,7 +73,7 @@ fn range<'r>(ranges: &'r [Range], arrival: &Arrival<'_>, tags: &TagSet) -> Resul
     }
 }
 
-fn meets(request: &Request<'_>, name: Option<&str>, condition: &Condition) -> bool {
+fn meets(request: &Request<'_>, condition: &Condition) -> bool {
     let option = |code| request.option(code).filter(|value| !value.is_empty());
     match condition {
         Condition::Option(code, pattern) => option(OptionCode::from(*code)).is_some_and(|value| fits(pattern, &value)),
@@ -88,11 +86,15 @@ fn meets(request: &Request<'_>, name: Option<&str>, condition: &Condition) -> bo
         Condition::Mac(pattern) => mac_fits(pattern, &request.chaddr.0).is_some(),
         Condition::Agent(code, wanted) => option(OptionCode::RelayAgentInformation)
             .is_some_and(|value| suboption(&value, *code).is_some_and(|value| value == wanted)),
-        Condition::Name { name: wanted, prefix } => name.is_some_and(|name| match name.get(..wanted.len()) {
-            Some(start) => start.eq_ignore_ascii_case(wanted) && (*prefix || name.len() == wanted.len()),
-            None => false,
-        }),
+        // Names are looked at later, when it is clear whether the machine is known by its address.
+        Condition::Name { .. } => false,
     }
+}
+
+fn is_named(name: &str, condition: &Condition) -> bool {
+    let Condition::Name { name: wanted, prefix } = condition else { return false };
+    let same = name.get(..wanted.len()).is_some_and(|start| start.eq_ignore_ascii_case(wanted));
+    same && (*prefix || name.len() == wanted.len())
 }
 
 /// dnsmasq `match_bytes`.
@@ -172,30 +174,32 @@ fn mac_fits(pattern: &MacPattern, mac: &[u8; 6]) -> Option<usize> {
     fits.then(|| pattern.bytes.iter().flatten().count())
 }
 
-/// Finds the `dhcp-host` line for a client and sets its tags.
+/// Finds the `dhcp-host` line for a client and sets its tags; in dnsmasq's order: by address or identifier first, then the
+/// tags by name, then the line by name.
 fn set_host_tags<'r>(
     rules: &'r Rules,
     arrival: &Arrival<'_>,
     request: &Request<'_>,
-    name: Option<&str>,
     tags: &mut TagSet,
 ) -> Option<&'r Host> {
-    let mut so_far = tags.clone();
-    so_far.infer(&rules.tag_ifs);
+    let so_far = tags.inferring(&rules.tag_ifs);
     let id = request.option(OptionCode::ClientIdentifier).filter(|id| !rules.ignore_client_ids && !id.is_empty());
     let search = Search { hosts: &rules.hosts, tags: &so_far, id: id.as_deref(), mac: &request.chaddr.0 };
     let here = |host: &Host| host.address.is_none_or(|address| arrival.is_local(address));
-    let host = search.find(here);
-    if host.is_none()
-        && let Some(elsewhere) = search.find(|_| true)
-    {
-        tags.set("known-othernet", SetBy::Rule(elsewhere.origin.clone()));
+    let mut host = search.find(here);
+    match (host, search.find(|_| true)) {
+        (Some(host), _) => tags.set("known", SetBy::Rule(host.origin.clone())),
+        (None, Some(elsewhere)) => tags.set("known-othernet", SetBy::Rule(elsewhere.origin.clone())),
+        (None, None) => {}
     }
-    let host = host.or_else(|| {
-        let mut so_far = tags.clone();
-        so_far.infer(&rules.tag_ifs);
-        Search { tags: &so_far, ..search }.find_name(name?.split('.').next()?, here)
-    })?;
+    if let Some(name) = client_name(request) {
+        set_by(&rules.taggers, tags, |condition| is_named(&name, condition));
+        if host.is_none() {
+            let so_far = tags.inferring(&rules.tag_ifs);
+            host = Search { tags: &so_far, ..search }.find_name(name.split('.').next()?, here);
+        }
+    }
+    let host = host?;
     tags.set("known", SetBy::Rule(host.origin.clone()));
     host.set.iter().for_each(|tag| tags.set(tag, SetBy::Rule(host.origin.clone())));
     Some(host)
@@ -213,16 +217,22 @@ impl<'r> Search<'r, '_> {
     fn find(&self, suits: impl Fn(&Host) -> bool) -> Option<&'r Host> {
         [true, false].into_iter().find_map(|tagged| {
             let lines = self.lines(tagged).filter(|host| suits(host));
-            lines.clone().find(|host| self.has_id(host)).or_else(|| self.by_mac(lines))
+            lines.clone().find(|host| self.has_id(host)).or_else(|| self.by_mac(lines).map(|(_, host)| host))
         })
     }
 
-    /// By the name that the client gives itself; only lines that are about no other sign of it (dnsmasq: "to avoid
-    /// impersonation by name").
+    /// By the name that the client gives itself; only lines that are about no other sign of it, lest one machine passes for
+    /// another by its name. dnsmasq looks for its address once more, with the tags that the name set, and then has found
+    /// nothing.
     fn find_name(&self, name: &str, suits: impl Fn(&Host) -> bool) -> Option<&'r Host> {
         let found = [true, false].into_iter().find_map(|tagged| {
-            let mut lines = self.lines(tagged).filter(|host| suits(host));
-            lines.find(|host| host.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name)))
+            let lines = self.lines(tagged).filter(|host| suits(host));
+            let by_mac = self.by_mac(lines.clone());
+            let is_named = |host: &&Host| host.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name));
+            match by_mac {
+                Some((named, host)) if named == self.mac.len() => Some(host),
+                _ => lines.clone().find(is_named).or(by_mac.map(|(_, host)| host)),
+            }
         });
         found.filter(|host| host.client_id.is_none() && host.macs.is_empty())
     }
@@ -241,7 +251,7 @@ impl<'r> Search<'r, '_> {
     }
 
     /// A full address beats a pattern, and the pattern that names most of the address beats the others.
-    fn by_mac(&self, lines: impl Iterator<Item = &'r Host> + Clone) -> Option<&'r Host> {
+    fn by_mac(&self, lines: impl Iterator<Item = &'r Host> + Clone) -> Option<(usize, &'r Host)> {
         let mut best: Option<(usize, &Host)> = None;
         for host in lines {
             for pattern in &host.macs {
@@ -251,7 +261,7 @@ impl<'r> Search<'r, '_> {
                 }
             }
         }
-        best.map(|(_, host)| host)
+        best
     }
 }
 

@@ -42,14 +42,16 @@ impl TagSet {
         tests.iter().all(|test| self.has(&test.tag) == test.set)
     }
 
-    /// Sets what follows from the tags that are set (dnsmasq: `run_tag_if`): one pass in the order of the lines, so that
-    /// a line sees what the ones before it set.
-    pub fn infer(&mut self, tag_ifs: &[TagIf]) {
+    /// These tags and what follows from them (dnsmasq: `run_tag_if`): one pass in the order of the lines, so that a line
+    /// sees what the ones before it set.
+    pub fn inferring(&self, tag_ifs: &[TagIf]) -> TagSet {
+        let mut tags = self.clone();
         for tag_if in tag_ifs {
-            if tag_if.when.iter().all(|test| self.has_like(&test.tag) == test.set) {
-                tag_if.set.iter().for_each(|tag| self.set(tag, SetBy::Rule(tag_if.origin.clone())));
+            if tag_if.when.iter().all(|test| tags.has_like(&test.tag) == test.set) {
+                tag_if.set.iter().for_each(|tag| tags.set(tag, SetBy::Rule(tag_if.origin.clone())));
             }
         }
+        tags
     }
 
     /// As [`has`](Self::has), but a `*` at the end of `tag` stands for anything (dnsmasq: `match_netid_wild`).
@@ -118,9 +120,7 @@ mod tests {
             (vec![line(&[], &["x"]), line(&["!x"], &["y"])], "a, x"),
             (vec![line(&["a*"], &["x"]), line(&["!a*"], &["y"]), line(&["*"], &["z"])], "a, x, z"),
         ] {
-            let mut carried = tags(&["a"]);
-            carried.infer(&lines);
-            assert_eq!(carried.to_string(), expected);
+            assert_eq!(tags(&["a"]).inferring(&lines).to_string(), expected);
         }
     }
 }

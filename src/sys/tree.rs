@@ -80,6 +80,14 @@ impl Tree {
         &self.root
     }
 
+    /// Sees whether the root can be opened now.
+    ///
+    /// # Errors
+    /// The reason why not.
+    pub fn check_root(&self) -> io::Result<()> {
+        open_folder(&self.root).map(|_| ())
+    }
+
     /// Opens the file at `path`, relative to the root.
     ///
     /// # Errors
