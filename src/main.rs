@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use argh::FromArgs;
 use upxe::commands::explain::{Description, Question};
-use upxe::commands::{check, explain, run};
+use upxe::commands::{check, explain, import, run};
 use upxe::config::Overrides;
 
 /// Network boot beside dnsmasq: proxyDHCP, PXE boot server and TFTP.
@@ -26,6 +26,7 @@ enum Command {
     Run(Run),
     Check(Check),
     Explain(Explain),
+    Import(Import),
 }
 
 /// Serve until told to end; stays in the foreground.
@@ -143,6 +144,15 @@ struct Explain {
     boot_item: Option<String>,
 }
 
+/// Print dnsmasq.conf lines as sections for /etc/config/upxe.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "import")]
+struct Import {
+    /// the file with the lines
+    #[argh(positional)]
+    file: PathBuf,
+}
+
 fn default_confdir() -> PathBuf {
     upxe::config::files::CONFDIR.into()
 }
@@ -160,6 +170,7 @@ fn main() -> ExitCode {
         Some(Command::Check(Check { confdir, interface, tftp_root })) => {
             check::run(&confdir, &Overrides { interfaces: interface, tftp_root })
         }
+        Some(Command::Import(Import { file })) => import::run(&file),
         Some(Command::Explain(explain)) => {
             let Explain { arch, ipxe, gpxe, http, no_http, mac, uuid, user_class, vendor_class, .. } = explain;
             let Explain { option, door, boot_item, pcap, hex, router, json, .. } = explain;

@@ -2,5 +2,6 @@
 
 pub mod check;
 pub mod explain;
+pub mod import;
 mod logger;
 pub mod run;
