@@ -13,6 +13,7 @@ mod network;
 pub mod options;
 pub mod rules;
 mod section;
+mod sections;
 pub mod uci;
 
 use std::path::PathBuf;

@@ -46,6 +46,9 @@ pub fn carried(rules: &Rules, arrival: &Arrival<'_>, request: &Request<'_>) -> (
         None => Ok(()),
     };
     tags.set(arrival.interface, SetBy::Interface);
+    for network in rules.interface_tags.iter().filter(|network| network.interface == arrival.interface) {
+        tags.set(&network.tag, SetBy::Rule(network.origin.clone()));
+    }
     match range(&rules.ranges, arrival, &early) {
         Ok(Some(Range { set: Some(tag), origin, .. })) => tags.set(tag, SetBy::Rule(origin.clone())),
         Ok(_) => {}

@@ -13,7 +13,7 @@ use std::time::Duration;
 use upxe::config::Rules;
 use upxe::config::diagnostic::Diagnostic;
 use upxe::config::dnsmasq::Collected;
-use upxe::config::dnsmasq::files::{ConfFiles, ConfReader};
+use upxe::config::dnsmasq::files::{ConfReader, NoFiles};
 use upxe::config::hosts::Hosts;
 use upxe::config::rules::Action;
 use upxe::proxy::{self, Arrival, BootFiles, Decision, Door, matching};
@@ -215,18 +215,6 @@ impl Drop for Dnsmasq {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-    }
-}
-
-struct NoFiles;
-
-impl ConfFiles for NoFiles {
-    fn read(&mut self, _: &str) -> Result<Vec<u8>, String> {
-        Err("no files here".to_owned())
-    }
-
-    fn list(&mut self, _: &str) -> Result<Vec<String>, String> {
-        Err("no folders here".to_owned())
     }
 }
 

@@ -271,10 +271,10 @@ fn leading_tags(arg: Words<'_>) -> Result<(Vec<TagTest>, Words<'_>), Wrong> {
     let mut rest = arg;
     loop {
         let (part, behind) = rest.split();
-        let Some(tag) = part.strip_prefix("tag:").or_else(|| part.strip_prefix("net:")) else {
+        if part.strip_prefix("tag:").or_else(|| part.strip_prefix("net:")).is_none() {
             return Ok((tests, rest));
-        };
-        tests.push(tag_test(tag)?);
+        }
+        tests.push(tag_test(part)?);
         rest = behind.ok_or_else(|| Wrong::new(arg, "something behind the tags"))?;
     }
 }
@@ -283,10 +283,9 @@ fn leading_tags(arg: Words<'_>) -> Result<(Vec<TagTest>, Words<'_>), Wrong> {
 fn tag_test(words: Words<'_>) -> Result<TagTest, Wrong> {
     let prefixed = ["tag:", "net:", "set:"].iter().find_map(|prefix| words.strip_prefix(prefix));
     let name = prefixed.unwrap_or(words);
-    match name.strip_prefix("!").or_else(|| name.strip_prefix("#")) {
-        Some(negated) => Ok(TagTest { tag: tag_name(negated)?, set: false }),
-        None => Ok(TagTest { tag: tag_name(name)?, set: true }),
-    }
+    let negated = name.strip_prefix("!").or_else(|| name.strip_prefix("#"));
+    let tag = tag_name(negated.unwrap_or(name)).map_err(|wrong| Wrong::new(words, wrong.expected))?;
+    Ok(TagTest { tag, set: negated.is_none() })
 }
 
 /// A tag to set, with or without `set:`.
