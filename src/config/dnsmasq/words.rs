@@ -170,6 +170,36 @@ impl<'l> Words<'l> {
         str::from_utf8(&bytes).ok().filter(|_| digits)?.parse().ok()
     }
 
+    /// The piece as it may be written in a line: what was quoted is quoted again.
+    pub fn written(self) -> String {
+        let mut bytes = Vec::new();
+        let mut open = false;
+        let mut after_space = true;
+        for &letter in self.letters {
+            let byte = letter.to_le_bytes()[0];
+            // A quote of its own and a comment's sign mean nothing within quotes only; elsewhere such letters are the same.
+            let quoted = letter & QUOTED != 0 || byte == b'"' || byte == b'#' && after_space || byte.is_ascii_control();
+            if quoted != open {
+                bytes.push(b'"');
+                open = quoted;
+            }
+            match byte {
+                b'"' | b'\\' if open => bytes.extend([b'\\', byte]),
+                b'\t' => bytes.extend(*b"\\t"),
+                b'\n' => bytes.extend(*b"\\n"),
+                b'\r' => bytes.extend(*b"\\r"),
+                8 => bytes.extend(*b"\\b"),
+                27 => bytes.extend(*b"\\e"),
+                _ => bytes.push(byte),
+            }
+            after_space = byte == b' ';
+        }
+        if open {
+            bytes.push(b'"');
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     fn trimmed(self) -> Self {
         self.trimmed_start().trimmed_end()
     }
@@ -228,6 +258,28 @@ mod tests {
         assert_eq!(keyword.text().unwrap(), "dhcp-boot");
         let parts: Vec<String> = value.unwrap().parts().map(|part| part.text().unwrap()).collect();
         assert_eq!(parts, ["pxelinux.0", "", "10.0.0.1"]);
+    }
+
+    #[test]
+    fn what_is_written_reads_the_same() {
+        for text in [
+            "x86PC, \"splashtop by richud.com\", undionly.kkpxe",
+            "\"192.168.1.1\"",
+            "192.168.1.1",
+            "a\"b,c\"d",
+            r#"x="say \"hi\"\t\\","#,
+            r"back\slash and # comment",
+            "a \"# no comment\" b",
+            "net:#gpxe,x",
+            "\"8:1:1\" 8:1:1",
+            "\"a\"#b",
+            "\"ab\n\\n\"",
+        ] {
+            let line = Line::read(text.as_bytes()).unwrap();
+            let written = line.words().written();
+            assert_eq!(Line::read(written.as_bytes()).as_ref(), Some(&line), "{text} was written {written}");
+        }
+        assert_eq!(Line::read(b"x86PC,\"a b\",c").unwrap().words().written(), "x86PC,\"a b\",c");
     }
 
     #[test]
