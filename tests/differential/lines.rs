@@ -100,7 +100,9 @@ fn tests(random: &mut Random, chance: usize) -> String {
 }
 
 fn tested(random: &mut Random) -> &'static str {
-    if random.percent(15) { *random.pick(&["d0", "lan", "known-othernet"]) } else { *random.pick(TAGS) }
+    let among: &[&'static str] = if random.percent(15) { &["d0", "lan", "known-othernet"] } else { TAGS };
+    let tag: &&str = random.pick(among);
+    tag
 }
 
 fn tagger(random: &mut Random) -> String {
