@@ -100,9 +100,9 @@ fn tests(random: &mut Random, chance: usize) -> String {
 }
 
 fn tested(random: &mut Random) -> &'static str {
-    let among: &[&'static str] = if random.percent(15) { &["d0", "lan", "known-othernet"] } else { TAGS };
-    let tag: &&str = random.pick(among);
-    tag
+    const RARE: &[&str] = &["d0", "lan", "known-othernet"];
+    let names = if random.percent(15) { RARE } else { TAGS };
+    random.pick::<&str>(names)
 }
 
 fn tagger(random: &mut Random) -> String {
