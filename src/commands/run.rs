@@ -1,5 +1,6 @@
 //! `upxe run`: reads the configuration, says what is wrong with it, and serves.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,6 +11,7 @@ use super::logger;
 use crate::config::files::load_from;
 use crate::config::{Config, Overrides, Severity};
 use crate::daemon::{Daemon, Reload};
+use crate::sys::privileges;
 
 /// Serves by the configuration under `confdir` until it is told to end.
 pub fn run(confdir: &Path, overrides: Overrides) -> ExitCode {
@@ -23,11 +25,30 @@ pub fn run(confdir: &Path, overrides: Overrides) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     info!("upxe {} started: {}", env!("CARGO_PKG_VERSION"), summary(&config));
-    match Daemon::new(config, reload(confdir.to_owned(), overrides)).and_then(|mut daemon| daemon.run()) {
+    let user = config.user.clone();
+    let serve = |mut daemon: Daemon| {
+        leave_root(&user, &mut daemon)?;
+        daemon.run()
+    };
+    match Daemon::new(config, reload(confdir.to_owned(), overrides)).and_then(serve) {
         Ok(()) => ExitCode::SUCCESS,
         Err(trouble) => {
             error!("ended: {trouble}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Goes on as `user`, now that all is open, if there is such a user.
+fn leave_root(user: &str, daemon: &mut Daemon) -> io::Result<()> {
+    if user == "root" || !privileges::is_root() {
+        return Ok(());
+    }
+    match privileges::account(user)? {
+        Some(account) => daemon.leave_root(account),
+        None => {
+            info!("there is no user '{user}': going on as root");
+            Ok(())
         }
     }
 }

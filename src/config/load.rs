@@ -118,6 +118,7 @@ fn read_main(
     let max_transfers = reader.number(&upxe::TFTP_MAX);
     let script = reader.text(&upxe::SCRIPT);
     let no_override = reader.flag(&upxe::NO_OVERRIDE);
+    let user = reader.text(&upxe::USER).unwrap_or_else(|| upxe::USER.default.to_owned());
     let log_level = reader.log_level(&upxe::LOG_LEVEL);
     let names = interface_names(&mut reader, overrides);
     let interfaces = interfaces(sources, network, names, out);
@@ -131,6 +132,7 @@ fn read_main(
             max_transfers: u16::try_from(max_transfers).unwrap_or(u16::MAX),
         },
         rules: Rules { script, boots: Vec::new(), no_override },
+        user,
         log_level,
     };
     Main { config, root_origin }

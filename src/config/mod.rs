@@ -32,6 +32,8 @@ pub struct Config {
     pub tftp: Tftp,
     /// What clients are offered.
     pub rules: Rules,
+    /// `option user`: whom the service becomes once it is started, if there is such a user.
+    pub user: String,
     /// `option log_level`: error, warn, info, debug or trace.
     pub log_level: log::LevelFilter,
 }

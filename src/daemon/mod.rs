@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::proxy::{self, Arrival, Decision, Door, Silence};
 use crate::sys::epoll::Epoll;
 use crate::sys::link::LinkWatch;
+use crate::sys::privileges::{self, Account, Keep};
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::udp::{Received, UdpListener};
 use crate::wire::frame::{self, Envelope};
@@ -62,6 +63,8 @@ pub struct Daemon {
     tftp: Port,
     transfers: Transfers,
     trouble: Trouble,
+    /// What may still be opened; `None`: anything, as root.
+    powers: Option<Keep>,
 }
 
 /// Whether the service goes on.
@@ -91,6 +94,7 @@ impl Daemon {
             links: Vec::new(),
             next_link: token::FIRST_LINK,
             trouble: Trouble::default(),
+            powers: None,
             config,
             reload,
             epoll,
@@ -100,6 +104,26 @@ impl Daemon {
         daemon.choose_links();
         daemon.open_ports();
         Ok(daemon)
+    }
+
+    /// Goes on as another user than root, with what it takes to open again what is lost.
+    ///
+    /// # Errors
+    /// When the system refuses; the service must end then.
+    pub fn leave_root(&mut self, account: Account) -> io::Result<()> {
+        let keep = Keep::PacketsAndLowPorts;
+        privileges::become_account(account, keep)?;
+        self.powers = Some(keep);
+        self.drop_spent_powers();
+        Ok(())
+    }
+
+    /// Once port 69 is held, no low port will be wanted again.
+    fn drop_spent_powers(&mut self) {
+        let needs_no_port = self.tftp.listener().is_some() || !self.config.tftp.enabled;
+        if self.powers == Some(Keep::PacketsAndLowPorts) && needs_no_port && privileges::limit(Keep::Packets).is_ok() {
+            self.powers = Some(Keep::Packets);
+        }
     }
 
     /// Serves until SIGTERM or SIGINT.
@@ -299,6 +323,7 @@ impl Daemon {
         if self.config.tftp.enabled {
             self.tftp.open(&self.epoll);
         }
+        self.drop_spent_powers();
     }
 }
 

@@ -6,6 +6,7 @@ pub mod filter;
 pub mod link;
 pub mod packet_socket;
 pub mod port_owner;
+pub mod privileges;
 pub mod signals;
 pub mod stdout;
 pub mod transfer_socket;
