@@ -40,6 +40,10 @@ struct Run {
     /// serve the files of this folder instead of the configured one
     #[argh(option)]
     tftp_root: Option<String>,
+
+    /// read this file of dnsmasq.conf lines instead of /etc/dnsmasq.conf
+    #[argh(option)]
+    conf_file: Option<String>,
 }
 
 /// Show everything that is wrong with the configuration; fail if there are errors.
@@ -57,6 +61,10 @@ struct Check {
     /// as if the files of this folder were served
     #[argh(option)]
     tftp_root: Option<String>,
+
+    /// as if this file of dnsmasq.conf lines were read
+    #[argh(option)]
+    conf_file: Option<String>,
 }
 
 fn default_confdir() -> PathBuf {
@@ -70,11 +78,11 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     match arguments.command {
-        Some(Command::Run(Run { confdir, interface, tftp_root })) => {
-            run::run(&confdir, Overrides { interfaces: interface, tftp_root })
+        Some(Command::Run(Run { confdir, interface, tftp_root, conf_file })) => {
+            run::run(&confdir, Overrides { interfaces: interface, tftp_root, conf_file })
         }
-        Some(Command::Check(Check { confdir, interface, tftp_root })) => {
-            check::run(&confdir, &Overrides { interfaces: interface, tftp_root })
+        Some(Command::Check(Check { confdir, interface, tftp_root, conf_file })) => {
+            check::run(&confdir, &Overrides { interfaces: interface, tftp_root, conf_file })
         }
         None => {
             eprintln!("What shall upxe do? 'upxe run' serves, 'upxe check' checks; 'upxe --help' tells more.");

@@ -154,8 +154,9 @@ fn our_reply(case: &Case, door: Door, frame: &[u8]) -> Option<Vec<u8>> {
         server_name: String::new(),
         server: None,
     });
-    let rules = Rules { script: None, boots: boot.into_iter().collect(), no_override: true };
-    let arrival = Arrival { door, interface: "lan", router: PROXY };
+    let rules = Rules { boots: boot.into_iter().collect(), ..Rules::default() };
+    let arrival =
+        Arrival { door, interface: "lan", device: "br-lan", router: PROXY, mask: Ipv4Addr::new(255, 255, 255, 0) };
     let decision = proxy::decide(&rules, &Files(case.files), &arrival, &request);
     let (client, offer) = (decision.client?, decision.outcome.ok()?);
     let answer = proxy::answer(&rules, &arrival, &request, &client, &offer);

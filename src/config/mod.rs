@@ -5,18 +5,20 @@
 
 pub mod boot;
 pub mod diagnostic;
+pub mod dnsmasq;
 pub mod files;
-mod hosts;
+pub mod hosts;
 pub mod load;
 mod network;
 pub mod options;
+pub mod rules;
 mod section;
+mod sections;
 pub mod uci;
 
-use std::fmt;
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
-use std::rc::Rc;
+
+pub use self::rules::{Boot, Origin, Rules, TagTest};
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use load::{Overrides, load};
@@ -30,12 +32,24 @@ pub struct Config {
     pub interfaces: Vec<Interface>,
     /// The TFTP server.
     pub tftp: Tftp,
+    /// Ports that belong to the dnsmasq beside us.
+    pub dnsmasq: DnsmasqPorts,
     /// What clients are offered.
     pub rules: Rules,
     /// `option user`: whom the service becomes once it is started, if there is such a user.
     pub user: String,
     /// `option log_level`: error, warn, info, debug or trace.
     pub log_level: log::LevelFilter,
+}
+
+/// Ports that the dnsmasq beside us opens by its own configuration. They are left to it even while it is not running:
+/// dnsmasq ends when it finds one of them taken, and DHCP and DNS with it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DnsmasqPorts {
+    /// Port 4011, by `pxe_service` or `pxe_prompt`.
+    pub boot_server: bool,
+    /// Port 69, by `enable_tftp` with `tftp_root`.
+    pub tftp: bool,
 }
 
 /// A network that upxe serves.
@@ -58,55 +72,4 @@ pub struct Tftp {
     pub allow: Vec<PathBuf>,
     /// `option tftp_max`: transfers under way at once, 1 to 1024.
     pub max_transfers: u16,
-}
-
-/// What clients are offered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rules {
-    /// `option script`: what iPXE is given, a file under the TFTP root or a URL; `boot.ipxe` when empty.
-    pub script: Option<String>,
-    /// `dhcp_boot` and its likes, in the order written.
-    pub boots: Vec<Boot>,
-    /// `option no_override`: boot file and server name stay in the header fields. On by default.
-    pub no_override: bool,
-}
-
-/// One line that names a boot file (dnsmasq: `dhcp-boot`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Boot {
-    /// Where it was written.
-    pub origin: Origin,
-    /// All of these must hold (dnsmasq: `match_netid`).
-    pub when: Vec<TagTest>,
-    /// The file, at most 127 bytes; empty: the architecture's customary file.
-    pub file: String,
-    /// `sname`; empty: the server's address as text.
-    pub server_name: String,
-    /// Who serves the file; `None`: this router.
-    pub server: Option<Ipv4Addr>,
-}
-
-/// One tested tag: `tag:x`, `net:x`, and negated `tag:!x`, `net:#x`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TagTest {
-    /// The tag's name.
-    pub tag: String,
-    /// False when the test is negated.
-    pub set: bool,
-}
-
-/// File and line that a setting came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
-    /// Path as given.
-    pub file: Rc<str>,
-    /// First line of the setting, from 1; 0 for the command line and for defaults.
-    pub line: u32,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
-        if self.line > 0 { write!(f, ":{}", self.line) } else { Ok(()) }
-    }
 }

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use log::{info, warn};
 
 use crate::config::Interface;
+use crate::proxy::{Arrival, Door};
 use crate::sys::epoll::Epoll;
 use crate::sys::link::{self, Address, Device};
 use crate::sys::packet_socket::PacketSocket;
@@ -19,6 +20,8 @@ pub struct Link {
     /// What its frames are reported under.
     pub token: u64,
     state: State,
+    /// The last look failed for want of something that the system may have again later.
+    failed: bool,
 }
 
 #[derive(Debug)]
@@ -38,6 +41,8 @@ pub struct Ready {
     pub mac: Mac,
     /// Our address there: what clients are told to turn to.
     pub router: Ipv4Addr,
+    /// The network mask that goes with it.
+    pub mask: Ipv4Addr,
     device: Device,
 }
 
@@ -56,7 +61,7 @@ impl Ready {
 impl Link {
     /// A link that has not looked at its device yet.
     pub fn new(interface: Interface, token: u64) -> Self {
-        Self { interface, token, state: State::Waiting("") }
+        Self { interface, token, state: State::Waiting(""), failed: false }
     }
 
     /// The open device, if it is usable.
@@ -67,20 +72,36 @@ impl Link {
         }
     }
 
+    /// What the core wants to know about a request that came in here.
+    pub fn arrival(&self, door: Door, ready: &Ready) -> Arrival<'_> {
+        let Interface { name, device } = &self.interface;
+        Arrival { door, interface: name, device, router: ready.router, mask: ready.mask }
+    }
+
     /// Looks at the device as it is now, and says what has changed. Frames are reported to `epoll`.
     pub fn refresh(&mut self, epoll: &Epoll) {
-        let name = &self.interface.device;
-        let seen = match link::device(name) {
-            Ok(seen) => seen,
-            Err(error) => {
-                warn!("{name}: cannot be looked at: {error}");
-                return;
+        let looked = match link::device(&self.interface.device).map(usable) {
+            Ok(Ok(usable)) => self.use_device(usable, epoll),
+            Ok(Err(why)) => {
+                self.wait_because(why);
+                Ok(())
             }
+            Err(error) => Err(error),
         };
-        match usable(seen) {
-            Err(why) => self.wait_because(why),
-            Ok(usable) => self.use_device(usable, epoll),
+        // Said once, however often it is tried again.
+        match &looked {
+            Err(error) if !self.failed => {
+                warn!("{}: cannot be opened: {error}; it is tried again", self.interface.device)
+            }
+            Ok(()) if self.failed => info!("{}: can be opened again", self.interface.device),
+            _ => {}
         }
+        self.failed = looked.is_err();
+    }
+
+    /// True when the device is to be tried again without waiting for news of it.
+    pub fn has_failed(&self) -> bool {
+        self.failed
     }
 
     fn wait_because(&mut self, why: &'static str) {
@@ -90,8 +111,8 @@ impl Link {
         }
     }
 
-    fn use_device(&mut self, (device, mac, address): (Device, Mac, Address), epoll: &Epoll) {
-        let router = address.ip;
+    fn use_device(&mut self, (device, mac, address): (Device, Mac, Address), epoll: &Epoll) -> io::Result<()> {
+        let Address { ip: router, mask } = address;
         match &mut self.state {
             State::Ready(ready) if ready.device == device => {}
             // The same device with another address: the socket is bound to the device and stays good.
@@ -99,20 +120,23 @@ impl Link {
                 if ready.router != router {
                     info!("{}: address is {router} now, was {}", self.interface.device, ready.router);
                 }
-                (ready.device, ready.mac, ready.router) = (device, mac, router);
+                (ready.device, ready.mac, ready.router, ready.mask) = (device, mac, router, mask);
             }
             _ => match open(&device, epoll, self.token) {
                 Ok(socket) => {
                     info!("{}: listening for network boot clients, our address is {router}", self.interface.device);
-                    self.state = State::Ready(Ready { socket, mac, router, device });
+                    self.state = State::Ready(Ready { socket, mac, router, mask, device });
                 }
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                     self.wait_because("packet sockets need root or CAP_NET_RAW");
                 }
-                // The device went while we looked; word of it is on its way.
-                Err(_) => self.wait_because("cannot be opened"),
+                Err(error) => {
+                    self.state = State::Waiting("cannot be opened");
+                    return Err(error);
+                }
             },
         }
+        Ok(())
     }
 }
 
@@ -144,7 +168,6 @@ mod tests {
             ifindex: 7,
             up: true,
             mac: Some(Mac([2, 0, 0, 0, 0, 1])),
-            mtu: 1500,
             addresses: heapless::Vec::from_array([address]),
         };
         assert!(usable(Some(good.clone())).is_ok());

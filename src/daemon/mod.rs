@@ -12,7 +12,7 @@ mod report;
 pub mod transfers;
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::{info, warn};
 
@@ -23,6 +23,7 @@ use self::transfers::Transfers;
 use crate::config::Config;
 use crate::proxy::{self, Arrival, Decision, Door, Silence};
 use crate::sys::epoll::Epoll;
+use crate::sys::limits;
 use crate::sys::link::LinkWatch;
 use crate::sys::privileges::{self, Account, Keep};
 use crate::sys::signals::{Signal, Signals};
@@ -31,11 +32,17 @@ use crate::wire::frame::{self, Envelope};
 use crate::wire::reply::{self, Written};
 use crate::wire::request::Request;
 
-/// Room for the longest frame that a device hands over.
+/// Room for any DHCP request and any TFTP request in one packet; what is longer is neither.
 const FRAME_LEN: usize = 2048;
 
 /// Datagrams taken from one socket before the others get their turn.
 const BURST: usize = 16;
+
+/// Descriptors for links, ports and the moment of opening a file.
+const DESCRIPTORS_BESIDE_TRANSFERS: u64 = 64;
+
+/// After how long a port that was taken, or a device that could not be opened, is tried again.
+const RETRY: Duration = Duration::from_secs(3);
 
 /// What the epoll tokens stand for; links follow from [`token::FIRST_LINK`], transfers have tokens of their own kind.
 mod token {
@@ -57,8 +64,11 @@ pub struct Daemon {
     signals: Signals,
     link_watch: LinkWatch,
     links: Vec<Link>,
-    /// The token of the next new link; tokens aren't used again while the service runs.
+    /// The token of the newest link; tokens aren't used again while the service runs.
     next_link: u64,
+    /// When to try again what failed for a reason that may pass without a word; `None` while nothing is missing, so
+    /// that an idle service never wakes.
+    retry_at: Option<Instant>,
     boot_server: Port,
     tftp: Port,
     transfers: Transfers,
@@ -79,9 +89,8 @@ impl Daemon {
     ///
     /// # Errors
     /// Only for want of descriptors or memory.
-    pub fn new(config: Config, reload: Reload) -> io::Result<Self> {
+    pub fn new(config: Config, reload: Reload, signals: Signals) -> io::Result<Self> {
         let epoll = Epoll::new()?;
-        let signals = Signals::open()?;
         let link_watch = LinkWatch::open()?;
         epoll.add(&signals, token::SIGNALS)?;
         epoll.add(&link_watch, token::LINK_WATCH)?;
@@ -93,6 +102,7 @@ impl Daemon {
             tftp: Port::new(69, "TFTP server", without_69, token::TFTP),
             links: Vec::new(),
             next_link: token::FIRST_LINK,
+            retry_at: None,
             trouble: Trouble::default(),
             powers: None,
             config,
@@ -101,8 +111,7 @@ impl Daemon {
             signals,
             link_watch,
         };
-        daemon.choose_links();
-        daemon.open_ports();
+        daemon.apply_config();
         Ok(daemon)
     }
 
@@ -120,8 +129,10 @@ impl Daemon {
 
     /// Once port 69 is held, no low port will be wanted again.
     fn drop_spent_powers(&mut self) {
-        let needs_no_port = self.tftp.listener().is_some() || !self.config.tftp.enabled;
-        if self.powers == Some(Keep::PacketsAndLowPorts) && needs_no_port && privileges::limit(Keep::Packets).is_ok() {
+        if self.powers == Some(Keep::PacketsAndLowPorts)
+            && !self.tftp.is_missing()
+            && privileges::limit(Keep::Packets).is_ok()
+        {
             self.powers = Some(Keep::Packets);
         }
     }
@@ -133,8 +144,8 @@ impl Daemon {
     pub fn run(&mut self) -> io::Result<()> {
         loop {
             let now = Instant::now();
-            let timeout = self.transfers.next_deadline().map(|deadline| deadline.saturating_duration_since(now));
-            let ready = self.epoll.wait(timeout)?;
+            let deadline = self.transfers.next_deadline().into_iter().chain(self.retry_at).min();
+            let ready = self.epoll.wait(deadline.map(|deadline| deadline.saturating_duration_since(now)))?;
             let now = Instant::now();
             for token in ready {
                 if self.dispatch(token, now) == Next::Stop {
@@ -143,6 +154,9 @@ impl Daemon {
                 }
             }
             self.transfers.on_deadline(now);
+            if self.retry_at.is_some_and(|time| time <= now) {
+                self.acquire();
+            }
         }
     }
 
@@ -151,7 +165,7 @@ impl Daemon {
             token::SIGNALS => return self.on_signals(),
             token::LINK_WATCH => {
                 self.link_watch.drain();
-                self.refresh_links();
+                self.acquire();
             }
             token::BOOT_SERVER => self.on_boot_server(),
             token::TFTP => self.on_tftp(now),
@@ -164,15 +178,13 @@ impl Daemon {
 
     /// Port 67: requests that the DHCP server hears too.
     fn on_frames(&mut self, token: u64) {
-        // What was taken by another program earlier is wanted now that somebody boots.
-        self.open_ports();
         let mut buffer = [0; FRAME_LEN];
         let Some(link) = self.links.iter().find(|link| link.token == token) else { return };
         let Some(ready) = link.ready() else { return };
         for _ in 0..BURST {
             match ready.socket.receive(&mut buffer) {
                 Ok(Some(frame)) => {
-                    let arrival = Arrival { door: Door::Proxy, interface: &link.interface.name, router: ready.router };
+                    let arrival = link.arrival(Door::Proxy, ready);
                     if let Err(silence) = self.on_frame(&arrival, ready, &link.interface.device, frame) {
                         report::dropped(&link.interface.device, &silence);
                     }
@@ -188,7 +200,7 @@ impl Daemon {
         let datagram = frame::open(frame).map_err(Silence::Frame)?;
         let request = Request::read(datagram.payload).map_err(Silence::Request)?;
         let (decision, written) = self.consider(arrival, &request);
-        report::decided(device, arrival.door, &request, &decision);
+        self.report(device, arrival, &request, &decision);
         if let Some(written) = written {
             let envelope = Envelope::broadcast_from(ready.mac, ready.router);
             let mut buffer = [0; frame::HEADERS_LEN + reply::MAX_LEN];
@@ -215,10 +227,10 @@ impl Daemon {
     fn on_boot_request(&self, listener: &UdpListener, received: &Received, payload: &[u8]) -> Result<(), Silence> {
         let (link, ready) = self.link_of(received)?;
         let request = Request::read(payload).map_err(Silence::Request)?;
-        let arrival = Arrival { door: Door::BootServer, interface: &link.interface.name, router: ready.router };
+        let arrival = link.arrival(Door::BootServer, ready);
         let (decision, written) = self.consider(&arrival, &request);
         let device = &link.interface.device;
-        report::decided(device, arrival.door, &request, &decision);
+        self.report(device, &arrival, &request, &decision);
         if let Some(written) = written {
             listener
                 .send(&written.bytes, received.peer, received.local, received.ifindex)
@@ -242,6 +254,13 @@ impl Daemon {
         (decision, written)
     }
 
+    fn report(&self, device: &str, arrival: &Arrival<'_>, request: &Request<'_>, decision: &Decision) {
+        report::decided(device, arrival.door, request, decision);
+        if let Err(Silence::NoFile { looked_for }) = &decision.outcome {
+            self.transfers.files().report_unservable(looked_for);
+        }
+    }
+
     /// Port 69: the first packet of a transfer.
     fn on_tftp(&mut self, now: Instant) {
         let mut buffer = [0; FRAME_LEN];
@@ -261,39 +280,58 @@ impl Daemon {
         if matches!(received.peer.port(), 0 | 67 | 69) {
             return Err(Silence::SourcePort(received.peer.port()));
         }
-        self.links
-            .iter()
-            .filter_map(|link| Some((link, link.ready()?)))
-            .find(|(_, ready)| ready.ifindex() == received.ifindex && ready.reaches(*received.peer.ip()))
-            .ok_or(Silence::OffLink(*received.peer.ip()))
+        let served = self.links.iter().filter_map(|link| Some((link, link.ready()?)));
+        let (link, ready) = served
+            .into_iter()
+            .find(|(_, ready)| ready.ifindex() == received.ifindex)
+            .ok_or(Silence::OtherDevice(received.ifindex))?;
+        if !ready.reaches(*received.peer.ip()) {
+            return Err(Silence::OffLink(*received.peer.ip()));
+        }
+        Ok((link, ready))
     }
 
     fn on_signals(&mut self) -> Next {
+        let mut reload = false;
         while let Some(signal) = self.signals.take() {
             match signal {
                 Signal::Stop => return Next::Stop,
-                Signal::Reload => match (self.reload)() {
-                    Some(config) if !config.enabled => {
-                        info!("switched off by 'option enabled'");
-                        return Next::Stop;
-                    }
-                    Some(config) => self.reconfigure(config),
-                    None => warn!("the new configuration has errors; going on with the old one"),
-                },
+                Signal::Reload => reload = true,
             }
+        }
+        match reload.then(|| (self.reload)()) {
+            Some(Some(config)) if !config.enabled => {
+                info!("switched off by 'option enabled'");
+                return Next::Stop;
+            }
+            Some(Some(config)) => {
+                self.transfers.reconfigure(&config.tftp);
+                self.config = config;
+                self.apply_config();
+                info!("configuration reloaded");
+            }
+            Some(None) => warn!("the new configuration has errors; going on with the old one"),
+            None => {}
         }
         Next::GoOn
     }
 
-    fn reconfigure(&mut self, config: Config) {
-        self.transfers.reconfigure(&config.tftp);
-        if !config.tftp.enabled {
-            self.tftp.close();
+    /// Makes links and ports those of the configuration.
+    fn apply_config(&mut self) {
+        let Config { dnsmasq, tftp, .. } = &self.config;
+        let wanted = DESCRIPTORS_BESIDE_TRANSFERS + u64::from(tftp.max_transfers) * Transfers::DESCRIPTORS_EACH;
+        if let Ok(granted) = limits::raise_descriptors(wanted)
+            && granted < wanted
+        {
+            warn!("only {granted} files may be open at once, {wanted} are needed for tftp_max {}", tftp.max_transfers);
         }
-        self.config = config;
+        self.boot_server.want(true, dnsmasq.boot_server);
+        self.tftp.want(tftp.enabled, dnsmasq.tftp);
+        if tftp.enabled {
+            self.transfers.files().report_missing_root();
+        }
         self.choose_links();
-        self.open_ports();
-        info!("configuration reloaded");
+        self.acquire();
     }
 
     /// Makes the links those of the configuration; one that stays keeps its socket, so no request is missed.
@@ -309,20 +347,18 @@ impl Daemon {
             };
             self.links.push(link);
         }
-        self.refresh_links();
     }
 
-    fn refresh_links(&mut self) {
+    /// Opens what is wanted and can be had now.
+    fn acquire(&mut self) {
         for link in &mut self.links {
             link.refresh(&self.epoll);
         }
-    }
-
-    fn open_ports(&mut self) {
         self.boot_server.open(&self.epoll);
-        if self.config.tftp.enabled {
-            self.tftp.open(&self.epoll);
-        }
+        self.tftp.open(&self.epoll);
+        let missing =
+            self.links.iter().any(Link::has_failed) || self.boot_server.is_missing() || self.tftp.is_missing();
+        self.retry_at = missing.then(|| Instant::now() + RETRY);
         self.drop_spent_powers();
     }
 }

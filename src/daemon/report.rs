@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use dhcproto::v4::MessageType;
 use log::{debug, info, warn};
 
+use crate::proxy::vendor::Shape;
 use crate::proxy::{ChosenBy, Decision, Door, Offer, Silence};
 use crate::wire::request::Request;
 
@@ -20,8 +21,9 @@ pub fn decided(device: &str, door: Door, request: &Request<'_>, decision: &Decis
                 Door::Proxy => "DHCPOFFER",
                 Door::BootServer => "DHCPACK",
             };
-            info!("{message}({device}) {mac} {client} {}{}", offer.file, from(offer));
+            info!("{message}({device}) {mac} {client} {}", offered(offer));
             debug!("{mac} carries tags {}; {}", decision.tags, chosen_by(offer));
+            offer.passed_over.iter().for_each(|passed| debug!("{mac}: passed over {passed}"));
         }
         (Some(client), Err(silence)) if silence.is_notable() => {
             info!("{}({device}) {mac} {client}: {silence}", asked(request.message_type));
@@ -47,9 +49,18 @@ fn asked(message_type: MessageType) -> &'static str {
     }
 }
 
-/// Who serves the file; a URL names its server itself.
-fn from(offer: &Offer) -> String {
-    if offer.file.contains("://") { String::new() } else { format!(" from {}", offer.server) }
+/// The file and who serves it, or what comes first; a URL names its server itself.
+fn offered(offer: &Offer) -> String {
+    match &offer.shape {
+        Shape::Menu(menu) => format!("a menu of {} entries{}", menu.entries.len(), left_out(menu.left_out)),
+        Shape::AskAgain => "the way to port 4011, for a menu".to_owned(),
+        _ if offer.file.contains("://") => offer.file.to_string(),
+        _ => format!("{} from {}", offer.file, offer.server),
+    }
+}
+
+fn left_out(count: usize) -> String {
+    if count == 0 { String::new() } else { format!(", {count} more did not fit the 255 bytes of option 43") }
 }
 
 fn chosen_by(offer: &Offer) -> String {

@@ -136,6 +136,17 @@ impl Architecture {
         FAMILIES.iter().find(|family| family.numbers.contains(&self.0))
     }
 
+    /// The number itself and its family's others: rules for those hold where there are none for the number itself.
+    pub fn aliases(self) -> impl Iterator<Item = u16> {
+        let others = self.family().map_or(&[][..], |family| family.numbers);
+        std::iter::once(self.0).chain(others.iter().copied().filter(move |number| *number != self.0))
+    }
+
+    /// dnsmasq takes every number from 6 up for UEFI (`pxe_uefi_workaround`).
+    pub fn is_uefi_to_dnsmasq(self) -> bool {
+        self.0 >= 6
+    }
+
     /// The customary boot files, best first; none for an architecture that has no custom.
     pub fn loaders(self) -> &'static [Loader] {
         self.family().map_or(&[], |family| family.loaders)

@@ -23,7 +23,13 @@ pub struct Client {
     pub program: Program,
     /// What it can run, in the order of option 93; empty if it didn't say.
     pub architectures: Vec<Architecture, MAX_ARCHITECTURES>,
+    /// The beginning of its vendor class by which it is known, which replies repeat.
+    pub vendor: String,
 }
+
+/// RFC 4578's vendor class, and UEFI's (§24.7).
+const PXE_CLIENT: &str = "PXEClient";
+const HTTP_CLIENT: &str = "HTTPClient";
 
 /// The program that sent a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,18 +48,23 @@ pub enum Program {
 }
 
 impl Client {
-    /// Looks at a request; `None` when its sender doesn't ask to boot.
-    pub fn recognise(request: &Request<'_>) -> Option<Self> {
+    /// Looks at a request; `None` when its sender doesn't ask to boot. `vendors` are the beginnings of vendor classes
+    /// that stand in place of `PXEClient` (dnsmasq: `dhcp-pxe-vendor`).
+    pub fn recognise(request: &Request<'_>, vendors: &[String]) -> Option<Self> {
         let class = request.option(OptionCode::ClassIdentifier)?;
         let architectures = architectures(request, &class);
-        let program = if class.starts_with(b"HTTPClient") {
-            Program::HttpBoot
-        } else if class.starts_with(b"PXEClient") {
-            pxe_program(request)
-        } else {
-            return None;
+        let begins = |start: &[u8]| class.starts_with(start);
+        let vendor = match vendors {
+            [] => begins(PXE_CLIENT.as_bytes()).then_some(PXE_CLIENT),
+            // dnsmasq `is_pxe_client`: the last one written is tried first.
+            vendors => vendors.iter().rev().map(String::as_str).find(|vendor| begins(vendor.as_bytes())),
         };
-        Some(Self { program, architectures })
+        let (program, vendor) = match vendor {
+            _ if begins(HTTP_CLIENT.as_bytes()) => (Program::HttpBoot, HTTP_CLIENT),
+            Some(vendor) => (pxe_program(request), vendor),
+            None => return None,
+        };
+        Some(Self { program, architectures, vendor: vendor.to_owned() })
     }
 
     /// True for iPXE and gPXE.
@@ -78,13 +89,15 @@ impl fmt::Display for Client {
 
 /// Option 93, or what the vendor class says: a chain-loaded iPXE may send either alone.
 fn architectures(request: &Request<'_>, class: &[u8]) -> Vec<Architecture, MAX_ARCHITECTURES> {
-    let listed: Vec<Architecture, MAX_ARCHITECTURES> = request
-        .option(OptionCode::ClientSystemArchitecture)
-        .iter()
-        .flat_map(|list| list.chunks_exact(2))
-        .filter_map(|pair| Some(Architecture(u16::from_be_bytes(pair.try_into().ok()?))))
-        .take(MAX_ARCHITECTURES)
-        .collect();
+    let mut listed = Vec::new();
+    let list = request.option(OptionCode::ClientSystemArchitecture);
+    for pair in list.iter().flat_map(|list| list.as_chunks().0) {
+        let architecture = Architecture(u16::from_be_bytes(*pair));
+        if !listed.contains(&architecture) {
+            // What is more than there is room for is more than any machine can be.
+            let _ = listed.push(architecture);
+        }
+    }
     if listed.is_empty() { architecture_in_class(class).into_iter().collect() } else { listed }
 }
 
@@ -148,7 +161,7 @@ mod tests {
 
     fn seen(options: &[(u8, &[u8])]) -> Option<String> {
         let packet = discover(options);
-        let client = Client::recognise(&Request::read(&packet).unwrap())?;
+        let client = Client::recognise(&Request::read(&packet).unwrap(), &[])?;
         Some(format!("{client} {:?}", client.program))
     }
 
@@ -182,9 +195,33 @@ mod tests {
     }
 
     #[test]
+    fn other_vendor_classes_take_the_place_of_pxe_client() {
+        let vendors = ["PXEClient".to_owned(), "HW-Client".to_owned(), "HW".to_owned()];
+        for (class, vendors, expected) in [
+            ("HW-Client:7", &vendors[..], Some("HW")),
+            ("HW-Client:7", &vendors[..2], Some("HW-Client")),
+            ("PXEClient:Arch:00000", &vendors[..], Some("PXEClient")),
+            ("PXEClient:Arch:00000", &vendors[1..], None),
+            ("HTTPClient", &vendors[1..], Some("HTTPClient")),
+        ] {
+            let packet = discover(&[(60, class.as_bytes())]);
+            let client = Client::recognise(&Request::read(&packet).unwrap(), vendors);
+            assert_eq!(client.map(|client| client.vendor).as_deref(), expected, "{class} {vendors:?}");
+        }
+    }
+
+    #[test]
     fn a_long_architecture_list_is_bounded() {
-        let packet = discover(&[(60, b"PXEClient"), (93, &[0; 200])]);
-        let client = Client::recognise(&Request::read(&packet).unwrap()).unwrap();
+        let many: std::vec::Vec<u8> = (0..100u16).flat_map(u16::to_be_bytes).collect();
+        let packet = discover(&[(60, b"PXEClient"), (93, &many)]);
+        let client = Client::recognise(&Request::read(&packet).unwrap(), &[]).unwrap();
         assert_eq!(client.architectures.len(), MAX_ARCHITECTURES);
+    }
+
+    #[test]
+    fn an_architecture_counts_once() {
+        let packet = discover(&[(60, b"PXEClient"), (93, &[0, 7, 0, 7, 0, 9])]);
+        let client = Client::recognise(&Request::read(&packet).unwrap(), &[]).unwrap();
+        assert_eq!(client.architectures.as_slice(), [Architecture(7), Architecture(9)]);
     }
 }

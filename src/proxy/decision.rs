@@ -6,8 +6,11 @@ use std::net::Ipv4Addr;
 use dhcproto::v4::MessageType;
 
 use super::client::Client;
+use super::matching::Barred;
+use super::options::Sent;
 use super::tags::TagSet;
-use crate::config::Origin;
+use super::vendor::Shape;
+use crate::config::rules::Origin;
 use crate::wire::frame::FrameError;
 use crate::wire::reply::Text;
 use crate::wire::request::RequestError;
@@ -43,6 +46,36 @@ pub struct Offer {
     pub server: Ipv4Addr,
     /// Which setting chose it.
     pub chosen_by: ChosenBy,
+    /// What the client shall do with it.
+    pub shape: Shape,
+    /// Options that say so, and those that rules add.
+    pub options: Vec<Sent>,
+    /// Rules that would have had precedence, and why they were passed over.
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// A rule that holds for a client and is of no use to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedOver {
+    /// The rule.
+    pub origin: Origin,
+    /// The file or URL that it names.
+    pub file: String,
+    /// What is wrong with it.
+    pub why: Unfit,
+}
+
+/// Why a file is of no use to a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    /// It isn't under the TFTP root.
+    Missing,
+    /// Firmware that boots by PXE knows no URL.
+    Url,
+    /// UEFI HTTP Boot knows nothing but URLs.
+    NoUrl,
+    /// iPXE that loads iPXE does so for ever.
+    Loop,
 }
 
 /// The setting that chose a boot file.
@@ -65,6 +98,8 @@ pub enum Silence {
     Request(RequestError),
     /// It was sent from a port that no DHCP client uses.
     SourcePort(u16),
+    /// It came in on a device that isn't served.
+    OtherDevice(u32),
     /// The sender isn't on the link's network.
     OffLink(Ipv4Addr),
     /// This message isn't answered at this door: leases are the DHCP server's business.
@@ -73,6 +108,12 @@ pub enum Silence {
     Relayed(Ipv4Addr),
     /// The client didn't ask to boot.
     NotBooting,
+    /// A rule keeps it from being answered.
+    Barred(Barred),
+    /// It asks for a menu entry that we don't serve: a boot server of this type has to answer.
+    OtherServer(u16),
+    /// It asks for a boot file's credentials (PXE 2.1's BIS), which nobody has.
+    Credentials,
     /// The client didn't say what it can run, and no rule covers it.
     UnknownArchitecture,
     /// None of these files is under the TFTP root.
@@ -87,6 +128,18 @@ pub enum Silence {
     },
     /// UEFI HTTP Boot takes nothing but a URL, and none is configured for it.
     NeedsUrl,
+}
+
+impl fmt::Display for PassedOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match self.why {
+            Unfit::Missing => "is not under the TFTP root",
+            Unfit::Url => "is a URL, which firmware cannot fetch by PXE",
+            Unfit::NoUrl => "is no URL, and UEFI HTTP Boot takes nothing else",
+            Unfit::Loop => "is iPXE itself, and this client is iPXE already",
+        };
+        write!(f, "{}: {} {why}", self.origin, self.file)
+    }
 }
 
 impl Silence {
@@ -105,11 +158,16 @@ impl fmt::Display for Silence {
             Silence::Frame(error) => write!(f, "not a DHCP frame ({error:?})"),
             Silence::Request(error) => write!(f, "not a DHCP request ({error:?})"),
             Silence::SourcePort(port) => write!(f, "sent from port {port}, which is no client's"),
+            Silence::OtherDevice(ifindex) => write!(f, "came in on device {ifindex}, which is not served"),
             Silence::OffLink(address) => write!(f, "{address} is not on this network"),
             Silence::Message(kind, Door::Proxy) => write!(f, "{kind:?} is for the DHCP server"),
             Silence::Message(kind, Door::BootServer) => write!(f, "{kind:?} is not for a boot server"),
             Silence::Relayed(agent) => write!(f, "relayed by {agent}"),
             Silence::NotBooting => f.write_str("did not ask to boot from the network"),
+            Silence::Barred(Barred::Ignored(origin)) => write!(f, "ignored by {origin}"),
+            Silence::Barred(Barred::OtherRange(origin)) => write!(f, "the proxy range at {origin} is for other tags"),
+            Silence::OtherServer(number) => write!(f, "boot server type {number} is not served here"),
+            Silence::Credentials => f.write_str("asks for credentials of a boot file (BIS), which are not supported"),
             Silence::UnknownArchitecture => {
                 f.write_str("did not say what it can run, and no boot rule covers it; add one with a file name")
             }

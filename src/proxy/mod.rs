@@ -6,18 +6,23 @@
 pub mod architecture;
 pub mod client;
 pub mod decision;
+pub mod matching;
+pub mod options;
 pub mod select;
 pub mod tags;
-mod vendor;
+pub mod vendor;
 
 use std::net::Ipv4Addr;
 
 use dhcproto::v4::{MessageType, OptionCode};
 
 use self::client::{Client, Program};
-pub use self::decision::{ChosenBy, Decision, Door, Offer, Silence};
+pub use self::decision::{ChosenBy, Decision, Door, Offer, PassedOver, Silence, Unfit};
+use self::options::Selection;
 pub use self::select::BootFiles;
+use self::select::Chooser;
 use self::tags::TagSet;
+use self::vendor::Shape;
 use crate::config::Rules;
 use crate::wire::reply::{Options, Overload, Reply, Text};
 use crate::wire::request::Request;
@@ -27,10 +32,14 @@ use crate::wire::request::Request;
 pub struct Arrival<'a> {
     /// The port it was sent to.
     pub door: Door,
-    /// The interface's name, a tag that the client carries.
+    /// The network's name in the configuration, a tag that its clients carry.
     pub interface: &'a str,
+    /// Its Linux device, whose name is a tag too.
+    pub device: &'a str,
     /// Our address on that link.
     pub router: Ipv4Addr,
+    /// The network mask that goes with it.
+    pub mask: Ipv4Addr,
 }
 
 /// Decides what the sender of `request` is told.
@@ -40,11 +49,44 @@ pub fn decide(rules: &Rules, files: &dyn BootFiles, arrival: &Arrival<'_>, reque
         decision.outcome = Err(silence);
         return decision;
     }
-    let Some(client) = Client::recognise(request) else { return decision };
-    decision.tags.set(arrival.interface);
-    decision.outcome = select::select(rules, files, arrival.router, &client, &decision.tags);
+    let Some(client) = Client::recognise(request, &rules.pxe_vendors) else { return decision };
+    let (carried, barred) = matching::carried(rules, arrival, request);
+    decision.outcome = match barred {
+        Err(barred) => Err(Silence::Barred(barred)),
+        Ok(()) => {
+            let options = Selection::new(rules, &carried, request, arrival.router);
+            offer(rules, files, arrival, request, &client, &carried.all, &options)
+        }
+    };
+    decision.tags = carried.all;
     decision.client = Some(client);
     decision
+}
+
+/// Chooses what the client boots, and the options that go with it.
+fn offer(
+    rules: &Rules,
+    files: &dyn BootFiles,
+    arrival: &Arrival<'_>,
+    request: &Request<'_>,
+    client: &Client,
+    tags: &TagSet,
+    options: &Selection<'_>,
+) -> Result<Offer, Silence> {
+    let (door, router) = (arrival.door, arrival.router);
+    let (passed_over, looked_for) = (Vec::new(), Vec::new());
+    let mut chooser = Chooser { rules, files, door, router, client, tags, options, passed_over, looked_for };
+    let item = request.option(OptionCode::VendorExtensions).and_then(|value| vendor::boot_item(&value));
+    let choice = chooser.choose(item)?;
+    Ok(Offer {
+        file: text(&choice.file),
+        server_name: text(&choice.server_name),
+        server: choice.server,
+        chosen_by: choice.chosen_by,
+        options: options.compose(&choice.shape, client.is_ipxe()),
+        shape: choice.shape,
+        passed_over: chooser.passed_over,
+    })
 }
 
 /// Which messages are ours to answer.
@@ -66,12 +108,11 @@ fn admit(door: Door, request: &Request<'_>) -> Result<(), Silence> {
 
 /// Builds the reply that carries `offer`.
 pub fn answer(rules: &Rules, arrival: &Arrival<'_>, request: &Request<'_>, client: &Client, offer: &Offer) -> Reply {
-    let boot_item = request.option(OptionCode::VendorExtensions).and_then(|value| vendor::boot_item(&value));
     // PXE 2.1 §2.4.5 and dnsmasq `pxe_misc`: the boot server's answer to a chosen item names the client in yiaddr.
-    let (ciaddr, yiaddr) = match (arrival.door, boot_item) {
+    let (ciaddr, yiaddr) = match (arrival.door, &offer.shape) {
         (Door::Proxy, _) => (Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED),
-        (Door::BootServer, None) => (request.ciaddr, Ipv4Addr::UNSPECIFIED),
-        (Door::BootServer, Some(_)) => (Ipv4Addr::UNSPECIFIED, request.ciaddr),
+        (Door::BootServer, Shape::Chosen(_)) => (Ipv4Addr::UNSPECIFIED, request.ciaddr),
+        (Door::BootServer, _) => (request.ciaddr, Ipv4Addr::UNSPECIFIED),
     };
     let mut reply = Reply {
         message_type: match arrival.door {
@@ -90,8 +131,7 @@ pub fn answer(rules: &Rules, arrival: &Arrival<'_>, request: &Request<'_>, clien
         file: offer.file.clone(),
         options: Options::default(),
     };
-    let pushed = push_options(&mut reply, arrival.router, request, client, boot_item);
-    debug_assert!(pushed.is_ok(), "our own options are far shorter than a packet");
+    push_options(&mut reply, arrival.router, request, client, offer);
     if !rules.no_override && !client.is_ipxe() {
         move_names_to_options(&mut reply, request);
     }
@@ -103,39 +143,26 @@ pub fn overload(rules: &Rules, client: &Client) -> Overload {
     if rules.no_override || client.is_ipxe() { Overload::Never } else { Overload::WhenFull }
 }
 
-/// In dnsmasq's order: 53 (written by [`crate::wire::reply`]), 54, 60, 97, 43; then ours.
-fn push_options(
-    reply: &mut Reply,
-    router: Ipv4Addr,
-    request: &Request<'_>,
-    client: &Client,
-    boot_item: Option<vendor::BootItem>,
-) -> Result<(), crate::wire::reply::Full> {
-    let class: &[u8] = if client.program == Program::HttpBoot { b"HTTPClient" } else { b"PXEClient" };
-    reply.options.push(OptionCode::ServerIdentifier, &router.octets())?;
-    reply.options.push(OptionCode::ClassIdentifier, class)?;
+/// In dnsmasq's order: 53 (written by [`crate::wire::reply`]), 54, 60, 97, 43; then the others. What is more than a
+/// packet holds is left out.
+fn push_options(reply: &mut Reply, router: Ipv4Addr, request: &Request<'_>, client: &Client, offer: &Offer) {
+    let mut push = |code: OptionCode, value: &[u8]| reply.options.push(code, value).is_ok();
+    push(OptionCode::ServerIdentifier, &router.octets());
+    push(OptionCode::ClassIdentifier, client.vendor.as_bytes());
     if let Some(uuid) = request.option(OptionCode::ClientMachineIdentifier).filter(|uuid| uuid.len() == UUID_LEN) {
-        reply.options.push(OptionCode::ClientMachineIdentifier, &uuid)?;
+        push(OptionCode::ClientMachineIdentifier, &uuid);
     }
-    match (client.program, boot_item) {
+    if client.program == Program::HttpBoot {
         // EDK2 HttpBootDhcp4.c reads the URL from option 67 first.
-        (Program::HttpBoot, _) => reply.options.push(OptionCode::BootfileName, reply.file.clone().as_bytes())?,
-        (_, Some(item)) => reply.options.push(OptionCode::VendorExtensions, &vendor::chosen_item(item))?,
-        (_, None) => reply.options.push(OptionCode::VendorExtensions, &vendor::USE_THE_FILE)?,
+        push(OptionCode::BootfileName, offer.file.as_bytes());
     }
-    if client.is_ipxe() {
-        reply.options.push(OptionCode::from(ETHERBOOT), &OUR_FILE_FIRST)?;
+    for option in &offer.options {
+        push(OptionCode::from(option.code), &option.value);
     }
-    Ok(())
 }
 
 /// Option 97 is a type byte and 16 bytes (RFC 4578 §2.3).
 const UUID_LEN: usize = 17;
-
-const ETHERBOOT: u8 = 175;
-/// Suboption 1, priority: iPXE prefers the settings block with the higher one, so that a boot file left in the DHCP
-/// server's configuration doesn't beat ours (iPXE `settings.c`).
-const OUR_FILE_FIRST: [u8; 3] = [1, 1, 1];
 
 /// dnsmasq without `dhcp-no-override`: names that were asked for by option number are given there, and the fields are
 /// free to carry options.
@@ -152,6 +179,15 @@ fn move_names_to_options(reply: &mut Reply, request: &Request<'_>) {
     {
         reply.file.clear();
     }
+}
+
+/// The configuration keeps names within the field; one that is too long all the same is cut, as dnsmasq cuts it.
+fn text<const N: usize>(name: &str) -> Text<N> {
+    let mut end = name.len().min(N);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    name.get(..end).and_then(|cut| Text::try_from(cut).ok()).unwrap_or_default()
 }
 
 fn address_text(address: Ipv4Addr) -> Text<63> {

@@ -1,13 +1,14 @@
-//! Chooses the boot file: rules first, then customary names, and only what exists.
+//! Chooses what a client boots: menu entries and boot lines first, then customary names, and only what exists.
 
 use std::net::Ipv4Addr;
 
-use super::architecture::{Loader, is_ipxe_binary};
+use super::architecture::{Architecture, Loader, is_ipxe_binary};
 use super::client::{Client, Program};
-use super::decision::{ChosenBy, Offer, Silence};
+use super::decision::{ChosenBy, Door, PassedOver, Silence, Unfit};
+use super::options::Selection;
 use super::tags::TagSet;
-use crate::config::{Boot, Rules};
-use crate::wire::reply::Text;
+use super::vendor::{BootItem, Menu, MenuEntry, Shape};
+use crate::config::rules::{Action, Boot, Origin, Rules, Service};
 
 /// What iPXE looks for without a rule: our own name first, then the one newer iPXE asks for by itself.
 const IPXE_SCRIPTS: &[&str] = &["boot.ipxe", "autoexec.ipxe"];
@@ -20,79 +21,310 @@ pub trait BootFiles {
     fn has(&self, name: &str) -> bool;
 }
 
-/// Chooses for `client`, whose tags are known; `router` is our address on its link.
-pub fn select(
-    rules: &Rules,
-    files: &dyn BootFiles,
-    router: Ipv4Addr,
-    client: &Client,
-    tags: &TagSet,
-) -> Result<Offer, Silence> {
-    let mut search = Search { files, looked_for: Vec::new() };
-    let rule = winning_boot(&rules.boots, tags);
-    if let Some(boot) = rule.filter(|boot| suits(&boot.file, client)) {
-        let server = boot.server.unwrap_or(router);
-        if needs_http(&boot.file, client) {
-            return Err(Silence::NeedsHttp { url: boot.file.clone() });
+/// What a client is to boot.
+#[derive(Debug)]
+pub struct Choice {
+    /// The boot file's name or URL; empty where a menu comes first.
+    pub file: String,
+    /// `sname`; empty: the server's address as text.
+    pub server_name: String,
+    /// Who serves it.
+    pub server: Ipv4Addr,
+    /// Which setting chose it.
+    pub chosen_by: ChosenBy,
+    /// What the client shall do with it.
+    pub shape: Shape,
+}
+
+/// All that the choice depends on.
+pub struct Chooser<'a> {
+    /// The configuration.
+    pub rules: &'a Rules,
+    /// What can be fetched from here.
+    pub files: &'a dyn BootFiles,
+    /// The port the client asks at.
+    pub door: Door,
+    /// Our address on its link.
+    pub router: Ipv4Addr,
+    /// Who asks.
+    pub client: &'a Client,
+    /// The tags it carries.
+    pub tags: &'a TagSet,
+    /// The options that hold for it.
+    pub options: &'a Selection<'a>,
+    /// Rules that were of no use.
+    pub passed_over: Vec<PassedOver>,
+    /// Names that were looked for in vain.
+    pub looked_for: Vec<String>,
+}
+
+impl<'a> Chooser<'a> {
+    /// Chooses; `item` is the menu entry that the client asks for.
+    pub fn choose(&mut self, item: Option<BootItem>) -> Result<Choice, Silence> {
+        if let (Door::BootServer, Some(item)) = (self.door, item) {
+            return self.menu_item(item);
+        }
+        match self.client.program {
+            Program::Pxe => self.firmware(),
+            Program::Ipxe { .. } | Program::Gpxe => self.ipxe(),
+            Program::HttpBoot => self.http_boot(),
+        }
+    }
+
+    /// dnsmasq `dhcp_reply`, "PXE bootserver request": the type alone says which entry; tags and architecture were
+    /// looked at when the menu was made.
+    fn menu_item(&mut self, item: BootItem) -> Result<Choice, Silence> {
+        if item.wants_credentials() {
+            return Err(Silence::Credentials);
+        }
+        let rules = self.rules;
+        match rules.numbered_services().find(|(number, _)| *number == item.server_type) {
+            Some((_, service)) => {
+                let Action::File(name) = &service.action else { return Err(Silence::OtherServer(item.server_type)) };
+                let file = layered(name, item.layer);
+                if service.server.is_none() && !is_url(&file) && !self.finds(&file) {
+                    return Err(self.no_file());
+                }
+                Ok(self.service_choice(service, file, String::new(), Shape::Chosen(item)))
+            }
+            None if rules.services.is_empty() => {
+                let choice = match self.client.program {
+                    Program::Ipxe { .. } | Program::Gpxe => self.ipxe()?,
+                    _ => self.firmware()?,
+                };
+                Ok(Choice { shape: Shape::Chosen(item), ..choice })
+            }
+            None => Err(Silence::OtherServer(item.server_type)),
+        }
+    }
+
+    /// Menu entries beat boot lines: a ROM that is shown a menu doesn't look at the file beside it.
+    fn firmware(&mut self) -> Result<Choice, Silence> {
+        let entries = self.entries();
+        let files = entries.services.iter().filter(|(_, service)| matches!(service.action, Action::File(_))).count();
+        // A menu of one entry chooses itself; the offer may as well name its file. For UEFI dnsmasq does the same
+        // (`pxe_uefi_workaround`), and takes entries without files for nothing.
+        let only = if entries.uefi { files == 1 } else { entries.services.len() == 1 && !self.options.has_prompt() };
+        let with_file = entries.services.iter().find_map(|(_, service)| Some((file_of(service)?, *service)));
+        match with_file {
+            Some((file, service)) if only => {
+                Ok(self.service_choice(service, file, service.server_name.clone(), Shape::Direct))
+            }
+            _ if !entries.services.is_empty() => Ok(self.menu(&entries)),
+            _ => match self.boot_line()? {
+                Some(choice) => Ok(choice),
+                None => self.customary(),
+            },
+        }
+    }
+
+    /// iPXE is never shown a menu (it would come back to it for ever, iPXE issue 908): of menu entries it gets the first
+    /// file it can use, and only if no boot line has one.
+    fn ipxe(&mut self) -> Result<Choice, Silence> {
+        if let Some(choice) = self.boot_line()? {
+            return Ok(choice);
+        }
+        for (_, service) in self.entries().services {
+            let Some(file) = file_of(service) else { continue };
+            match unfit(&file, self.client) {
+                Some(why) => self.pass_over(&service.origin, &file, why),
+                None => return Ok(self.service_choice(service, file, service.server_name.clone(), Shape::Direct)),
+            }
+        }
+        self.customary()
+    }
+
+    fn http_boot(&mut self) -> Result<Choice, Silence> {
+        match self.boot_line()? {
+            Some(choice) => Ok(Choice { shape: Shape::Url, ..choice }),
+            None => Err(Silence::NeedsUrl),
+        }
+    }
+
+    /// The menu entries for this client whose files exist, for the first of its architectures that has any.
+    fn entries(&mut self) -> Entries<'a> {
+        let (rules, tags) = (self.rules, self.tags);
+        let holding = |number: u16| {
+            let of_number = move |(_, service): &(u16, &Service)| service.architecture == number;
+            rules.numbered_services().filter(of_number).filter(|(_, service)| tags.meets(&service.when))
+        };
+        let mut numbers = self.client.architectures.iter().flat_map(|architecture| architecture.aliases());
+        let Some(number) = numbers.find(|number| holding(*number).next().is_some()) else { return Entries::default() };
+        let services = holding(number).filter(|(_, service)| self.leads_on(service)).collect();
+        Entries { services, uefi: Architecture(number).is_uefi_to_dnsmasq() }
+    }
+
+    /// True for an entry that leads somewhere. What iPXE can use of it is looked at later.
+    fn leads_on(&mut self, service: &Service) -> bool {
+        let Some(file) = file_of(service) else { return true };
+        let why = match is_url(&file) {
+            true if self.client.program == Program::Pxe => Unfit::Url,
+            false if service.server.is_none() && !self.finds(&file) => Unfit::Missing,
+            _ => return true,
+        };
+        self.pass_over(&service.origin, &file, why);
+        false
+    }
+
+    /// The file beside a menu is for clients that ignore menus, as in dnsmasq.
+    fn menu(&mut self, entries: &Entries<'_>) -> Choice {
+        let beside = self.boot_line().ok().flatten();
+        let menu = Menu::of(entries.menu(self.router), &self.options.vendor_suboptions());
+        let first = entries.services.first().map(|(_, service)| service.origin.clone());
+        Choice {
+            file: beside.as_ref().map(|choice| choice.file.clone()).unwrap_or_default(),
+            server_name: beside.as_ref().map(|choice| choice.server_name.clone()).unwrap_or_default(),
+            server: beside.map_or(self.router, |choice| choice.server),
+            chosen_by: first.map_or(ChosenBy::Custom, ChosenBy::Rule),
+            shape: if entries.uefi && self.door == Door::Proxy { Shape::AskAgain } else { Shape::Menu(menu) },
+        }
+    }
+
+    /// The best boot line that is of use to the client; behind them all, what `dhcp-option=67,…` says.
+    fn boot_line(&mut self) -> Result<Option<Choice>, Silence> {
+        for boot in boots_by_precedence(&self.rules.boots, self.tags) {
+            if boot.file.is_empty() {
+                return Ok(None);
+            }
+            let server = boot.server.unwrap_or(self.router);
+            if self.is_useful(&boot.file, server, &boot.origin)? {
+                return Ok(Some(self.boot_choice(&boot.file, &boot.server_name, server, &boot.origin)));
+            }
+        }
+        if let Some((file, origin)) = self.options.boot_file() {
+            let server = self.options.server().unwrap_or(self.router);
+            if self.is_useful(&file, server, origin)? {
+                return Ok(Some(self.boot_choice(&file, &self.options.server_name(), server, origin)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_useful(&mut self, file: &str, server: Ipv4Addr, origin: &Origin) -> Result<bool, Silence> {
+        if needs_http(file, self.client) {
+            return Err(Silence::NeedsHttp { url: file.to_owned() });
         }
         // What another server holds can't be looked up from here.
-        if is_url(&boot.file) || server != router || search.finds(&boot.file) {
-            return Ok(Offer {
-                file: text(&boot.file),
-                server_name: text(&boot.server_name),
-                server,
-                chosen_by: ChosenBy::Rule(boot.origin.clone()),
-            });
+        let why = match unfit(file, self.client) {
+            None if is_url(file) || server != self.router || self.finds(file) => return Ok(true),
+            None => Unfit::Missing,
+            Some(why) => why,
+        };
+        self.pass_over(origin, file, why);
+        Ok(false)
+    }
+
+    fn boot_choice(&self, file: &str, server_name: &str, server: Ipv4Addr, origin: &Origin) -> Choice {
+        Choice {
+            file: file.to_owned(),
+            server_name: server_name.to_owned(),
+            server,
+            chosen_by: ChosenBy::Rule(origin.clone()),
+            shape: Shape::Direct,
         }
     }
-    let server = rule.and_then(|boot| boot.server).unwrap_or(router);
-    customary(rules, client, server == router, &mut search).map(|(file, chosen_by)| Offer {
-        file: text(&file),
-        server_name: text(rule.map_or("", |boot| &boot.server_name)),
-        server,
-        chosen_by,
-    })
+
+    fn service_choice(&self, service: &Service, file: String, server_name: String, shape: Shape) -> Choice {
+        let server = service.server.unwrap_or(self.router);
+        Choice { file, server_name, server, chosen_by: ChosenBy::Rule(service.origin.clone()), shape }
+    }
+
+    /// `option script`, then the customary names, on the server that the rules name.
+    fn customary(&mut self) -> Result<Choice, Silence> {
+        let rule = boots_by_precedence(&self.rules.boots, self.tags).next();
+        let server = rule.and_then(|boot| boot.server).unwrap_or(self.router);
+        let (file, chosen_by) = self.customary_file(server == self.router)?;
+        let server_name = rule.map(|boot| boot.server_name.clone()).unwrap_or_default();
+        Ok(Choice { file, server_name, server, chosen_by, shape: Shape::Direct })
+    }
+
+    fn customary_file(&mut self, ours: bool) -> Result<(String, ChosenBy), Silence> {
+        let (rules, client) = (self.rules, self.client);
+        if let Some(script) = rules.script.as_deref().filter(|_| client.is_ipxe()) {
+            if needs_http(script, client) {
+                return Err(Silence::NeedsHttp { url: script.to_owned() });
+            }
+            if is_url(script) || !ours || self.finds(script) {
+                return Ok((script.to_owned(), ChosenBy::Script));
+            }
+        }
+        let names = customary_names(client);
+        if names.is_empty() {
+            return Err(Silence::UnknownArchitecture);
+        }
+        let found = if ours { names.into_iter().find(|name| self.finds(name)) } else { names.first().copied() };
+        match found {
+            Some(name) => Ok((name.to_owned(), ChosenBy::Custom)),
+            None => Err(self.no_file()),
+        }
+    }
+
+    fn finds(&mut self, name: &str) -> bool {
+        let found = self.files.has(name);
+        if !found {
+            self.looked_for.push(name.to_owned());
+        }
+        found
+    }
+
+    fn no_file(&mut self) -> Silence {
+        Silence::NoFile { looked_for: std::mem::take(&mut self.looked_for) }
+    }
+
+    fn pass_over(&mut self, origin: &Origin, file: &str, why: Unfit) {
+        self.passed_over.push(PassedOver { origin: origin.clone(), file: file.to_owned(), why });
+    }
 }
 
-/// dnsmasq `find_boot`: of the lines whose tags all hold, one with tags beats one without, and the last one written wins.
-pub fn winning_boot<'r>(boots: &'r [Boot], tags: &TagSet) -> Option<&'r Boot> {
-    let mut matching = boots.iter().rev().filter(|boot| tags.meets(&boot.when));
-    let last = matching.clone().find(|boot| !boot.when.is_empty());
-    last.or_else(|| matching.find(|boot| boot.when.is_empty()))
+/// Menu entries for one client, with their server types.
+#[derive(Default)]
+struct Entries<'r> {
+    services: Vec<(u16, &'r Service)>,
+    uefi: bool,
 }
 
-/// Whether a rule's file is of any use to this client; if not, custom decides.
-fn suits(file: &str, client: &Client) -> bool {
+impl Entries<'_> {
+    /// dnsmasq `pxe_opts`: whoever asks for a file of ours asks us, even where another server sends it.
+    fn menu(&self, router: Ipv4Addr) -> Vec<MenuEntry> {
+        let entry = |(number, service): &(u16, &Service)| MenuEntry {
+            origin: service.origin.clone(),
+            server_type: *number,
+            text: service.text.clone(),
+            server: if matches!(service.action, Action::File(_)) { Some(router) } else { service.server },
+        };
+        self.services.iter().map(entry).collect()
+    }
+}
+
+/// The lines whose tags hold, best first (dnsmasq `find_boot`): those with tags, then those without; of each the last one
+/// written first.
+pub fn boots_by_precedence<'r>(boots: &'r [Boot], tags: &TagSet) -> impl Iterator<Item = &'r Boot> {
+    let matching = boots.iter().rev().filter(|boot| tags.meets(&boot.when));
+    let (tagged, untagged): (Vec<&Boot>, Vec<&Boot>) = matching.partition(|boot| !boot.when.is_empty());
+    tagged.into_iter().chain(untagged)
+}
+
+/// The file of a menu entry as a client asks for it first.
+fn file_of(service: &Service) -> Option<String> {
+    match &service.action {
+        Action::File(name) => Some(layered(name, 0)),
+        Action::Local | Action::Type(_) => None,
+    }
+}
+
+/// PXE numbers the files of a boot server: `name.0`, `name.1`; a name with a dot is taken as it is (dnsmasq since 2.76).
+fn layered(name: &str, layer: u16) -> String {
+    if name.contains('.') { name.to_owned() } else { [name, ".", &layer.to_string()].concat() }
+}
+
+/// Why a file is of no use to this client, if it isn't.
+fn unfit(file: &str, client: &Client) -> Option<Unfit> {
     match client.program {
-        _ if file.is_empty() => false,
-        Program::HttpBoot => is_url(file),
-        Program::Pxe => !is_url(file),
+        Program::HttpBoot => (!is_url(file)).then_some(Unfit::NoUrl),
+        Program::Pxe => is_url(file).then_some(Unfit::Url),
         // The loop of every second recipe: iPXE told to load iPXE.
-        Program::Ipxe { .. } => !is_ipxe_binary(file),
-        Program::Gpxe => true,
-    }
-}
-
-fn customary(rules: &Rules, client: &Client, ours: bool, search: &mut Search) -> Result<(String, ChosenBy), Silence> {
-    if client.program == Program::HttpBoot {
-        return Err(Silence::NeedsUrl);
-    }
-    if let Some(script) = rules.script.as_deref().filter(|_| client.is_ipxe()) {
-        if needs_http(script, client) {
-            return Err(Silence::NeedsHttp { url: script.to_owned() });
-        }
-        if is_url(script) || !ours || search.finds(script) {
-            return Ok((script.to_owned(), ChosenBy::Script));
-        }
-    }
-    let names = customary_names(client);
-    if names.is_empty() {
-        return Err(Silence::UnknownArchitecture);
-    }
-    let found = if ours { names.into_iter().find(|name| search.finds(name)) } else { names.first().copied() };
-    match found {
-        Some(name) => Ok((name.to_owned(), ChosenBy::Custom)),
-        None => Err(Silence::NoFile { looked_for: std::mem::take(&mut search.looked_for) }),
+        Program::Ipxe { .. } => is_ipxe_binary(file).then_some(Unfit::Loop),
+        Program::Gpxe => None,
     }
 }
 
@@ -118,29 +350,4 @@ fn is_url(file: &str) -> bool {
 fn needs_http(file: &str, client: &Client) -> bool {
     let by_http = file.starts_with("http://") || file.starts_with("https://");
     by_http && client.program == Program::Ipxe { http: false }
-}
-
-/// The configuration keeps names within the field; one that is too long all the same is cut, as dnsmasq cuts it.
-fn text<const N: usize>(name: &str) -> Text<N> {
-    let mut end = name.len().min(N);
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    name.get(..end).and_then(|cut| Text::try_from(cut).ok()).unwrap_or_default()
-}
-
-/// A search of the TFTP root that remembers what was missing.
-struct Search<'f> {
-    files: &'f dyn BootFiles,
-    looked_for: Vec<String>,
-}
-
-impl Search<'_> {
-    fn finds(&mut self, name: &str) -> bool {
-        let found = self.files.has(name);
-        if !found {
-            self.looked_for.push(name.to_owned());
-        }
-        found
-    }
 }

@@ -27,11 +27,11 @@ fn rules(boots: &[(&[(&str, bool)], &str, Option<Ipv4Addr>)]) -> Rules {
         server_name: String::new(),
         server: *server,
     };
-    Rules { script: None, boots: boots.iter().enumerate().map(boot).collect(), no_override: true }
+    Rules { boots: boots.iter().enumerate().map(boot).collect(), ..Rules::default() }
 }
 
 fn arrival(door: Door) -> Arrival<'static> {
-    Arrival { door, interface: "lan", router: ROUTER }
+    Arrival { door, interface: "lan", device: "br-lan", router: ROUTER, mask: Ipv4Addr::new(255, 255, 255, 0) }
 }
 
 /// What a DISCOVER with these options is told, in one line.

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use crate::ipk::{WELL, options};
 use crate::package::sha256;
 
 /// A value, as others refer to it: four bits of type, and 28 of what it is or where it is.
@@ -53,8 +54,8 @@ impl Adb {
     pub fn blob(&mut self, bytes: &[u8]) -> Value {
         let (kind, align) = match bytes.len() {
             0 => return NULL,
-            ..=0xff => (BLOB_8, 1),
-            ..=0xffff => (BLOB_16, 2),
+            1..=0xff => (BLOB_8, 1),
+            0x100..=0xffff => (BLOB_16, 2),
             _ => (BLOB_32, 4),
         };
         let mut whole = bytes.len().to_le_bytes()[..align].to_vec();
@@ -91,7 +92,7 @@ impl Adb {
 
     fn place(&mut self, bytes: &[u8], align: usize) -> u32 {
         match self.written.get(bytes) {
-            Some(&place) if place as usize % align == 0 => place,
+            Some(&place) if (place as usize).is_multiple_of(align) => place,
             _ => {
                 let place = self.append(bytes, align);
                 self.written.insert(bytes.to_vec(), place);
@@ -127,8 +128,7 @@ pub fn file(schema: Schema, adb: &[u8], contents: &[Content<'_>]) -> Vec<u8> {
         block(&mut plain, 2, &[&content.folder.to_le_bytes(), &content.file.to_le_bytes(), content.bytes]);
     }
     let mut file = b"ADBd".to_vec();
-    zopfli::compress(zopfli::Options::default(), zopfli::Format::Deflate, &plain[..], &mut file)
-        .expect("memory takes every write");
+    zopfli::compress(options(WELL), zopfli::Format::Deflate, &plain[..], &mut file).expect("memory takes every write");
     file
 }
 

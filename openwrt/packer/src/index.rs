@@ -1,4 +1,4 @@
-//! The indexes that make a folder a feed: `Packages` and `Packages.gz` for opkg, `packages.adb` for apk.
+//! The indexes that make a folder a feed: `Packages` for opkg, `packages.adb` for apk.
 
 use crate::adb::{self, Adb, Schema};
 use crate::apk::{self, About, Apk};
@@ -9,10 +9,6 @@ pub fn packages(package: &Package, architecture: &str, data: &Data, ipk: &[u8]) 
     let name = package.ipk_name(architecture);
     let more = format!("Filename: {name}\nSize: {}\nSHA256sum: {}\n", ipk.len(), sha256_hex(ipk));
     ipk::control(package, architecture, data, &more) + "\n"
-}
-
-pub fn packages_gz(package: &Package, architecture: &str, data: &Data, ipk: &[u8]) -> Vec<u8> {
-    ipk::gzip(packages(package, architecture, data, ipk).as_bytes())
 }
 
 /// apk-tools, src/apk_adb.h `ADBI_NDX_*`.

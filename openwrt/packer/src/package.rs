@@ -47,9 +47,8 @@ const FILES: &[(&str, &str, u32)] = &[
 
 /// The package around `program`.
 pub fn upxe(root: &Path, program: Vec<u8>) -> Result<Package> {
-    let read = |path: &str| {
-        std::fs::read(root.join(path)).map_err(|error| format!("{}: {error}", root.join(path).display()))
-    };
+    let read =
+        |path: &str| std::fs::read(root.join(path)).map_err(|error| format!("{}: {error}", root.join(path).display()));
     let makefile = String::from_utf8(read("openwrt/upxe/Makefile")?)?;
     let of_makefile = |name: &str| {
         let value = makefile.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(":="));

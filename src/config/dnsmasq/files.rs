@@ -1,0 +1,207 @@
+//! The lines of dnsmasq.conf and of the files that it names, in dnsmasq's order. Who opens them is told from outside.
+
+use std::rc::Rc;
+
+use super::words::Line;
+use super::{Collected, MAX_LINE, Outcome, Wrong, is_ours};
+use crate::config::diagnostic::{Diagnostic, Severity, quoted};
+use crate::config::hosts::Hosts;
+use crate::config::rules::Origin;
+
+/// Files that are read, however they name each other.
+const MAX_FILES: usize = 200;
+/// Files that name a file that names a file; each costs some stack.
+const MAX_DEPTH: usize = 8;
+/// Complaints that are kept.
+const MAX_DIAGNOSTICS: usize = 200;
+
+/// Where files come from.
+pub trait ConfFiles {
+    /// A file's contents.
+    ///
+    /// # Errors
+    /// Why they can't be had, in words.
+    fn read(&mut self, path: &str) -> Result<Vec<u8>, String>;
+
+    /// The names of a folder's regular files, in any order.
+    ///
+    /// # Errors
+    /// Why they can't be had, in words.
+    fn list(&mut self, folder: &str) -> Result<Vec<String>, String>;
+}
+
+/// No files at all, for lines that name none.
+pub struct NoFiles;
+
+impl ConfFiles for NoFiles {
+    fn read(&mut self, _: &str) -> Result<Vec<u8>, String> {
+        Err("no such file".to_owned())
+    }
+
+    fn list(&mut self, _: &str) -> Result<Vec<String>, String> {
+        Err("no such folder".to_owned())
+    }
+}
+
+/// Reads configuration files.
+pub struct ConfReader<'a> {
+    files: &'a mut dyn ConfFiles,
+    hosts: &'a Hosts<'a>,
+    out: &'a mut Vec<Diagnostic>,
+    collected: &'a mut Collected,
+    /// Paths that were read; a second reading would double their lines (dnsmasq knows files by their inodes).
+    seen: Vec<String>,
+}
+
+/// What each line of a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    /// A keyword and its value.
+    Words,
+    /// Values of this keyword (`dhcp-hostsfile`, `dhcp-optsfile`).
+    ValuesOf(&'static str),
+}
+
+impl<'a> ConfReader<'a> {
+    /// Lines go to `collected`, complaints to `out`; names are looked up in `hosts`.
+    pub fn new(
+        files: &'a mut dyn ConfFiles,
+        hosts: &'a Hosts<'a>,
+        collected: &'a mut Collected,
+        out: &'a mut Vec<Diagnostic>,
+    ) -> Self {
+        ConfReader { files, hosts, out, collected, seen: Vec::new() }
+    }
+
+    /// Reads the file and all that it names. One that can't be read is a complaint at `place`.
+    pub fn read(&mut self, path: &str, place: &Origin) {
+        self.file(path, place, Lines::Words, 0);
+    }
+
+    /// Reads lines that stand elsewhere, such as OpenWrt's `extraconftext`.
+    pub fn text(&mut self, name: &Rc<str>, text: &[u8]) {
+        self.lines(name, text, Lines::Words, 0);
+    }
+
+    fn file(&mut self, path: &str, place: &Origin, kind: Lines, depth: usize) {
+        if self.seen.iter().any(|seen| seen == path) {
+            return;
+        }
+        if depth == MAX_DEPTH || self.seen.len() == MAX_FILES {
+            self.remark(place, "", &[path, ": not read, there are too many files"]);
+            return;
+        }
+        self.seen.push(path.to_owned());
+        match self.files.read(path) {
+            Ok(text) => self.lines(&path.into(), &text, kind, depth),
+            Err(why) => self.remark(place, "", &[path, ": ", &why]),
+        }
+    }
+
+    fn lines(&mut self, name: &Rc<str>, text: &[u8], kind: Lines, depth: usize) {
+        for (bytes, number) in text.split(|&byte| byte == b'\n').zip(1..) {
+            let origin = Origin { file: name.clone(), line: number };
+            self.line(bytes, &origin, kind, depth);
+        }
+    }
+
+    fn line(&mut self, bytes: &[u8], origin: &Origin, kind: Lines, depth: usize) {
+        let subject = keyword(bytes, kind);
+        let read = if bytes.len() > MAX_LINE { Err("a line of at most 1024 bytes") } else { Ok(Line::read(bytes)) };
+        let line = match read {
+            Ok(Some(line)) => line,
+            _ if !is_ours(&subject) => return,
+            Ok(None) => return self.settle(Err(wrong("a closing quote")), origin, &subject),
+            Err(expected) => return self.settle(Err(wrong(expected)), origin, &subject),
+        };
+        if line.words().is_empty() {
+            return;
+        }
+        if let Lines::ValuesOf(keyword) = kind {
+            let taken = self.collected.take(keyword, Some(line.words()), origin, self.hosts);
+            return self.settle(taken, origin, &subject);
+        }
+        let (_, value) = line.words().assignment();
+        let value = value.and_then(|value| value.text());
+        match (subject.as_str(), value) {
+            ("conf-file", Some(path)) => self.file(&path, origin, Lines::Words, depth + 1),
+            ("conf-dir", Some(value)) => self.folder(&value, origin, Lines::Words, depth),
+            ("dhcp-hostsfile" | "dhcp-hostsdir", Some(path)) => self.values(&path, origin, "dhcp-host", depth),
+            ("dhcp-optsfile" | "dhcp-optsdir", Some(path)) => self.values(&path, origin, "dhcp-option", depth),
+            _ => {
+                let taken = self.collected.line(&line, origin, self.hosts);
+                self.settle(taken, origin, &subject);
+            }
+        }
+    }
+
+    /// A file of values, or a folder of such files.
+    fn values(&mut self, path: &str, origin: &Origin, keyword: &'static str, depth: usize) {
+        match self.files.list(path) {
+            Ok(_) => self.folder(path, origin, Lines::ValuesOf(keyword), depth),
+            Err(_) => self.file(path, origin, Lines::ValuesOf(keyword), depth + 1),
+        }
+    }
+
+    /// `conf-dir=folder[,ending|*ending…]`: the files in the order of their names; an ending excludes, one behind a `*`
+    /// includes.
+    fn folder(&mut self, value: &str, origin: &Origin, kind: Lines, depth: usize) {
+        let mut parts = value.split(',').map(|part| part.trim_matches(' '));
+        let folder = parts.next().unwrap_or_default();
+        let endings: Vec<&str> = parts.filter(|part| !part.is_empty() && *part != "*").collect();
+        let mut names = match self.files.list(folder) {
+            Ok(names) => names,
+            Err(why) => return self.remark(origin, "conf-dir", &[folder, ": ", &why]),
+        };
+        names.retain(|name| is_configuration(name) && passes(name, &endings));
+        names.sort_unstable();
+        for name in names {
+            self.file(&[folder, "/", &name].concat(), origin, kind, depth + 1);
+        }
+    }
+
+    fn settle(&mut self, result: Result<Outcome, Wrong>, origin: &Origin, subject: &str) {
+        match result {
+            Ok(Outcome::Taken | Outcome::NotOurs) => {}
+            Ok(Outcome::NotHonoured(why)) => self.remark(origin, subject, &["not honoured: ", why]),
+            Err(Wrong { found, expected }) if self.out.len() < MAX_DIAGNOSTICS => {
+                let found = quoted(&found);
+                let expected = [expected, "; the line is passed over"].concat();
+                self.out.push(Diagnostic::found(Severity::Warning, origin.clone(), subject, found, &expected));
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn remark(&mut self, origin: &Origin, subject: &str, parts: &[&str]) {
+        if self.out.len() < MAX_DIAGNOSTICS {
+            self.out.push(Diagnostic::text(Severity::Warning, origin.clone(), subject, parts));
+        }
+    }
+}
+
+fn wrong(expected: &'static str) -> Wrong {
+    Wrong { found: b"the whole line".to_vec(), expected }
+}
+
+/// The keyword of a line, if it is one of those that matter; for complaints, and for lines that can't be taken apart.
+fn keyword(bytes: &[u8], kind: Lines) -> String {
+    if let Lines::ValuesOf(keyword) = kind {
+        return keyword.to_owned();
+    }
+    let word = bytes.trim_ascii().split(|byte| b"= \t".contains(byte)).next().unwrap_or_default();
+    String::from_utf8_lossy(word.get(..32).unwrap_or(word)).into_owned()
+}
+
+/// dnsmasq passes over backups of editors and hidden files.
+fn is_configuration(name: &str) -> bool {
+    let is_backup = name.ends_with('~') || name.starts_with('#') && name.ends_with('#');
+    !name.is_empty() && !is_backup && !name.starts_with('.') && !name.contains('/')
+}
+
+fn passes(name: &str, endings: &[&str]) -> bool {
+    let ends = |ending: &str| name.len() > ending.len() && name.ends_with(ending);
+    let mut wanted = endings.iter().filter_map(|ending| ending.strip_prefix('*')).peekable();
+    let included = wanted.peek().is_none() || wanted.any(ends);
+    included && !endings.iter().any(|ending| !ending.starts_with('*') && ends(ending))
+}

@@ -1,0 +1,190 @@
+//! Lines that tell machines by their addresses, classes, names and ranges: `dhcp-host`, `dhcp-mac`, `dhcp-vendorclass` and
+//! its likes, `dhcp-name-match`, `dhcp-range`.
+
+use std::net::Ipv4Addr;
+
+use super::value::hex;
+use super::words::Words;
+use super::{Wrong, plain_tag, tag_name, tag_test};
+use crate::config::rules::{Condition, Host, MacPattern, Origin, Range, Tagger};
+
+/// Bytes of a hardware address (RFC 2131 §2: `chaddr`).
+const MAX_MAC: usize = 16;
+
+/// `dhcp-host=[MAC|id:…|set:tag|tag:tag|address|name|time|ignore,…]`, in any order.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn dhcp_host(origin: &Origin, arg: Words<'_>) -> Result<Host, Wrong> {
+    let mut host = Host {
+        origin: origin.clone(),
+        macs: Vec::new(),
+        client_id: None,
+        name: None,
+        address: None,
+        when: Vec::new(),
+        set: Vec::new(),
+        ignore: false,
+    };
+    for part in arg.parts().filter(|part| !part.is_empty()) {
+        if part.contains(b':') {
+            host_sign(&mut host, part)?;
+        } else if let Some(address) = part.text().and_then(|text| text.parse().ok()) {
+            host.address = Some(address);
+        } else if part.is("ignore") {
+            host.ignore = true;
+        } else if !is_time(part) {
+            host.name = Some(host_name(part)?);
+        }
+    }
+    Ok(host)
+}
+
+/// A part of `dhcp-host` that has a colon in it.
+fn host_sign(host: &mut Host, part: Words<'_>) -> Result<(), Wrong> {
+    let id = ["id:", "ID:", "Id:", "iD:"].iter().find_map(|prefix| part.strip_prefix(prefix));
+    if let Some(id) = id {
+        // `id:*` makes dnsmasq lease by the hardware address alone; tags don't depend on it.
+        if !id.bytes().starts_with(b"*") {
+            host.client_id = Some(if id.contains(b':') { hex_bytes(id)? } else { id.bytes() });
+        }
+    } else if let Some(tag) = part.strip_prefix("net:").or_else(|| part.strip_prefix("set:")) {
+        host.set.push(tag_name(tag)?);
+    } else if let Some(tag) = part.strip_prefix("tag:") {
+        host.when.push(tag_test(tag)?);
+    } else if !part.bytes().starts_with(b"[") {
+        host.macs.push(mac_pattern(part)?);
+    }
+    Ok(())
+}
+
+/// A lease time, which is no business of ours.
+fn is_time(part: Words<'_>) -> bool {
+    let bytes = part.bytes();
+    let digits = match bytes.split_last() {
+        Some((last, rest)) if !rest.is_empty() && b"wWdDhHmMsS".contains(last) => rest,
+        _ => bytes.as_slice(),
+    };
+    part.is("infinite") || digits.iter().all(|byte| byte.is_ascii_digit() || *byte == b' ')
+}
+
+/// A host's name without its domain (util.c: `legal_hostname`).
+fn host_name(part: Words<'_>) -> Result<String, Wrong> {
+    let wrong = || Wrong::new(part, "a hardware address, an IPv4 address, a host's name or a lease time");
+    let text = part.text().ok_or_else(wrong)?;
+    let name = text.split('.').next().unwrap_or_default();
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let fits = !name.is_empty() && name.len() <= 63 && name.bytes().all(legal) && !name.starts_with(['-', '_']);
+    if fits { Ok(name.to_owned()) } else { Err(wrong()) }
+}
+
+fn hex_bytes(words: Words<'_>) -> Result<Vec<u8>, Wrong> {
+    let read = hex(&words.bytes(), 255, false).ok_or_else(|| Wrong::new(words, "hex bytes parted by colons"))?;
+    Ok(read.bytes.into_iter().map(Option::unwrap_or_default).collect())
+}
+
+fn mac_pattern(words: Words<'_>) -> Result<MacPattern, Wrong> {
+    let read = hex(&words.bytes(), MAX_MAC, true);
+    let read = read.ok_or_else(|| Wrong::new(words, "a hardware address, * for any of its bytes"))?;
+    let hardware_type = (read.hardware_type != 0).then_some(read.hardware_type);
+    Ok(MacPattern { hardware_type, bytes: read.bytes })
+}
+
+/// The tag and the rest of `set:tag,…`.
+fn set_tag(arg: Words<'_>) -> Result<(String, Words<'_>), Wrong> {
+    let (tag, rest) = arg.split();
+    let rest = rest.ok_or_else(|| Wrong::new(arg, "a tag, a comma, and what sets it"))?;
+    Ok((plain_tag(tag)?, rest))
+}
+
+/// `dhcp-mac=set:tag,address`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn dhcp_mac(origin: &Origin, arg: Words<'_>) -> Result<Tagger, Wrong> {
+    let (tag, address) = set_tag(arg)?;
+    Ok(Tagger { origin: origin.clone(), tag, condition: Condition::Mac(mac_pattern(address)?) })
+}
+
+/// `dhcp-name-match=set:tag,name[*]`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn dhcp_name_match(origin: &Origin, arg: Words<'_>) -> Result<Tagger, Wrong> {
+    let (tag, name) = set_tag(arg)?;
+    let start = name.strip_suffix(b'*');
+    let text = start.unwrap_or(name).text().filter(|_| !name.is_empty());
+    let text = text.ok_or_else(|| Wrong::new(name, "a host's name, * at its end for any that begin so"))?;
+    Ok(Tagger { origin: origin.clone(), tag, condition: Condition::Name { name: text, prefix: start.is_some() } })
+}
+
+/// What a class or an agent's id is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Identity {
+    /// `dhcp-vendorclass`
+    VendorClass,
+    /// `dhcp-userclass`
+    UserClass,
+    /// `dhcp-circuitid`, `dhcp-remoteid`, `dhcp-subscrid`: the suboption of option 82.
+    Agent(u8),
+}
+
+/// `dhcp-vendorclass=set:tag,[enterprise:N,]text` and its likes. DHCPv4 has no enterprise here, so dnsmasq passes over the
+/// number; hex bytes are for the agent's ids only.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn identity(origin: &Origin, arg: Words<'_>, kind: Identity) -> Result<Tagger, Wrong> {
+    let (tag, rest) = set_tag(arg)?;
+    let (first, second) = rest.split();
+    let value = match second {
+        None => first,
+        Some(value) if kind == Identity::VendorClass && first.strip_prefix("enterprise:").is_some() => value,
+        Some(_) => return Err(Wrong::new(rest, "one value (quotes allow for commas in it)")),
+    };
+    let is_hex = |letter: u16| u8::try_from(letter).is_ok_and(|byte| byte == b':' || byte.is_ascii_hexdigit());
+    let digits = value.letters().any(|letter| letter != u16::from(b':') && is_hex(letter));
+    let looks_hex = value.contains(b':') && digits && value.letters().all(is_hex);
+    let condition = match kind {
+        Identity::VendorClass => Condition::VendorClass(value.bytes()),
+        Identity::UserClass => Condition::UserClass(value.bytes()),
+        Identity::Agent(code) if looks_hex => Condition::Agent(code, hex_bytes(value)?),
+        Identity::Agent(code) => Condition::Agent(code, value.bytes()),
+    };
+    Ok(Tagger { origin: origin.clone(), tag, condition })
+}
+
+/// `dhcp-range=[tag:…,][set:…,]start,(end|static|proxy)[,…]`; `None` for IPv6.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn dhcp_range(origin: &Origin, arg: Words<'_>) -> Result<Option<Range>, Wrong> {
+    let (mut when, mut set) = (Vec::new(), None);
+    let mut rest = arg;
+    let (start, end) = loop {
+        let (part, behind) = rest.split();
+        let behind = behind.ok_or_else(|| Wrong::new(arg, "a range's first address, and its last or 'proxy'"))?;
+        if part.letters().all(is_address_letter) {
+            break (part, behind.split().0);
+        }
+        if let Some(tag) = part.strip_prefix("net:").or_else(|| part.strip_prefix("tag:")) {
+            when.push(tag_test(tag)?);
+        } else if set.replace(plain_tag(part)?).is_some() {
+            return Err(Wrong::new(part, "only one tag to set"));
+        }
+        rest = behind;
+    };
+    if start.contains(b':') {
+        return Ok(None);
+    }
+    let wrong = |words| Wrong::new(words, "an IPv4 address");
+    let first: Ipv4Addr = start.text().and_then(|text| text.parse().ok()).ok_or_else(|| wrong(start))?;
+    let proxy = end.is("proxy");
+    let last = if proxy || end.is("static") { Some(first) } else { end.text().and_then(|text| text.parse().ok()) };
+    let last = last.ok_or_else(|| wrong(end))?;
+    Ok(Some(Range { origin: origin.clone(), when, set, start: first.min(last), proxy }))
+}
+
+fn is_address_letter(letter: u16) -> bool {
+    u8::try_from(letter).is_ok_and(|byte| b" .:".contains(&byte) || byte.is_ascii_hexdigit())
+}
