@@ -25,6 +25,7 @@ use crate::proxy::{self, Arrival, Decision, Door, Silence};
 use crate::sys::epoll::Epoll;
 use crate::sys::limits;
 use crate::sys::link::LinkWatch;
+use crate::sys::privileges::{self, Account, Keep};
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::udp::{Received, UdpListener};
 use crate::wire::frame::{self, Envelope};
@@ -72,6 +73,8 @@ pub struct Daemon {
     tftp: Port,
     transfers: Transfers,
     trouble: Trouble,
+    /// What may still be opened; `None`: anything, as root.
+    powers: Option<Keep>,
 }
 
 /// Whether the service goes on.
@@ -101,6 +104,7 @@ impl Daemon {
             next_link: token::FIRST_LINK,
             retry_at: None,
             trouble: Trouble::default(),
+            powers: None,
             config,
             reload,
             epoll,
@@ -109,6 +113,28 @@ impl Daemon {
         };
         daemon.apply_config();
         Ok(daemon)
+    }
+
+    /// Goes on as another user than root, with what it takes to open again what is lost.
+    ///
+    /// # Errors
+    /// When the system refuses; the service must end then.
+    pub fn leave_root(&mut self, account: Account) -> io::Result<()> {
+        let keep = Keep::PacketsAndLowPorts;
+        privileges::become_account(account, keep)?;
+        self.powers = Some(keep);
+        self.drop_spent_powers();
+        Ok(())
+    }
+
+    /// Once port 69 is held, no low port will be wanted again.
+    fn drop_spent_powers(&mut self) {
+        if self.powers == Some(Keep::PacketsAndLowPorts)
+            && !self.tftp.is_missing()
+            && privileges::limit(Keep::Packets).is_ok()
+        {
+            self.powers = Some(Keep::Packets);
+        }
     }
 
     /// Serves until SIGTERM or SIGINT.
@@ -320,6 +346,7 @@ impl Daemon {
         let missing =
             self.links.iter().any(Link::has_failed) || self.boot_server.is_missing() || self.tftp.is_missing();
         self.retry_at = missing.then(|| Instant::now() + RETRY);
+        self.drop_spent_powers();
     }
 }
 

@@ -7,6 +7,7 @@ pub mod limits;
 pub mod link;
 pub mod packet_socket;
 pub mod port_owner;
+pub mod privileges;
 pub mod program;
 pub mod signals;
 pub mod stdout;

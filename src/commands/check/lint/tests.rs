@@ -27,6 +27,7 @@ fn config(file: &str, lines: &str) -> Config {
         interfaces: vec![Interface { name: "lan".into(), device: "br-lan".into() }],
         tftp: Tftp { enabled: true, root: "/srv/tftp".into(), allow: Vec::new(), max_transfers: 64 },
         dnsmasq: Default::default(),
+        user: "root".into(),
         rules: collected.rules,
         log_level: log::LevelFilter::Info,
     }
