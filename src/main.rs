@@ -87,6 +87,10 @@ struct Explain {
     #[argh(option)]
     tftp_root: Option<String>,
 
+    /// as if this file of dnsmasq.conf lines were read
+    #[argh(option)]
+    conf_file: Option<String>,
+
     /// explain every request in this capture (tcpdump -w)
     #[argh(option)]
     pcap: Option<PathBuf>,
@@ -196,7 +200,8 @@ fn main() -> ExitCode {
                 door,
                 boot_item,
             };
-            let overrides = Overrides { interfaces: explain.interface, tftp_root: explain.tftp_root };
+            let overrides =
+                Overrides { interfaces: explain.interface, tftp_root: explain.tftp_root, conf_file: explain.conf_file };
             explain::run(&explain.confdir, &overrides, &Question { client, pcap, hex, router, json })
         }
         None => {

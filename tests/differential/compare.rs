@@ -267,10 +267,7 @@ impl Comparison<'_> {
     /// Why a client boots something else than with dnsmasq, if that is meant.
     fn why_other(&self, theirs: &Boots, ours: &Boots) -> Option<&'static str> {
         let offer = &self.exchanges.first()?.decision;
-        let passed = |unfit: Unfit| match &offer.outcome {
-            Ok(offer) => offer.passed_over.iter().any(|passed| passed.why == unfit),
-            Err(_) => false,
-        };
+        let passed = |unfit: Unfit| offer.outcome.is_ok() && offer.passed_over.iter().any(|passed| passed.why == unfit);
         let their_file = match theirs {
             Boots::File(file, _) => file.as_str(),
             _ => "",

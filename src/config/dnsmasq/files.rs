@@ -99,9 +99,7 @@ impl<'a> ConfReader<'a> {
     }
 
     fn lines(&mut self, name: &Rc<str>, text: &[u8], kind: Lines, depth: usize) {
-        let mut number = 0;
-        for bytes in text.split(|&byte| byte == b'\n') {
-            number += 1;
+        for (number, bytes) in (1..).zip(text.split(|&byte| byte == b'\n')) {
             let origin = Origin { file: name.clone(), line: number };
             self.line(bytes, &origin, kind, depth);
         }
