@@ -13,7 +13,7 @@ use super::options::{common, dhcp, dnsmasq, nearest, upxe};
 use super::section::{self, Reader};
 use super::sections::{self, Sections};
 use super::uci::{self, Package, Section, Value};
-use super::{Config, Interface, Origin, Rules, Tftp};
+use super::{Config, DnsmasqPorts, Interface, Origin, Rules, Tftp};
 
 /// Networks served at once; each has a socket, and no router has more.
 pub const MAX_INTERFACES: usize = 32;
@@ -145,7 +145,9 @@ fn read_main(
     let names = interface_names(&mut reader, overrides);
     let interfaces = interfaces(sources, network, names, out);
     let config = Config {
-        enabled,
+        // Whoever names an interface on the command line wants it served.
+        enabled: enabled || !overrides.interfaces.is_empty(),
+        dnsmasq: DnsmasqPorts::default(),
         interfaces,
         tftp: Tftp {
             enabled: tftp,
@@ -237,6 +239,8 @@ struct Stock {
     root: Option<(PathBuf, Origin)>,
     /// A dnsmasq that serves TFTP: where that is said, and how to switch it off.
     tftp: Option<(Origin, String)>,
+    /// A dnsmasq that opens port 4011 (dnsmasq `enable_pxe`).
+    serves_pxe: bool,
     /// The files of lines that say so.
     conf: Vec<Rc<str>>,
 }
@@ -250,6 +254,7 @@ impl Stock {
         Stock {
             root: lines.root.clone(),
             tftp: by_dnsmasq.map(|origin| (origin.clone(), remedy())),
+            serves_pxe: lines.serves_pxe && overrides.conf_file.is_none(),
             conf: origins.map(|origin| origin.file.clone()).collect(),
         }
     }
@@ -280,6 +285,8 @@ fn read_dhcp(
         reader.check_names(&dnsmasq::SECTION, false);
         let root = reader.folder(&dnsmasq::TFTP_ROOT);
         let serves = reader.written(&dnsmasq::ENABLE_TFTP, section::flag);
+        let pxe = [&dnsmasq::PXE_SERVICE, &dnsmasq::PXE_PROMPT];
+        stock.serves_pxe |= pxe.iter().any(|known| section.option(known.name).is_some());
         remark_on_several_boots(&mut reader, section);
         Sections { file, home: Home::Dhcp, hosts, collected, out }.main(section);
         if let (path, Some(origin)) = root {
@@ -326,10 +333,8 @@ fn uci_name(section: &Section, index: usize) -> String {
 
 /// Which folder is served, and whether two servers want to do it.
 fn settle_tftp(stock: &Stock, overrides: &Overrides, main: &mut Main, out: &mut Vec<Diagnostic>) {
+    main.config.dnsmasq = DnsmasqPorts { tftp: stock.tftp.is_some(), boot_server: stock.serves_pxe };
     let tftp = &mut main.config.tftp;
-    if !tftp.enabled {
-        return;
-    }
     let mut subject = "option tftp_root";
     let mut origin = main.root_origin.clone();
     if let Some(given) = &overrides.tftp_root {
@@ -346,7 +351,11 @@ fn settle_tftp(stock: &Stock, overrides: &Overrides, main: &mut Main, out: &mut 
         if stock.is_conf(at) {
             subject = "tftp-root";
         }
-        let parts = &["upxe serves this folder too, since no tftp_root of its own is set"];
+        let parts = &[if tftp.enabled {
+            "upxe serves this folder too, since no tftp_root of its own is set"
+        } else {
+            "upxe offers the files of this folder, for dnsmasq to send"
+        }];
         out.push(Diagnostic::text(Severity::Note, at.clone(), subject, parts));
         tftp.root.clone_from(root);
         origin = Some(at.clone());
@@ -355,7 +364,7 @@ fn settle_tftp(stock: &Stock, overrides: &Overrides, main: &mut Main, out: &mut 
         let origin = origin.unwrap_or_else(command_line);
         out.push(Diagnostic::text(Severity::Warning, origin, subject, &["the whole file system would be served"]));
     }
-    if let Some((at, remedy)) = &stock.tftp {
+    if let (Some((at, remedy)), true) = (&stock.tftp, tftp.enabled) {
         let parts = &[
             "dnsmasq serves TFTP itself and holds port 69; switch that off (",
             remedy,

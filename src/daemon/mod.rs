@@ -12,7 +12,7 @@ mod report;
 pub mod transfers;
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::{info, warn};
 
@@ -23,6 +23,7 @@ use self::transfers::Transfers;
 use crate::config::Config;
 use crate::proxy::{self, Arrival, Decision, Door, Silence};
 use crate::sys::epoll::Epoll;
+use crate::sys::limits;
 use crate::sys::link::LinkWatch;
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::udp::{Received, UdpListener};
@@ -30,11 +31,17 @@ use crate::wire::frame::{self, Envelope};
 use crate::wire::reply::{self, Written};
 use crate::wire::request::Request;
 
-/// Room for the longest frame that a device hands over.
+/// Room for any DHCP request and any TFTP request in one packet; what is longer is neither.
 const FRAME_LEN: usize = 2048;
 
 /// Datagrams taken from one socket before the others get their turn.
 const BURST: usize = 16;
+
+/// Descriptors for links, ports and the moment of opening a file.
+const DESCRIPTORS_BESIDE_TRANSFERS: u64 = 64;
+
+/// After how long a port that was taken, or a device that could not be opened, is tried again.
+const RETRY: Duration = Duration::from_secs(3);
 
 /// What the epoll tokens stand for; links follow from [`token::FIRST_LINK`], transfers have tokens of their own kind.
 mod token {
@@ -56,8 +63,11 @@ pub struct Daemon {
     signals: Signals,
     link_watch: LinkWatch,
     links: Vec<Link>,
-    /// The token of the next new link; tokens aren't used again while the service runs.
+    /// The token of the newest link; tokens aren't used again while the service runs.
     next_link: u64,
+    /// When to try again what failed for a reason that may pass without a word; `None` while nothing is missing, so
+    /// that an idle service never wakes.
+    retry_at: Option<Instant>,
     boot_server: Port,
     tftp: Port,
     transfers: Transfers,
@@ -76,9 +86,8 @@ impl Daemon {
     ///
     /// # Errors
     /// Only for want of descriptors or memory.
-    pub fn new(config: Config, reload: Reload) -> io::Result<Self> {
+    pub fn new(config: Config, reload: Reload, signals: Signals) -> io::Result<Self> {
         let epoll = Epoll::new()?;
-        let signals = Signals::open()?;
         let link_watch = LinkWatch::open()?;
         epoll.add(&signals, token::SIGNALS)?;
         epoll.add(&link_watch, token::LINK_WATCH)?;
@@ -90,6 +99,7 @@ impl Daemon {
             tftp: Port::new(69, "TFTP server", without_69, token::TFTP),
             links: Vec::new(),
             next_link: token::FIRST_LINK,
+            retry_at: None,
             trouble: Trouble::default(),
             config,
             reload,
@@ -97,9 +107,7 @@ impl Daemon {
             signals,
             link_watch,
         };
-        daemon.choose_links();
-        daemon.open_ports();
-        daemon.transfers.files().report_missing_root();
+        daemon.apply_config();
         Ok(daemon)
     }
 
@@ -110,8 +118,8 @@ impl Daemon {
     pub fn run(&mut self) -> io::Result<()> {
         loop {
             let now = Instant::now();
-            let timeout = self.transfers.next_deadline().map(|deadline| deadline.saturating_duration_since(now));
-            let ready = self.epoll.wait(timeout)?;
+            let deadline = self.transfers.next_deadline().into_iter().chain(self.retry_at).min();
+            let ready = self.epoll.wait(deadline.map(|deadline| deadline.saturating_duration_since(now)))?;
             let now = Instant::now();
             for token in ready {
                 if self.dispatch(token, now) == Next::Stop {
@@ -120,6 +128,9 @@ impl Daemon {
                 }
             }
             self.transfers.on_deadline(now);
+            if self.retry_at.is_some_and(|time| time <= now) {
+                self.acquire();
+            }
         }
     }
 
@@ -128,7 +139,7 @@ impl Daemon {
             token::SIGNALS => return self.on_signals(),
             token::LINK_WATCH => {
                 self.link_watch.drain();
-                self.refresh_links();
+                self.acquire();
             }
             token::BOOT_SERVER => self.on_boot_server(),
             token::TFTP => self.on_tftp(now),
@@ -141,8 +152,6 @@ impl Daemon {
 
     /// Port 67: requests that the DHCP server hears too.
     fn on_frames(&mut self, token: u64) {
-        // What was taken by another program earlier is wanted now that somebody boots.
-        self.open_ports();
         let mut buffer = [0; FRAME_LEN];
         let Some(link) = self.links.iter().find(|link| link.token == token) else { return };
         let Some(ready) = link.ready() else { return };
@@ -165,7 +174,7 @@ impl Daemon {
         let datagram = frame::open(frame).map_err(Silence::Frame)?;
         let request = Request::read(datagram.payload).map_err(Silence::Request)?;
         let (decision, written) = self.consider(arrival, &request);
-        report::decided(device, arrival.door, &request, &decision);
+        self.report(device, arrival, &request, &decision);
         if let Some(written) = written {
             let envelope = Envelope::broadcast_from(ready.mac, ready.router);
             let mut buffer = [0; frame::HEADERS_LEN + reply::MAX_LEN];
@@ -195,7 +204,7 @@ impl Daemon {
         let arrival = link.arrival(Door::BootServer, ready);
         let (decision, written) = self.consider(&arrival, &request);
         let device = &link.interface.device;
-        report::decided(device, arrival.door, &request, &decision);
+        self.report(device, &arrival, &request, &decision);
         if let Some(written) = written {
             listener
                 .send(&written.bytes, received.peer, received.local, received.ifindex)
@@ -207,6 +216,13 @@ impl Daemon {
     /// The part of the way that both doors share.
     fn consider(&self, arrival: &Arrival<'_>, request: &Request<'_>) -> (Decision, Option<Written>) {
         proxy::consider(&self.config.rules, self.transfers.files(), arrival, request)
+    }
+
+    fn report(&self, device: &str, arrival: &Arrival<'_>, request: &Request<'_>, decision: &Decision) {
+        report::decided(device, arrival.door, request, decision);
+        if let Err(Silence::NoFile { looked_for }) = &decision.outcome {
+            self.transfers.files().report_unservable(looked_for);
+        }
     }
 
     /// Port 69: the first packet of a transfer.
@@ -225,40 +241,58 @@ impl Daemon {
     /// The served link that a datagram came in on, if its sender is on that link's network.
     fn link_of(&self, received: &Received) -> Result<(&Link, &Ready), Silence> {
         proxy::admit_source(received.peer.port())?;
-        self.links
-            .iter()
-            .filter_map(|link| Some((link, link.ready()?)))
-            .find(|(_, ready)| ready.ifindex() == received.ifindex && ready.reaches(*received.peer.ip()))
-            .ok_or(Silence::OffLink(*received.peer.ip()))
+        let served = self.links.iter().filter_map(|link| Some((link, link.ready()?)));
+        let (link, ready) = served
+            .into_iter()
+            .find(|(_, ready)| ready.ifindex() == received.ifindex)
+            .ok_or(Silence::OtherDevice(received.ifindex))?;
+        if !ready.reaches(*received.peer.ip()) {
+            return Err(Silence::OffLink(*received.peer.ip()));
+        }
+        Ok((link, ready))
     }
 
     fn on_signals(&mut self) -> Next {
+        let mut reload = false;
         while let Some(signal) = self.signals.take() {
             match signal {
                 Signal::Stop => return Next::Stop,
-                Signal::Reload => match (self.reload)() {
-                    Some(config) if !config.enabled => {
-                        info!("switched off by 'option enabled'");
-                        return Next::Stop;
-                    }
-                    Some(config) => self.reconfigure(config),
-                    None => warn!("the new configuration has errors; going on with the old one"),
-                },
+                Signal::Reload => reload = true,
             }
+        }
+        match reload.then(|| (self.reload)()) {
+            Some(Some(config)) if !config.enabled => {
+                info!("switched off by 'option enabled'");
+                return Next::Stop;
+            }
+            Some(Some(config)) => {
+                self.transfers.reconfigure(&config.tftp);
+                self.config = config;
+                self.apply_config();
+                info!("configuration reloaded");
+            }
+            Some(None) => warn!("the new configuration has errors; going on with the old one"),
+            None => {}
         }
         Next::GoOn
     }
 
-    fn reconfigure(&mut self, config: Config) {
-        self.transfers.reconfigure(&config.tftp);
-        if !config.tftp.enabled {
-            self.tftp.close();
+    /// Makes links and ports those of the configuration.
+    fn apply_config(&mut self) {
+        let Config { dnsmasq, tftp, .. } = &self.config;
+        let wanted = DESCRIPTORS_BESIDE_TRANSFERS + u64::from(tftp.max_transfers) * Transfers::DESCRIPTORS_EACH;
+        if let Ok(granted) = limits::raise_descriptors(wanted)
+            && granted < wanted
+        {
+            warn!("only {granted} files may be open at once, {wanted} are needed for tftp_max {}", tftp.max_transfers);
         }
-        self.config = config;
+        self.boot_server.want(true, dnsmasq.boot_server);
+        self.tftp.want(tftp.enabled, dnsmasq.tftp);
+        if tftp.enabled {
+            self.transfers.files().report_missing_root();
+        }
         self.choose_links();
-        self.open_ports();
-        self.transfers.files().report_missing_root();
-        info!("configuration reloaded");
+        self.acquire();
     }
 
     /// Makes the links those of the configuration; one that stays keeps its socket, so no request is missed.
@@ -274,20 +308,18 @@ impl Daemon {
             };
             self.links.push(link);
         }
-        self.refresh_links();
     }
 
-    fn refresh_links(&mut self) {
+    /// Opens what is wanted and can be had now.
+    fn acquire(&mut self) {
         for link in &mut self.links {
             link.refresh(&self.epoll);
         }
-    }
-
-    fn open_ports(&mut self) {
         self.boot_server.open(&self.epoll);
-        if self.config.tftp.enabled {
-            self.tftp.open(&self.epoll);
-        }
+        self.tftp.open(&self.epoll);
+        let missing =
+            self.links.iter().any(Link::has_failed) || self.boot_server.is_missing() || self.tftp.is_missing();
+        self.retry_at = missing.then(|| Instant::now() + RETRY);
     }
 }
 

@@ -1,7 +1,6 @@
 //! Carries out what the TFTP core decides: opens files and sockets, reads, sends, and says what became of it.
 
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
 
 use log::{debug, info, warn};
@@ -48,6 +47,9 @@ struct Channel {
 }
 
 impl Transfers {
+    /// A transfer holds its socket and its file.
+    pub const DESCRIPTORS_EACH: u64 = 2;
+
     /// No transfers yet; files are looked up as `config` says.
     pub fn new(config: &config::Tftp) -> Self {
         Self {
@@ -253,6 +255,12 @@ impl Transfers {
         log_end(&transfer, end);
     }
 
+    fn warn_of(&self, order: &Order<'_>, received: &Received, why: &tree::Refused) {
+        if let Some(remedy) = self.files.remedy(why) {
+            warn!("TFTP refused {} to {}: {remedy}", order.path, received.peer.ip());
+        }
+    }
+
     fn refuse_file(&mut self, order: &Order<'_>, received: &Received, why: tree::Refused) {
         let (path, host) = (&order.path, received.peer.ip());
         let (code, message) = match why {
@@ -264,33 +272,18 @@ impl Transfers {
                 info!("TFTP refused {path} to {host}: it is not a file");
                 (ErrorCode::FILE_NOT_FOUND, "not a file")
             }
-            tree::Refused::NotReadable => {
-                warn!("TFTP refused {path} to {host}: not everybody may read it; chmod o+r would permit it");
-                (ErrorCode::ACCESS_VIOLATION, "not readable")
-            }
-            tree::Refused::Outside(target) => {
-                let root = self.files.root().escape_ascii();
-                let folder = target.parent().unwrap_or(&target).as_os_str().as_bytes().escape_ascii();
-                let target = target.as_os_str().as_bytes().escape_ascii();
-                warn!(
-                    "TFTP refused {path} to {host}: it is a link to {target}, outside {root}; \
-                     list tftp_allow '{folder}' would permit it"
-                );
+            tree::Refused::NotReadable | tree::Refused::Outside(_) => {
+                self.warn_of(order, received, &why);
                 (ErrorCode::ACCESS_VIOLATION, "not allowed")
             }
-            tree::Refused::NoRoot(error) => {
-                let root = self.files.root().escape_ascii();
+            tree::Refused::NoRoot(_) => {
                 if !std::mem::replace(&mut self.root_is_missing, true) {
-                    warn!(
-                        "TFTP refused {path} to {host}: {root} cannot be opened: {error}; nothing is served until it can"
-                    );
+                    self.warn_of(order, received, &why);
                 }
                 (ErrorCode::FILE_NOT_FOUND, "file not found")
             }
-            tree::Refused::Failed(error) => {
-                warn!("TFTP refused {path} to {host}: {error}");
-                (ErrorCode::NOT_DEFINED, "cannot open file")
-            }
+            // Too many open files, too little memory: it passes, and the client asks again.
+            tree::Refused::Failed(_) => return self.warn_of(order, received, &why),
         };
         refuse(received, code, message);
     }

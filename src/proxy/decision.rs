@@ -98,6 +98,8 @@ pub enum Silence {
     Request(RequestError),
     /// It was sent from a port that no DHCP client uses.
     SourcePort(u16),
+    /// It came in on a device that isn't served.
+    OtherDevice(u32),
     /// The sender isn't on the link's network.
     OffLink(Ipv4Addr),
     /// This message isn't answered at this door: leases are the DHCP server's business.
@@ -162,6 +164,7 @@ impl fmt::Display for Silence {
             Silence::Frame(error) => write!(f, "not a DHCP frame ({error:?})"),
             Silence::Request(error) => write!(f, "not a DHCP request ({error:?})"),
             Silence::SourcePort(port) => write!(f, "sent from port {port}, which is no client's"),
+            Silence::OtherDevice(ifindex) => write!(f, "came in on device {ifindex}, which is not served"),
             Silence::OffLink(address) => write!(f, "{address} is not on this network"),
             Silence::Message(kind, Door::Proxy) => write!(f, "{kind:?} is for the DHCP server"),
             Silence::Message(kind, Door::BootServer) => write!(f, "{kind:?} is not for a boot server"),

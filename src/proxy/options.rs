@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use dhcproto::v4::OptionCode;
 
-use super::matching::{Carried, suboption};
+use super::matching::{Carried, contains, suboption};
 use super::vendor::{self, Shape};
 use crate::config::rules::{DhcpOption, Origin, Place, Rules, Send, Value, VendorClass};
 use crate::wire::request::Request;
@@ -49,22 +49,14 @@ pub struct Selection<'r> {
     carried: &'r Carried,
     /// The plain options that hold, one of each code.
     plain: Vec<(u8, &'r DhcpOption)>,
-    vendor_class: Option<Vec<u8>>,
-    asked: Option<Vec<u8>>,
+    request: &'r Request<'r>,
     router: Ipv4Addr,
 }
 
 impl<'r> Selection<'r> {
     /// Chooses for a client that carries these tags.
-    pub fn new(rules: &'r Rules, carried: &'r Carried, request: &Request<'_>, router: Ipv4Addr) -> Self {
-        Selection {
-            rules,
-            carried,
-            plain: plain(&rules.options, carried),
-            vendor_class: request.option(OptionCode::ClassIdentifier).map(|value| value.to_vec()),
-            asked: request.option(OptionCode::ParameterRequestList).map(|value| value.to_vec()),
-            router,
-        }
+    pub fn new(rules: &'r Rules, carried: &'r Carried, request: &'r Request<'r>, router: Ipv4Addr) -> Self {
+        Selection { rules, carried, plain: plain(&rules.options, carried), request, router }
     }
 
     /// The plain option of this code, whether it is sent or not.
@@ -118,8 +110,8 @@ impl<'r> Selection<'r> {
     }
 
     fn is_of_class(&self, part: &[u8]) -> bool {
-        let class = self.vendor_class.as_deref().unwrap_or_default();
-        part.is_empty() || class.windows(part.len()).any(|window| window == part)
+        let Some(class) = self.request.option(OptionCode::ClassIdentifier) else { return false };
+        contains(&class, part)
     }
 
     /// Everything to be sent: option 43 first, then 175, then the others, the last line first as dnsmasq does it.
@@ -154,7 +146,8 @@ impl<'r> Selection<'r> {
 
     /// Whether the client gets an option that stands in `outer`: dnsmasq `in_list`, who asks for nothing gets all.
     fn is_sent(&self, option: &DhcpOption, outer: u8) -> bool {
-        option.send != Send::IfAsked || self.asked.as_ref().is_none_or(|asked| asked.contains(&outer))
+        option.send != Send::IfAsked
+            || self.request.option(OptionCode::ParameterRequestList).is_none_or(|asked| asked.contains(&outer))
     }
 
     /// Option 175: one only, for iPXE reads no second one. Ours comes first, unless a rule sets the priority.

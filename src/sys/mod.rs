@@ -3,6 +3,7 @@
 
 pub mod epoll;
 pub mod filter;
+pub mod limits;
 pub mod link;
 pub mod packet_socket;
 pub mod port_owner;
@@ -17,7 +18,7 @@ use std::io;
 use std::mem;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
-/// The result of a system call that returns a new descriptor or -1.
+/// The result of a system call that returns a new descriptor or -1. To be given nothing else: it takes possession.
 fn owned_fd(result: RawFd) -> io::Result<OwnedFd> {
     succeeded(result)?;
     // SAFETY: the call succeeded, so this descriptor is open, and nobody else knows it yet.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use upxe::config::Boot;
+use upxe::config::{Boot, DnsmasqPorts};
 
 use super::{LAN, clean, complaints, load_texts};
 
@@ -183,7 +183,21 @@ fn the_folder_of_dnsmasq_counts_until_there_is_one_of_our_own() {
 }
 
 #[test]
-fn two_tftp_servers_are_no_matter_when_ours_is_off() {
-    let dhcp = "config dnsmasq\noption tftp_root /stock\noption enable_tftp 1\n";
-    assert_eq!(complaints("config upxe main\noption tftp 0\n", dhcp, LAN), [""; 0]);
+fn with_our_tftp_off_the_files_of_dnsmasq_are_offered() {
+    let (upxe, dhcp) =
+        ("config upxe main\noption tftp 0\n", "config dnsmasq\noption tftp_root /stock\noption enable_tftp 1\n");
+    let note = "dhcp:2: note: option tftp_root: upxe offers the files of this folder, for dnsmasq to send";
+    assert_eq!(complaints(upxe, dhcp, LAN), [note]);
+    assert_eq!(load_texts(upxe, dhcp, LAN).0.unwrap().tftp.root, Path::new("/stock"));
+}
+
+#[test]
+fn ports_that_dnsmasq_wants_are_left_to_it() {
+    let ports = |dhcp: &str| load_texts(UPXE, dhcp, LAN).0.unwrap().dnsmasq;
+    assert_eq!(ports("config dnsmasq\n"), DnsmasqPorts::default());
+    assert!(ports("config dnsmasq\noption tftp_root /stock\noption enable_tftp 1\n").tftp);
+    assert!(!ports("config dnsmasq\noption enable_tftp 1\n").tftp, "dnsmasq.init wants both");
+    assert!(ports("config dnsmasq\nlist pxe_service 'x86PC,boot,pxelinux'\n").boot_server);
+    assert!(ports("config dnsmasq\noption pxe_prompt 'F8,3'\n").boot_server);
+    assert!(!ports("config dnsmasq\noption disabled 1\noption pxe_prompt 'F8,3'\n").boot_server);
 }

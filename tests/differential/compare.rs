@@ -374,7 +374,7 @@ impl Comparison<'_> {
             "siaddr" if menu || exchange.item.is_none() && theirs.option(43).is_none() => Some(reason::BESIDE),
             "082" => Some(reason::AGENT),
             "175" if theirs.option(175).is_none() && ours.get(name) == [1, 1, 1] => Some(reason::PRIORITY),
-            "175" | "209" if theirs.0.get(name).is_none() => Some(reason::OPTIONS),
+            "175" | "209" if !theirs.0.contains_key(name) => Some(reason::OPTIONS),
             _ => None,
         }
     }

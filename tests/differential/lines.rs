@@ -100,7 +100,9 @@ fn tests(random: &mut Random, chance: usize) -> String {
 }
 
 fn tested(random: &mut Random) -> &'static str {
-    if random.percent(15) { *random.pick(&["d0", "lan", "known-othernet"]) } else { *random.pick(TAGS) }
+    const RARE: &[&str] = &["d0", "lan", "known-othernet"];
+    let names = if random.percent(15) { RARE } else { TAGS };
+    random.pick::<&str>(names)
 }
 
 fn tagger(random: &mut Random) -> String {

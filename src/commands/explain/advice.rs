@@ -19,6 +19,7 @@ fn advice(silence: &Silence) -> (&'static str, &'static str) {
         Silence::SourcePort(_) => {
             ("source-port", "Nothing to do: a server sent it, and two servers would answer each other for ever.")
         }
+        Silence::OtherDevice(_) => ("other-device", "Add the network that the machine is on: list interface."),
         Silence::OffLink(_) => ("off-link", "Give the machine an address on the router's own network."),
         Silence::Message(_, Door::Proxy) => (
             "not-ours",

@@ -99,7 +99,7 @@ impl<'a> ConfReader<'a> {
     }
 
     fn lines(&mut self, name: &Rc<str>, text: &[u8], kind: Lines, depth: usize) {
-        for (number, bytes) in (1..).zip(text.split(|&byte| byte == b'\n')) {
+        for (bytes, number) in text.split(|&byte| byte == b'\n').zip(1..) {
             let origin = Origin { file: name.clone(), line: number };
             self.line(bytes, &origin, kind, depth);
         }

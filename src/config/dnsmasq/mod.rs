@@ -62,7 +62,7 @@ pub struct Collected {
     count: usize,
 }
 
-/// The `tftp-…` lines.
+/// The `tftp-…` lines, and what else makes dnsmasq open ports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TftpLines {
     /// `enable-tftp`: dnsmasq serves TFTP itself.
@@ -71,6 +71,8 @@ pub struct TftpLines {
     pub root: Option<(PathBuf, Origin)>,
     /// `tftp-max`: transfers at once.
     pub max: Option<(u32, Origin)>,
+    /// `pxe-service` or `pxe-prompt` was there: dnsmasq opens port 4011 (dnsmasq `enable_pxe`).
+    pub serves_pxe: bool,
 }
 
 /// What a keyword stands for.
@@ -207,8 +209,14 @@ impl Collected {
             Keyword::TagIf => rules.tag_ifs.push(tag_if(origin, value)?),
             Keyword::Ignore => rules.ignores.push(Ignore { origin: origin.clone(), when: tags(value)? }),
             Keyword::Range => rules.ranges.extend(host::dhcp_range(origin, value)?),
-            Keyword::Service => rules.services.push(boot::pxe_service(origin, value, hosts)?),
-            Keyword::Prompt => rules.options.push(option::pxe_prompt(origin, value)?),
+            Keyword::Service => {
+                rules.services.push(boot::pxe_service(origin, value, hosts)?);
+                self.tftp.serves_pxe = true;
+            }
+            Keyword::Prompt => {
+                rules.options.push(option::pxe_prompt(origin, value)?);
+                self.tftp.serves_pxe = true;
+            }
             Keyword::PxeVendor => {
                 for part in value.parts() {
                     let name = part.text().filter(|name| !name.is_empty() && name.len() <= 255);
