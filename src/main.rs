@@ -91,6 +91,10 @@ struct Explain {
     #[argh(option)]
     tftp_root: Option<String>,
 
+    /// as if this file of dnsmasq.conf lines were read
+    #[argh(option)]
+    conf_file: Option<String>,
+
     /// explain every request in this capture (tcpdump -w)
     #[argh(option)]
     pcap: Option<PathBuf>,

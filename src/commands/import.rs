@@ -11,7 +11,7 @@ use crate::config::diagnostic::{Diagnostic, Severity, quoted};
 use crate::config::dnsmasq::words::{Line, Words};
 use crate::config::dnsmasq::{Collected, Outcome};
 use crate::config::hosts::Hosts;
-use crate::config::rules::Origin;
+use crate::config::rules::{Origin, Range};
 use crate::config::uci;
 
 /// Imports the file's lines: sections on standard output, remarks on standard error; fails if a line is wrong.
@@ -93,6 +93,8 @@ impl Import {
             // One for DHCPv6.
             Ok(Outcome::Taken)
                 if collected.rules == before.rules && collected.tftp == before.tftp && !collected.no_override => {}
+            // A range without tags changes nothing for clients.
+            Ok(Outcome::Taken) if keyword == "dhcp-range" && collected.rules.ranges.last().is_some_and(is_plain) => {}
             Ok(Outcome::Taken) => {
                 if self.section(&keyword, value.unwrap_or_default(), origin).is_none() {
                     let why = "no section says this; keep the line in a file of dnsmasq.conf lines (--conf-file)";
@@ -226,6 +228,10 @@ fn test_name(test: Words<'_>) -> Option<String> {
     let name = negated.unwrap_or(test).text()?;
     let fits = !name.is_empty() && !name.contains([',', ' ']);
     fits.then(|| [if negated.is_some() { "!" } else { "" }, &name].concat())
+}
+
+fn is_plain(range: &Range) -> bool {
+    range.when.is_empty() && range.set.is_none()
 }
 
 /// The option's number or name in `tag:x,encap:175,8,1b`, with what holds it.

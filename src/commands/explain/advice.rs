@@ -53,8 +53,8 @@ fn advice(silence: &Silence) -> (&'static str, &'static str) {
         }
         Silence::NoFile { .. } => (
             "no-file",
-            "Put one of these files into ROOT, readable by everybody, or name one that is there in a boot rule that holds \
-             for this client.",
+            "The TFTP root is ROOT, and everybody must be allowed to read the file. Or name a file that is there in a \
+             boot rule that holds for this client.",
         ),
         Silence::NeedsHttp { .. } => (
             "needs-http",

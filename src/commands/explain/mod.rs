@@ -4,8 +4,8 @@
 mod advice;
 pub mod client;
 pub mod json;
-mod packet;
-mod text;
+pub mod packet;
+pub mod text;
 mod verdict;
 
 use std::fs::File;
@@ -27,7 +27,7 @@ use crate::proxy::client::{Client, Program};
 use crate::proxy::options::ETHERBOOT;
 use crate::proxy::tags::SetBy;
 use crate::proxy::vendor;
-use crate::proxy::{self, Arrival, BootFiles, ChosenBy, Decision, Door, Offer, Silence};
+use crate::proxy::{self, Arrival, BootFiles, ChosenBy, Door, Offer, Silence};
 use crate::sys::link;
 use crate::wire::capture::{self, Captured};
 use crate::wire::reply::Written;
@@ -207,6 +207,13 @@ pub struct Reply {
     pub left_out: Option<u8>,
 }
 
+impl Reply {
+    /// The boot file that its header names.
+    fn file(&self) -> &str {
+        self.fields.iter().find(|field| field.name == "file").map_or("", |field| &field.value)
+    }
+}
+
 /// Silence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quiet {
@@ -272,7 +279,7 @@ pub fn explain(
     report.options = judge.options();
     report.outcome = match (&decision.outcome, written) {
         (Err(silence), _) => Err(advice::quiet(silence, config)),
-        (Ok(offer), Some(written)) => Ok(reply(&decision, offer, &written)),
+        (Ok(offer), Some(written)) => Ok(reply(offer, &written)),
         (Ok(_), None) => return Ok(report),
     };
     Ok(report)
@@ -323,7 +330,7 @@ fn program(program: Program) -> &'static str {
     }
 }
 
-fn reply(decision: &Decision, offer: &Offer, written: &Written) -> Reply {
+fn reply(offer: &Offer, written: &Written) -> Reply {
     let options = packet::options(&written.bytes);
     let kind = options.iter().find(|option| option.code == 53).and_then(|option| option.bytes.first().copied());
     let origins = |option: &Shown| {
@@ -336,8 +343,7 @@ fn reply(decision: &Decision, offer: &Offer, written: &Written) -> Reply {
         custom: match offer.chosen_by {
             ChosenBy::Rule(_) => None,
             ChosenBy::Script => Some("option script"),
-            ChosenBy::Custom if decision.client.as_ref().is_some_and(Client::is_ipxe) => Some("customary for iPXE"),
-            ChosenBy::Custom => Some("customary for this architecture"),
+            ChosenBy::Custom => Some("customary"),
         },
         fields: packet::fields(&written.bytes),
         options: options.into_iter().map(|option| (option.clone(), origins(&option))).collect(),

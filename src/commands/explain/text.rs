@@ -56,9 +56,10 @@ fn one(text: &mut String, report: &Report) {
             ["  ".to_owned(), tag.name.clone(), by, String::new()]
         }),
     );
-    let custom = report.outcome.as_ref().ok().and_then(|reply| reply.custom);
-    let chosen = custom
-        .map(|by| ["> ".to_owned(), by.to_owned(), String::new(), "no line names a file that is of use".to_owned()]);
+    let chosen = report.outcome.as_ref().ok().and_then(|reply| {
+        let what = [reply.custom?, " ", reply.file()].concat();
+        Some(["> ", "(no line)", &what, "no line names a file that is of use"].map(str::to_owned))
+    });
     table(text, "\nwhat it boots (> is heeded)\n", chosen.into_iter().chain(report.rules.iter().map(row)));
     table(text, "\noptions (> is sent)\n", report.options.iter().map(row));
     match &report.outcome {
@@ -124,9 +125,9 @@ fn table(text: &mut String, heading: &str, rows: impl Iterator<Item = [String; 4
         let mut line = String::new();
         for (cell, width) in row.iter().zip(widths) {
             line.push_str(cell);
-            if width > 0 {
-                let fill = (width + 2).saturating_sub(cell.chars().count()).max(2);
-                line.extend(std::iter::repeat_n(' ', fill));
+            let len = cell.chars().count();
+            if width > 0 || len > WIDEST {
+                line.extend(std::iter::repeat_n(' ', (width + 2).saturating_sub(len).max(2)));
             }
         }
         push(text, &[line.trim_end(), "\n"]);

@@ -82,7 +82,8 @@ impl<'a> Judge<'a> {
 
     fn boot(&self, boot: &Boot) -> (bool, String) {
         if self.winner() == Some(&boot.origin) {
-            return (true, self.why_it_holds(&boot.when, "dhcp-boot"));
+            let untagged = || "no dhcp-boot with tags holds".to_owned();
+            return (true, if boot.when.is_empty() { untagged() } else { tags_hold(&boot.when) });
         }
         if let Some(why) = self.kept_out(&boot.when, &boot.origin) {
             return (false, why);
@@ -142,7 +143,8 @@ impl<'a> Judge<'a> {
                 Ok(Offer { shape: Shape::AskAgain, .. }) => {
                     "is in the menu, which UEFI asks for on port 4011".to_owned()
                 }
-                _ => self.why_it_holds(&service.when, "entry for this architecture"),
+                _ if service.when.is_empty() => "is the menu's entry for this architecture".to_owned(),
+                _ => tags_hold(&service.when),
             };
             return (true, why);
         }
@@ -227,19 +229,6 @@ impl<'a> Judge<'a> {
         Some(["tag ", &test.tag, " is set", &by.unwrap_or_default()].concat())
     }
 
-    fn why_it_holds(&self, when: &[TagTest], what: &str) -> String {
-        if when.is_empty() {
-            return ["no ", what, " with tags holds"].concat();
-        }
-        let mut text = String::from("its tags hold: ");
-        for (at, test) in when.iter().enumerate() {
-            text.push_str(if at > 0 { ", " } else { "" });
-            text.push_str(if test.set { "" } else { "not " });
-            text.push_str(&test.tag);
-        }
-        text
-    }
-
     /// Why an option isn't sent.
     fn unsent(&self, option: &DhcpOption, offer: &Offer) -> String {
         if let Some(why) = self.failed_test(&option.when) {
@@ -294,16 +283,28 @@ const SERVER_NAME: u8 = 66;
 const ENTERPRISES: u8 = 125;
 const NEXT_SERVER: u8 = 255;
 
+fn tags_hold(when: &[TagTest]) -> String {
+    let mut text = String::from("its tags hold: ");
+    for (at, test) in when.iter().enumerate() {
+        text.push_str(if at > 0 { ", " } else { "" });
+        text.push_str(if test.set { "" } else { "not " });
+        text.push_str(&test.tag);
+    }
+    text
+}
+
 /// The lines that set a tag.
 pub fn setters<'r>(rules: &'r Rules, tag: &str) -> impl Iterator<Item = &'r Origin> {
     let taggers = rules.taggers.iter().filter(move |tagger| tagger.tag == tag).map(|tagger| &tagger.origin);
     let hosts = rules.hosts.iter().filter(move |host| host.set.iter().any(|set| set == tag) || tag == "known");
     let tag_ifs = rules.tag_ifs.iter().filter(move |tag_if| tag_if.set.iter().any(|set| set == tag));
     let ranges = rules.ranges.iter().filter(move |range| range.set.as_deref() == Some(tag));
+    let networks = rules.interface_tags.iter().filter(move |network| network.tag == tag);
     taggers
         .chain(hosts.map(|host| &host.origin))
         .chain(tag_ifs.map(|tag_if| &tag_if.origin))
         .chain(ranges.map(|range| &range.origin))
+        .chain(networks.map(|network| &network.origin))
 }
 
 /// What kind of line set a tag.
@@ -314,6 +315,8 @@ pub fn setter_kind(rules: &Rules, origin: &Origin) -> &'static str {
         "dhcp-host"
     } else if rules.ranges.iter().any(|range| range.origin == *origin) {
         "dhcp-range"
+    } else if rules.interface_tags.iter().any(|network| network.origin == *origin) {
+        "networkid"
     } else {
         "match"
     }

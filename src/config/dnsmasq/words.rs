@@ -74,9 +74,7 @@ fn quoted(rest: &mut dyn Iterator<Item = u8>, letters: &mut Vec<u16>) -> Option<
                 }
             };
         }
-        // Digits, spaces and the like lose their meaning; signs such as '-' and '/' keep it, as in dnsmasq.
-        let hidden = byte.is_ascii_hexdigit() || b" \t\n\r\x08\x1b:,.".contains(&byte);
-        letters.push(if hidden { u16::from(byte) | QUOTED } else { u16::from(byte) });
+        letters.push(if loses_meaning(byte) { u16::from(byte) | QUOTED } else { u16::from(byte) });
     }
 }
 
@@ -170,31 +168,28 @@ impl<'l> Words<'l> {
         str::from_utf8(&bytes).ok().filter(|_| digits)?.parse().ok()
     }
 
-    /// The piece as it may be written in a line: what was quoted is quoted again.
+    /// The piece as it may be written in a line: what was quoted is quoted again, with the letters around it that mean the
+    /// same either way.
     pub fn written(self) -> String {
         let mut bytes = Vec::new();
-        let mut open = false;
-        let mut after_space = true;
-        for &letter in self.letters {
-            let byte = letter.to_le_bytes()[0];
-            // A quote of its own and a comment's sign mean nothing within quotes only; elsewhere such letters are the same.
-            let quoted = letter & QUOTED != 0 || byte == b'"' || byte == b'#' && after_space || byte.is_ascii_control();
-            if quoted != open {
-                bytes.push(b'"');
-                open = quoted;
+        for run in self.letters.chunk_by(|before, letter| is_bare(*before) == is_bare(*letter)) {
+            let first_is_sign = bytes.last().is_none_or(|byte| *byte == b' ') && run.first() == Some(&u16::from(b'#'));
+            if !first_is_sign && !run.iter().any(|&letter| is_quoted(letter)) {
+                bytes.extend(run.iter().map(|letter| letter.to_le_bytes()[0]));
+                continue;
             }
-            match byte {
-                b'"' | b'\\' if open => bytes.extend([b'\\', byte]),
-                b'\t' => bytes.extend(*b"\\t"),
-                b'\n' => bytes.extend(*b"\\n"),
-                b'\r' => bytes.extend(*b"\\r"),
-                8 => bytes.extend(*b"\\b"),
-                27 => bytes.extend(*b"\\e"),
-                _ => bytes.push(byte),
+            bytes.push(b'"');
+            for letter in run {
+                match letter.to_le_bytes()[0] {
+                    byte @ (b'"' | b'\\') => bytes.extend([b'\\', byte]),
+                    b'\t' => bytes.extend(*b"\\t"),
+                    b'\n' => bytes.extend(*b"\\n"),
+                    b'\r' => bytes.extend(*b"\\r"),
+                    8 => bytes.extend(*b"\\b"),
+                    27 => bytes.extend(*b"\\e"),
+                    byte => bytes.push(byte),
+                }
             }
-            after_space = byte == b' ';
-        }
-        if open {
             bytes.push(b'"');
         }
         String::from_utf8_lossy(&bytes).into_owned()
@@ -213,6 +208,21 @@ impl<'l> Words<'l> {
         let spaces = self.letters.iter().rev().take_while(|&&letter| letter == u16::from(b' ')).count();
         Words { letters: self.letters.get(..self.letters.len() - spaces).unwrap_or_default() }
     }
+}
+
+/// True for a letter that can't be written within quotes: it means something, and would not there.
+fn is_bare(letter: u16) -> bool {
+    u8::try_from(letter).is_ok_and(loses_meaning)
+}
+
+/// True for a letter that can be written within quotes only.
+fn is_quoted(letter: u16) -> bool {
+    u8::try_from(letter).map_or(true, |byte| byte == b'"' || byte.is_ascii_control())
+}
+
+/// Digits, spaces and the like lose their meaning in quotes; signs such as '-' and '/' keep it, as in dnsmasq.
+fn loses_meaning(byte: u8) -> bool {
+    byte.is_ascii_hexdigit() || b" \t\n\r\x08\x1b:,.".contains(&byte)
 }
 
 #[cfg(test)]
@@ -273,7 +283,9 @@ mod tests {
             "net:#gpxe,x",
             "\"8:1:1\" 8:1:1",
             "\"a\"#b",
-            "\"ab\n\\n\"",
+            "\"ab\\n\\\\n\"",
+            "PX\"E\"x",
+            "a \"#\" b",
         ] {
             let line = Line::read(text.as_bytes()).unwrap();
             let written = line.words().written();

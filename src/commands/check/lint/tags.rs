@@ -30,6 +30,7 @@ fn known(config: &Config) -> Vec<&str> {
     known.extend(rules.taggers.iter().map(|tagger| tagger.tag.as_str()));
     known.extend(rules.hosts.iter().flat_map(|host| &host.set).map(String::as_str));
     known.extend(rules.tag_ifs.iter().flat_map(|tag_if| &tag_if.set).map(String::as_str));
+    known.extend(rules.interface_tags.iter().map(|network| network.tag.as_str()));
     known.extend(rules.ranges.iter().filter_map(|range| range.set.as_deref()));
     known
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::config::dnsmasq::Collected;
 use crate::config::dnsmasq::words::Line;
 use crate::config::hosts::Hosts;
-use crate::config::{Interface, Tftp};
+use crate::config::{DnsmasqPorts, Interface, Tftp};
 
 struct Files(&'static [&'static str]);
 
@@ -26,7 +26,7 @@ fn config(file: &str, lines: &str) -> Config {
         enabled: true,
         interfaces: vec![Interface { name: "lan".into(), device: "br-lan".into() }],
         tftp: Tftp { enabled: true, root: "/srv/tftp".into(), allow: Vec::new(), max_transfers: 64 },
-        dnsmasq: Default::default(),
+        dnsmasq: DnsmasqPorts::default(),
         user: "root".into(),
         rules: collected.rules,
         log_level: log::LevelFilter::Info,
