@@ -79,10 +79,6 @@ struct Explain {
     #[argh(option, short = 'c', default = "default_confdir()")]
     confdir: PathBuf,
 
-    /// a file of dnsmasq.conf lines, read instead of /etc/dnsmasq.conf
-    #[argh(option)]
-    conf_file: Option<String>,
-
     /// as if the client were on this interface or device
     #[argh(option, short = 'i')]
     interface: Vec<String>,
