@@ -167,7 +167,7 @@ fn worth_showing<'l>(source: &str, line: &'l Line) -> Option<&'l str> {
             .iter()
             .find_map(|start| text.find(start))
             .map(|at| &text[at..]),
-        // INFO [upxe::daemon::report] DHCPOFFER(br-lan) …
+        // INFO [upxe] DHCPOFFER(br-lan) …
         "upxe" if text.starts_with("DEBUG") => None,
         "upxe" => Some(text.split_once("] ").map_or(text, |(_, said)| said)),
         "console" => HIGHLIGHTS.iter().any(|word| text.contains(word)).then_some(text),

@@ -1,32 +1,46 @@
 //! Log lines to standard output, without ever stopping the service for them.
 
+use std::fmt::Write;
+
 use log::{LevelFilter, Log, Metadata, Record};
 use simple_logger::SimpleLogger;
 
-use crate::sys::stdout;
+use crate::sys::stdout::Relay;
 
-/// simple_logger, asked only while somebody reads: a log daemon that stands still would make the service stand still,
-/// and one that has ended would end it (`println!` panics on a closed pipe).
-struct PatientLogger(SimpleLogger);
+/// The longest line, in bytes; a longer one is cut. Names that clients send are a part of lines.
+const MAX_LINE: usize = 1024;
+
+/// simple_logger behind a [`Relay`].
+struct PatientLogger {
+    inner: SimpleLogger,
+    relay: Option<Relay>,
+}
 
 impl Log for PatientLogger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.0.enabled(metadata)
+        self.inner.enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
-        if self.enabled(record.metadata()) && stdout::takes_a_line() {
-            self.0.log(record);
-        }
+        let Some(relay) = self.relay.as_ref().filter(|_| self.enabled(record.metadata())) else { return };
+        let mut line = heapless::String::<MAX_LINE>::new();
+        // Writing stops with an error where the line is full; what stands there is the line.
+        let _ = line.write_fmt(*record.args());
+        // One short name instead of the module's: users look for the message.
+        let mut short = Record::builder();
+        short.level(record.level()).target("upxe");
+        self.inner.log(&short.args(format_args!("{line}")).build());
+        relay.forward();
     }
 
     fn flush(&self) {}
 }
 
-/// Starts logging at `level`.
+/// Starts logging at `level`. Without a standard output, nothing is logged.
 pub fn start(level: LevelFilter) {
+    let logger = PatientLogger { inner: SimpleLogger::new(), relay: Relay::install().ok() };
     // Only a second call can fail, and then a logger is there already.
-    let _ = log::set_boxed_logger(Box::new(PatientLogger(SimpleLogger::new())));
+    let _ = log::set_boxed_logger(Box::new(logger));
     set_level(level);
 }
 

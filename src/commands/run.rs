@@ -1,5 +1,6 @@
 //! `upxe run`: reads the configuration, says what is wrong with it, and serves.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,10 +11,14 @@ use super::logger;
 use crate::config::files::load_from;
 use crate::config::{Config, Overrides, Severity};
 use crate::daemon::{Daemon, Reload};
+use crate::sys::privileges;
+use crate::sys::signals::Signals;
 
 /// Serves by the configuration under `confdir` until it is told to end.
 pub fn run(confdir: &Path, overrides: Overrides) -> ExitCode {
     logger::start(log::LevelFilter::Info);
+    // Before anything else: a SIGHUP that comes while we start is a wish to reload, not to end.
+    let signals = Signals::open();
     let Some(config) = load(confdir, &overrides) else {
         error!("not started; 'upxe check' shows these errors again");
         return ExitCode::FAILURE;
@@ -23,11 +28,32 @@ pub fn run(confdir: &Path, overrides: Overrides) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     info!("upxe {} started: {}", env!("CARGO_PKG_VERSION"), summary(&config));
-    match Daemon::new(config, reload(confdir.to_owned(), overrides)).and_then(|mut daemon| daemon.run()) {
+    match serve(config, reload(confdir.to_owned(), overrides), signals) {
         Ok(()) => ExitCode::SUCCESS,
         Err(trouble) => {
             error!("ended: {trouble}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Opens everything as root, and goes on as the configured user.
+fn serve(config: Config, reload: Reload, signals: io::Result<Signals>) -> io::Result<()> {
+    let user = config.user.clone();
+    let mut daemon = Daemon::new(config, reload, signals?)?;
+    leave_root(&user, &mut daemon)?;
+    daemon.run()
+}
+
+fn leave_root(user: &str, daemon: &mut Daemon) -> io::Result<()> {
+    if user == "root" || !privileges::is_root() {
+        return Ok(());
+    }
+    match privileges::account(user)? {
+        Some(account) => daemon.leave_root(account),
+        None => {
+            info!("there is no user '{user}': going on as root");
+            Ok(())
         }
     }
 }
@@ -46,9 +72,7 @@ fn load(confdir: &Path, overrides: &Overrides) -> Option<Config> {
             Severity::Note => info!("{diagnostic}"),
         }
     }
-    let mut config = config?;
-    // Whoever names an interface by hand wants it served.
-    config.enabled |= !overrides.interfaces.is_empty();
+    let config = config?;
     logger::set_level(config.log_level);
     Some(config)
 }

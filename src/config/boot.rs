@@ -1,80 +1,12 @@
-//! Boot lines: what `dhcp_boot`, dnsmasq's `dhcp-boot` and `config boot` name for a client to load.
+//! `config boot` sections, and the servers that they and boot lines name.
 
 use std::net::Ipv4Addr;
 
 use super::diagnostic::Severity;
 use super::hosts::Hosts;
 use super::options::{Form, Known, boot};
-use super::section::{self, Reader, tag_test, without_prefix};
+use super::section::{self, Reader};
 use super::{Boot, Origin};
-
-/// A boot line in its parts, before its address is looked up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    /// The line without `server`.
-    pub boot: Boot,
-    /// The third part: an address, or a host's name.
-    pub address: String,
-    /// True when a tag was written `set:x`, which dnsmasq takes for a file's name.
-    pub set_prefix: bool,
-}
-
-/// A part of a boot line that can't be used: the part, and what was expected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wrong {
-    /// The part as written.
-    pub found: String,
-    /// What would have been right.
-    pub expected: &'static str,
-}
-
-/// Takes apart `[tag:x,…]file[,servername[,address]]` (dnsmasq option.c, `dhcp-boot`). Spaces around commas go; the
-/// third part is all that is left of the line.
-pub fn parse_line(text: &str, origin: &Origin) -> Result<Line, Wrong> {
-    let mut when = Vec::new();
-    let mut set_prefix = false;
-    let mut rest = Some(text);
-    let mut next = || {
-        let text = rest?;
-        let (part, behind) = match text.split_once(',') {
-            Some((part, behind)) => (part, Some(behind)),
-            None => (text, None),
-        };
-        rest = behind;
-        Some(part.trim_matches(' '))
-    };
-    let file = loop {
-        let part = next();
-        match part.map(|part| (part, without_prefix(part))) {
-            None => {
-                return Err(Wrong {
-                    found: text.to_owned(),
-                    expected: "a file, server name or address behind the tags",
-                });
-            }
-            Some((part, Some(_))) => {
-                set_prefix |= part.starts_with("set:");
-                let wrong = || Wrong { found: part.to_owned(), expected: "a tag's name behind the prefix" };
-                when.push(tag_test(part).ok_or_else(wrong)?);
-            }
-            Some((part, None)) => break part,
-        }
-    };
-    let server_name = next().unwrap_or_default();
-    let address = rest.unwrap_or_default().trim_matches(' ').to_owned();
-    let file = part(file, &boot::FILENAME, "a file name of at most 127 bytes")?;
-    let server_name = part(server_name, &boot::SERVERNAME, "a server name of at most 63 bytes")?;
-    let boot = Boot { origin: origin.clone(), when, file, server_name, server: None };
-    Ok(Line { boot, address, set_prefix })
-}
-
-/// A part that may be empty, within the bounds of its option.
-fn part(text: &str, known: &Known, expected: &'static str) -> Result<String, Wrong> {
-    if text.is_empty() {
-        return Ok(String::new());
-    }
-    section::text(&known.form, text).ok_or_else(|| Wrong { found: text.to_owned(), expected })
-}
 
 /// What the third part of a boot line stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,13 @@
 //! Reads the configuration's files: the only place of this folder that touches the file system.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::diagnostic::{Diagnostic, Severity};
+use super::dnsmasq::files::ConfFiles;
 use super::load::{Overrides, Source, Sources, load};
 use super::{Config, Origin, uci};
 
@@ -15,6 +16,32 @@ pub const CONFDIR: &str = "/etc/config";
 /// A file here stands in for the one of the same name in [`CONFDIR`] (libuci uci.h `UCI_CONF2DIR`, since 2025).
 const OVERRIDE_DIR: &str = "/var/run/uci";
 const HOSTS: &str = "/etc/hosts";
+/// What dnsmasq reads before anything that OpenWrt tells it.
+const DNSMASQ_CONF: &str = "/etc/dnsmasq.conf";
+
+/// The files that dnsmasq.conf names.
+struct Disk;
+
+impl ConfFiles for Disk {
+    fn read(&mut self, path: &str) -> Result<Vec<u8>, String> {
+        match read_bounded(Path::new(path)) {
+            Ok(Some(text)) if text.len() > uci::MAX_FILE => Err("larger than upxe reads (1 MiB)".to_owned()),
+            Ok(Some(text)) => Ok(text),
+            Ok(None) => Err("no such file".to_owned()),
+            Err(error) => Err(["cannot be read: ", &error.to_string()].concat()),
+        }
+    }
+
+    fn list(&mut self, folder: &str) -> Result<Vec<String>, String> {
+        let entries = fs::read_dir(folder).map_err(|error| ["cannot be read: ", &error.to_string()].concat())?;
+        let is_file = |entry: &fs::DirEntry| entry.path().is_file();
+        let files = entries.flatten().take(MAX_ENTRIES).filter(is_file);
+        Ok(files.filter_map(|entry| entry.file_name().into_string().ok()).collect())
+    }
+}
+
+/// Entries of a folder that are looked at; dnsmasq's have a handful.
+const MAX_ENTRIES: usize = 1000;
 
 /// Reads and checks the configuration under `confdir`; there is one unless a diagnostic is an error.
 pub fn load_from(confdir: &Path, overrides: &Overrides) -> (Option<Config>, Vec<Diagnostic>) {
@@ -33,8 +60,9 @@ pub fn load_from(confdir: &Path, overrides: &Overrides) -> (Option<Config>, Vec<
         dhcp: read(place(confdir, "dhcp")),
         network: read(place(confdir, "network")),
         hosts: read(HOSTS.into()),
+        conf_file: (confdir == Path::new(CONFDIR) && Path::new(DNSMASQ_CONF).exists()).then(|| DNSMASQ_CONF.to_owned()),
     };
-    let (config, diagnostics) = load(&sources, overrides);
+    let (config, diagnostics) = load(&sources, overrides, &mut Disk);
     if unreadable.is_empty() {
         return (config, diagnostics);
     }

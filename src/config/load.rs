@@ -1,18 +1,24 @@
 //! The texts of `/etc/config` → one checked [`Config`], and everything there is to say about them. Reads no files.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::boot::{self, Home, parse_line};
+use super::boot::{self, Home};
 use super::diagnostic::{Diagnostic, Severity, quoted};
+use super::dnsmasq::files::{ConfFiles, ConfReader};
+use super::dnsmasq::{Collected, TftpLines};
 use super::hosts::Hosts;
 use super::network::{Meaning, is_device_name, resolve};
-use super::options::{self, dnsmasq, nearest, upxe};
+use super::options::{common, dhcp, dnsmasq, nearest, upxe};
 use super::section::{self, Reader};
+use super::sections::{self, Sections};
 use super::uci::{self, Package, Section, Value};
-use super::{Boot, Config, Interface, Origin, Rules, Tftp};
+use super::{Config, DnsmasqPorts, Interface, Origin, Rules, Tftp};
 
 /// Networks served at once; each has a socket, and no router has more.
 pub const MAX_INTERFACES: usize = 32;
+/// Transfers at once that may be asked for: each has a socket.
+const MAX_TRANSFERS: u16 = 1024;
 /// Diagnostics that are kept, errors first.
 pub const MAX_DIAGNOSTICS: usize = 200;
 
@@ -27,6 +33,8 @@ pub struct Sources {
     pub network: Source,
     /// `/etc/hosts`.
     pub hosts: Source,
+    /// dnsmasq's own file, `/etc/dnsmasq.conf`, if there is one.
+    pub conf_file: Option<String>,
 }
 
 /// One file.
@@ -45,13 +53,16 @@ pub struct Overrides {
     pub interfaces: Vec<String>,
     /// `--tftp-root`.
     pub tftp_root: Option<String>,
+    /// `--conf-file`: lines in dnsmasq's words, instead of those of dnsmasq's own file.
+    pub conf_file: Option<String>,
 }
 
 /// The name under which diagnostics of [`Overrides`] appear.
 pub const COMMAND_LINE: &str = "command line";
 
-/// Reads everything, and says everything that is wrong with it; a configuration comes of it if there is no error.
-pub fn load(sources: &Sources, overrides: &Overrides) -> (Option<Config>, Vec<Diagnostic>) {
+/// Reads everything, and says everything that is wrong with it; a configuration comes of it if there is no error. Files
+/// that others name are had from `conf`.
+pub fn load(sources: &Sources, overrides: &Overrides, conf: &mut dyn ConfFiles) -> (Option<Config>, Vec<Diagnostic>) {
     let mut out = Vec::new();
     let own = parse(&sources.upxe, &mut out);
     let dhcp = parse(&sources.dhcp, &mut out);
@@ -59,13 +70,23 @@ pub fn load(sources: &Sources, overrides: &Overrides) -> (Option<Config>, Vec<Di
     let incomplete = !out.is_empty();
     let hosts = Hosts { text: sources.hosts.text.as_deref().unwrap_or_default(), sections: &dhcp.sections };
 
-    let stock = read_dhcp(&sources.dhcp.name, &dhcp, &hosts, &mut out);
+    // The last of several matching lines wins: ours come behind dnsmasq's, so that they win; and of those the ones of
+    // dnsmasq.conf come first, as in the file that dnsmasq.init makes.
+    let mut collected = Collected::default();
+    if let Some(path) = overrides.conf_file.as_deref().or(sources.conf_file.as_deref()) {
+        let origin = if overrides.conf_file.is_some() { command_line() } else { Origin { file: path.into(), line: 0 } };
+        ConfReader::new(conf, &hosts, &mut collected, &mut out).read(path, &origin);
+    }
+    let mut stock = Stock::of_conf(&collected.tftp, overrides);
+    read_dhcp(&sources.dhcp.name, &dhcp, &hosts, &mut collected, &mut stock, &mut out);
     let mut main = read_main(sources, &own, &network, overrides, &mut out);
-    settle_tftp(&sources.dhcp.name, &stock, overrides, &mut main, &mut out);
-
-    // The last of several matching lines wins: ours come behind dnsmasq's, so that they win.
-    main.config.rules.boots = stock.boots;
-    read_own_sections(&sources.upxe.name, &own, &hosts, &mut main.config.rules, &mut out);
+    settle_tftp(&stock, overrides, &mut main, &mut out);
+    if let (Some((max, _)), false) = (&collected.tftp.max, main.max_written) {
+        main.config.tftp.max_transfers = u16::try_from(*max).unwrap_or(u16::MAX).clamp(1, MAX_TRANSFERS);
+    }
+    read_own_sections(&sources.upxe.name, &own, &hosts, &mut collected, &mut out);
+    let Rules { script, no_override, .. } = main.config.rules;
+    main.config.rules = Rules { script, no_override, ..collected.rules };
 
     let refused = out.iter().any(Diagnostic::is_error);
     let config = if refused { None } else { Some(main.config) };
@@ -88,6 +109,8 @@ struct Main {
     config: Config,
     /// Where `tftp_root` was written, if it was.
     root_origin: Option<Origin>,
+    /// Whether `tftp_max` was.
+    max_written: bool,
 }
 
 fn read_main(
@@ -119,11 +142,14 @@ fn read_main(
     let single_port = reader.flag(&upxe::TFTP_SINGLE_PORT);
     let script = reader.text(&upxe::SCRIPT);
     let no_override = reader.flag(&upxe::NO_OVERRIDE);
+    let user = reader.text(&upxe::USER).unwrap_or_else(|| upxe::USER.default.to_owned());
     let log_level = reader.log_level(&upxe::LOG_LEVEL);
     let names = interface_names(&mut reader, overrides);
     let interfaces = interfaces(sources, network, names, out);
     let config = Config {
-        enabled,
+        // Whoever names an interface on the command line wants it served.
+        enabled: enabled || !overrides.interfaces.is_empty(),
+        dnsmasq: DnsmasqPorts::default(),
         interfaces,
         tftp: Tftp {
             enabled: tftp,
@@ -133,9 +159,11 @@ fn read_main(
             single_port,
         },
         rules: Rules { script, no_override, ..Rules::default() },
+        user,
         log_level,
     };
-    Main { config, root_origin }
+    let max_written = section.is_some_and(|section| section.option(upxe::TFTP_MAX.name).is_some());
+    Main { config, root_origin, max_written }
 }
 
 /// The names to serve, each with its place: those of the command line, else of the file, else the default.
@@ -209,20 +237,49 @@ fn interfaces(
     interfaces
 }
 
-/// What `/etc/config/dhcp` says about booting.
+/// What dnsmasq's configuration says about TFTP.
 #[derive(Default)]
 struct Stock {
-    boots: Vec<Boot>,
-    root: Option<(std::path::PathBuf, Origin)>,
-    /// A dnsmasq that serves TFTP: where that is said, and how `uci` calls its section.
+    root: Option<(PathBuf, Origin)>,
+    /// A dnsmasq that serves TFTP: where that is said, and how to switch it off.
     tftp: Option<(Origin, String)>,
+    /// A dnsmasq that opens port 4011 (dnsmasq `enable_pxe`).
+    serves_pxe: bool,
+    /// The files of lines that say so.
+    conf: Vec<Rc<str>>,
 }
 
-fn read_dhcp(file: &Rc<str>, dhcp: &Package, hosts: &Hosts<'_>, out: &mut Vec<Diagnostic>) -> Stock {
-    let mut stock = Stock::default();
+impl Stock {
+    /// From the lines of dnsmasq.conf. A file that was named by hand is for us, not for dnsmasq.
+    fn of_conf(lines: &TftpLines, overrides: &Overrides) -> Self {
+        let by_dnsmasq = lines.enabled.as_ref().filter(|_| overrides.conf_file.is_none());
+        let remedy = || "take enable-tftp out of that file; service dnsmasq restart".to_owned();
+        let origins = lines.root.iter().map(|(_, origin)| origin).chain(&lines.enabled);
+        Stock {
+            root: lines.root.clone(),
+            tftp: by_dnsmasq.map(|origin| (origin.clone(), remedy())),
+            serves_pxe: lines.serves_pxe && overrides.conf_file.is_none(),
+            conf: origins.map(|origin| origin.file.clone()).collect(),
+        }
+    }
+
+    /// True for a place in a file of lines.
+    fn is_conf(&self, origin: &Origin) -> bool {
+        self.conf.contains(&origin.file)
+    }
+}
+
+fn read_dhcp(
+    file: &Rc<str>,
+    dhcp: &Package,
+    hosts: &Hosts<'_>,
+    collected: &mut Collected,
+    stock: &mut Stock,
+    out: &mut Vec<Diagnostic>,
+) {
     let mut disabled = Vec::new();
-    let of_kind = |kind: &'static str| dhcp.sections.iter().filter(move |section| section.kind == kind);
-    for (index, section) in of_kind(dnsmasq::SECTION.kind).enumerate() {
+    let masqs = dhcp.sections.iter().filter(|section| section.kind == dnsmasq::SECTION.kind);
+    for (index, section) in masqs.enumerate() {
         // dnsmasq.init reads a flag it does not understand as its default.
         let mut reader = Reader::new(file, Some(section), Severity::Warning, out);
         if reader.flag(&dnsmasq::DISABLED) {
@@ -232,32 +289,32 @@ fn read_dhcp(file: &Rc<str>, dhcp: &Package, hosts: &Hosts<'_>, out: &mut Vec<Di
         reader.check_names(&dnsmasq::SECTION, false);
         let root = reader.folder(&dnsmasq::TFTP_ROOT);
         let serves = reader.written(&dnsmasq::ENABLE_TFTP, section::flag);
-        read_dhcp_boot(&mut reader, section, hosts, &mut stock.boots);
+        let pxe = [&dnsmasq::PXE_SERVICE, &dnsmasq::PXE_PROMPT];
+        stock.serves_pxe |= pxe.iter().any(|known| section.option(known.name).is_some());
+        remark_on_several_boots(&mut reader, section);
+        Sections { file, home: Home::Dhcp, hosts, collected, out }.main(section);
         if let (path, Some(origin)) = root {
             // dnsmasq.init: enable_tftp counts only together with tftp_root.
             if let Some((true, at)) = serves {
-                stock.tftp.get_or_insert_with(|| (at, uci_name(section, index)));
+                stock.tftp.get_or_insert_with(|| (at, remedy(&uci_name(section, index))));
             }
             stock.root.get_or_insert((path, origin));
         }
     }
-    // dnsmasq.init writes all boot sections behind dhcp_boot; its filter_dnsmasq heeds `option instance`.
-    for section in of_kind(options::boot::SECTION.kind) {
-        let instance = section.option(options::boot::INSTANCE.name).and_then(|option| option.value.items().first());
-        if instance.is_some_and(|instance| disabled.contains(&instance.bytes.as_slice())) {
-            continue;
-        }
-        let mut reader = Reader::new(file, Some(section), Severity::Error, out);
-        stock.boots.extend(boot::read_section(&mut reader, Home::Dhcp, hosts));
-    }
-    for section in dhcp.sections.iter().filter(|section| TAGGING.contains(&section.kind.as_str())) {
-        out.push(not_yet(file, section));
-    }
-    stock
+    // dnsmasq.init writes all other sections behind; its filter_dnsmasq heeds `option instance`.
+    let passed_over = |section: &Section| {
+        let instance = section.option(common::INSTANCE.name).and_then(|option| option.value.items().first());
+        instance.is_some_and(|instance| disabled.contains(&instance.bytes.as_slice()))
+    };
+    Sections { file, home: Home::Dhcp, hosts, collected, out }.read(dhcp, &passed_over);
 }
 
-/// `dhcp_boot`, as an option or as a list.
-fn read_dhcp_boot(reader: &mut Reader<'_>, section: &Section, hosts: &Hosts<'_>, boots: &mut Vec<Boot>) {
+fn remedy(section: &str) -> String {
+    ["uci set ", section, ".enable_tftp='0'; uci commit dhcp; service dnsmasq restart"].concat()
+}
+
+/// dnsmasq.init hands the items of a list to dnsmasq in one line.
+fn remark_on_several_boots(reader: &mut Reader<'_>, section: &Section) {
     let lines = reader.items(&dnsmasq::DHCP_BOOT, boot::whole);
     let is_list = section.option(dnsmasq::DHCP_BOOT.name).is_some_and(|option| matches!(option.value, Value::List(_)));
     if let ([(_, origin), _, ..], true) = (lines.as_slice(), is_list) {
@@ -266,21 +323,6 @@ fn read_dhcp_boot(reader: &mut Reader<'_>, section: &Section, hosts: &Hosts<'_>,
              as a line. For one file per architecture, config boot sections serve both",
         ];
         reader.remark(Severity::Warning, &dnsmasq::DHCP_BOOT, origin.clone(), parts);
-    }
-    for (text, origin) in lines {
-        let line = match parse_line(&text, &origin) {
-            Ok(line) => line,
-            Err(wrong) => {
-                reader.reject(&dnsmasq::DHCP_BOOT, origin, &wrong.found, wrong.expected);
-                continue;
-            }
-        };
-        if line.set_prefix {
-            let parts = &["upxe reads set: as tag:, while dnsmasq takes it for a part of the file's name"];
-            reader.remark(Severity::Warning, &dnsmasq::DHCP_BOOT, origin.clone(), parts);
-        }
-        let server = boot::server(reader, &dnsmasq::DHCP_BOOT, &origin, &line.address, Home::Dhcp, hosts);
-        boots.extend(server.map(|server| Boot { server, ..line.boot }));
     }
 }
 
@@ -294,12 +336,10 @@ fn uci_name(section: &Section, index: usize) -> String {
 }
 
 /// Which folder is served, and whether two servers want to do it.
-fn settle_tftp(dhcp_name: &Rc<str>, stock: &Stock, overrides: &Overrides, main: &mut Main, out: &mut Vec<Diagnostic>) {
+fn settle_tftp(stock: &Stock, overrides: &Overrides, main: &mut Main, out: &mut Vec<Diagnostic>) {
+    main.config.dnsmasq = DnsmasqPorts { tftp: stock.tftp.is_some(), boot_server: stock.serves_pxe };
     let tftp = &mut main.config.tftp;
-    if !tftp.enabled {
-        return;
-    }
-    let subject = "option tftp_root";
+    let mut subject = "option tftp_root";
     let mut origin = main.root_origin.clone();
     if let Some(given) = &overrides.tftp_root {
         origin = Some(command_line());
@@ -312,7 +352,14 @@ fn settle_tftp(dhcp_name: &Rc<str>, stock: &Stock, overrides: &Overrides, main: 
             }
         }
     } else if let (None, Some((root, at))) = (&main.root_origin, &stock.root) {
-        let parts = &["upxe serves this folder too, since no tftp_root of its own is set"];
+        if stock.is_conf(at) {
+            subject = "tftp-root";
+        }
+        let parts = &[if tftp.enabled {
+            "upxe serves this folder too, since no tftp_root of its own is set"
+        } else {
+            "upxe offers the files of this folder, for dnsmasq to send"
+        }];
         out.push(Diagnostic::text(Severity::Note, at.clone(), subject, parts));
         tftp.root.clone_from(root);
         origin = Some(at.clone());
@@ -321,51 +368,45 @@ fn settle_tftp(dhcp_name: &Rc<str>, stock: &Stock, overrides: &Overrides, main: 
         let origin = origin.unwrap_or_else(command_line);
         out.push(Diagnostic::text(Severity::Warning, origin, subject, &["the whole file system would be served"]));
     }
-    if let Some((at, section)) = &stock.tftp {
+    if let (Some((at, remedy)), true) = (&stock.tftp, tftp.enabled) {
         let parts = &[
-            "dnsmasq serves TFTP itself and holds port 69; switch that off (uci set ",
-            section,
-            ".enable_tftp='0'; uci commit dhcp; service dnsmasq restart), or upxe's (uci set upxe.main.tftp='0')",
+            "dnsmasq serves TFTP itself and holds port 69; switch that off (",
+            remedy,
+            "), or upxe's (uci set upxe.main.tftp='0')",
         ];
-        let origin = Origin { file: dhcp_name.clone(), ..at.clone() };
-        out.push(Diagnostic::text(Severity::Warning, origin, "option enable_tftp", parts));
+        let subject = if stock.is_conf(at) { "enable-tftp" } else { "option enable_tftp" };
+        out.push(Diagnostic::text(Severity::Warning, at.clone(), subject, parts));
     }
 }
 
 /// The sections of our own file besides `config upxe`.
-fn read_own_sections(file: &Rc<str>, own: &Package, hosts: &Hosts<'_>, rules: &mut Rules, out: &mut Vec<Diagnostic>) {
-    for section in &own.sections {
-        match section.kind.as_str() {
-            "upxe" => {}
-            "boot" => {
-                let mut reader = Reader::new(file, Some(section), Severity::Error, out);
-                rules.boots.extend(boot::read_section(&mut reader, Home::Ours, hosts));
+fn read_own_sections(
+    file: &Rc<str>,
+    own: &Package,
+    hosts: &Hosts<'_>,
+    collected: &mut Collected,
+    out: &mut Vec<Diagnostic>,
+) {
+    // `config dhcp` and `config dnsmasq` are dnsmasq's, and stand in its file only.
+    let known = || sections::kinds().filter(|&kind| kind != dhcp::SECTION.kind);
+    let unknown = |section: &Section| section.kind != upxe::SECTION.kind && !known().any(|kind| kind == section.kind);
+    for section in own.sections.iter().filter(|section| unknown(section)) {
+        let origin = Origin { file: file.clone(), line: section.line };
+        let subject = ["config ", &section.kind].concat();
+        let diagnostic = match nearest(&section.kind, known().chain([upxe::SECTION.kind])) {
+            Some(near) => {
+                let parts = &["unknown, and without effect; did you mean 'config ", near, "'?"];
+                Diagnostic::text(Severity::Warning, origin, &subject, parts)
             }
-            kind if TAGGING.contains(&kind) => out.push(not_yet(file, section)),
-            kind => {
-                let origin = Origin { file: file.clone(), line: section.line };
-                let known = options::SECTIONS.iter().map(|known| known.kind).filter(|&known| known != "dnsmasq");
-                let subject = ["config ", kind].concat();
-                let diagnostic = match nearest(kind, known) {
-                    Some(near) => {
-                        let parts = &["unknown, and without effect; did you mean 'config ", near, "'?"];
-                        Diagnostic::text(Severity::Warning, origin, &subject, parts)
-                    }
-                    None => Diagnostic::text(Severity::Warning, origin, &subject, &["unknown, and without effect"]),
-                };
-                out.push(diagnostic);
-            }
-        }
+            None => Diagnostic::text(Severity::Warning, origin, &subject, &["unknown, and without effect"]),
+        };
+        out.push(diagnostic);
     }
-}
-
-/// Section types of dnsmasq.init that set tags of clients.
-const TAGGING: &[&str] = &["match", "vendorclass", "userclass", "mac", "circuitid", "remoteid", "subscrid"];
-
-fn not_yet(file: &Rc<str>, section: &Section) -> Diagnostic {
-    let origin = Origin { file: file.clone(), line: section.line };
-    let subject = ["config ", &section.kind].concat();
-    Diagnostic::text(Severity::Warning, origin, &subject, &["upxe does not honour it yet: its tag is never set"])
+    let mut sections = Sections { file, home: Home::Ours, hosts, collected, out };
+    if let Some(main) = own.sections.iter().find(|section| section.kind == upxe::SECTION.kind) {
+        sections.main(main);
+    }
+    sections.read(own, &|section| section.kind == dhcp::SECTION.kind);
 }
 
 fn command_line() -> Origin {
@@ -381,7 +422,8 @@ fn tidy(mut out: Vec<Diagnostic>, sources: &Sources) -> Vec<Diagnostic> {
     let files = [&sources.upxe.name, &sources.dhcp.name, &sources.network.name];
     let rank = |diagnostic: &Diagnostic| {
         let file = files.iter().position(|&file| *file == diagnostic.origin.file);
-        (file.unwrap_or(files.len()), diagnostic.origin.line)
+        // Those of dnsmasq.conf and its like come last, in the order in which they were read.
+        file.map_or((files.len(), 0), |file| (file, diagnostic.origin.line))
     };
     // By hand, for it is nearly in order, and the standard sort is 5 KB of code.
     for end in 1..out.len() {

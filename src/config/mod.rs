@@ -13,6 +13,7 @@ mod network;
 pub mod options;
 pub mod rules;
 mod section;
+mod sections;
 pub mod uci;
 
 use std::path::PathBuf;
@@ -31,10 +32,24 @@ pub struct Config {
     pub interfaces: Vec<Interface>,
     /// The TFTP server.
     pub tftp: Tftp,
+    /// Ports that belong to the dnsmasq beside us.
+    pub dnsmasq: DnsmasqPorts,
     /// What clients are offered.
     pub rules: Rules,
+    /// `option user`: whom the service becomes once it is started, if there is such a user.
+    pub user: String,
     /// `option log_level`: error, warn, info, debug or trace.
     pub log_level: log::LevelFilter,
+}
+
+/// Ports that the dnsmasq beside us opens by its own configuration. They are left to it even while it is not running:
+/// dnsmasq ends when it finds one of them taken, and DHCP and DNS with it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DnsmasqPorts {
+    /// Port 4011, by `pxe_service` or `pxe_prompt`.
+    pub boot_server: bool,
+    /// Port 69, by `enable_tftp` with `tftp_root`.
+    pub tftp: bool,
 }
 
 /// A network that upxe serves.

@@ -35,8 +35,8 @@ pub enum Form {
     Tags,
     /// A level of the log.
     LogLevel,
-    /// `[tag:NAME,…]file,servername,address`.
-    BootLine,
+    /// What dnsmasq takes behind a keyword, in the words of its manual.
+    Line(&'static str),
     /// Read by others; accepted without a word.
     NotOurs,
     /// To be honoured by a later version; until then a warning says so.
@@ -58,7 +58,7 @@ impl Form {
             Form::Server => "an IPv4 address, or a name from /etc/hosts",
             Form::Tags => "tags parted by commas, ! before a tag negates it",
             Form::LogLevel => "error, warn, info, debug or trace",
-            Form::BootLine => "[tag:NAME,]FILE[,SERVERNAME[,ADDRESS]]",
+            Form::Line(words) => words,
             Form::NotOurs | Form::NotYet => "anything",
         }
         .to_owned()
@@ -92,7 +92,7 @@ macro_rules! known {
 
 /// `config upxe`, in `/etc/config/upxe`.
 pub mod upxe {
-    use super::{Form, Known, KnownSection};
+    use super::{Form, Known, KnownSection, common, dnsmasq};
 
     known! {
         /// Whether `upxe run` serves.
@@ -119,6 +119,8 @@ pub mod upxe {
         /// Header fields or options 66 and 67.
         NO_OVERRIDE = "no_override", Form::Flag, "1",
             "boot file and server name always stand in the packet's own fields (dnsmasq: `dhcp-no-override`)";
+        /// Whom the service runs as.
+        USER = "user", Form::Text(32), "upxe", "the user that the service becomes once it is started; `root`: none";
         /// The log's level.
         LOG_LEVEL = "log_level", Form::LogLevel, "info", "the least important lines that are logged";
     }
@@ -136,7 +138,12 @@ pub mod upxe {
             &TFTP_MAX,
             &TFTP_SINGLE_PORT,
             &SCRIPT,
+            &dnsmasq::PXE_SERVICE,
+            &dnsmasq::PXE_PROMPT,
+            &common::DHCP_OPTION,
+            &common::DHCP_OPTION_FORCE,
             &NO_OVERRIDE,
+            &USER,
             &LOG_LEVEL,
         ],
     };
@@ -144,7 +151,7 @@ pub mod upxe {
 
 /// `config boot`, in `/etc/config/upxe` and `/etc/config/dhcp`.
 pub mod boot {
-    use super::{Form, Known, KnownSection};
+    use super::{Form, Known, KnownSection, common};
 
     known! {
         /// The boot file.
@@ -155,14 +162,6 @@ pub mod boot {
         SERVERADDRESS = "serveraddress", Form::Server, "", "who serves the file; unset: this router";
         /// When it applies.
         NETWORKID = "networkid", Form::Tags, "", "only for clients that carry these tags";
-        /// DHCP options that come with it.
-        DHCP_OPTION = "dhcp_option", Form::NotYet, "", "";
-        /// Likewise.
-        DHCP_OPTION_FORCE = "dhcp_option_force", Form::NotYet, "", "";
-        /// Belongs to `dhcp_option`.
-        FORCE = "force", Form::NotOurs, "", "";
-        /// The dnsmasq section it is meant for; looked at by the loader.
-        INSTANCE = "instance", Form::NotOurs, "", "";
     }
 
     /// The section.
@@ -174,21 +173,156 @@ pub mod boot {
             &SERVERNAME,
             &SERVERADDRESS,
             &NETWORKID,
-            &DHCP_OPTION,
-            &DHCP_OPTION_FORCE,
-            &FORCE,
-            &INSTANCE,
+            &common::DHCP_OPTION,
+            &common::DHCP_OPTION_FORCE,
+            &common::FORCE,
+            &common::INSTANCE,
         ],
+    };
+}
+
+/// Options of many sections.
+pub mod common {
+    use super::{Form, Known};
+
+    known! {
+        /// DHCP options.
+        DHCP_OPTION = "dhcp_option", Form::Line("NUMBER,VALUE"), "",
+            "DHCP options for these clients, if they ask for them (a list)";
+        /// The same, for everybody.
+        DHCP_OPTION_FORCE = "dhcp_option_force", Form::Line("NUMBER,VALUE"), "", "the same, whether they ask or not";
+        /// Belongs to `dhcp_option`.
+        FORCE = "force", Form::Flag, "0", "makes `dhcp_option` the same as `dhcp_option_force`";
+        /// The dnsmasq section it is meant for; looked at by the loader.
+        INSTANCE = "instance", Form::NotOurs, "", "";
+    }
+}
+
+/// The sections that set a tag: `match`, `vendorclass`, `userclass`, `mac`, `circuitid`, `remoteid`, `subscrid`.
+pub mod tagging {
+    use super::{Form, Known, KnownSection, common};
+
+    known! {
+        /// The tag.
+        NETWORKID = "networkid", Form::Line("TAG"), "", "the tag that such clients carry";
+        /// `config match`
+        MATCH = "match", Form::Line("NUMBER[,VALUE]"), "",
+            "`config match`: their request has this DHCP option: `175`, `option:client-arch,7`, `60,PXEClient`";
+        /// `config vendorclass`
+        VENDORCLASS = "vendorclass", Form::Line("TEXT"), "", "`config vendorclass`: option 60 contains this";
+        /// `config userclass`
+        USERCLASS = "userclass", Form::Line("TEXT"), "", "`config userclass`: option 77 contains this";
+        /// `config mac`
+        MAC = "mac", Form::Line("XX:XX:XX:*:*:*"), "", "`config mac`: their hardware address is like this";
+        /// `config circuitid`
+        CIRCUITID = "circuitid", Form::Line("TEXT"), "", "`config circuitid`: a relay's suboption 1 is this";
+        /// `config remoteid`
+        REMOTEID = "remoteid", Form::Line("TEXT"), "", "`config remoteid`: a relay's suboption 2 is this";
+        /// `config subscrid`
+        SUBSCRIBERID = "subscriberid", Form::Line("TEXT"), "", "`config subscrid`: a relay's suboption 6 is this";
+    }
+
+    /// The sections.
+    pub const SECTION: KnownSection = KnownSection {
+        kind: "match",
+        heading: "`config match`, `vendorclass`, `userclass`, `mac`, `circuitid`, `remoteid` and `subscrid`, in both files",
+        options: &[
+            &NETWORKID,
+            &MATCH,
+            &VENDORCLASS,
+            &USERCLASS,
+            &MAC,
+            &CIRCUITID,
+            &REMOTEID,
+            &SUBSCRIBERID,
+            &common::DHCP_OPTION,
+            &common::DHCP_OPTION_FORCE,
+            &common::FORCE,
+            &common::INSTANCE,
+        ],
+    };
+}
+
+/// `config host`: machines that are known, and the tags they carry.
+pub mod host {
+    use super::{Form, Known, KnownSection, common};
+
+    known! {
+        /// Whether it counts.
+        ENABLE = "enable", Form::Flag, "1", "off: passes over this section";
+        /// Hardware addresses.
+        MAC = "mac", Form::Line("XX:XX:XX:XX:XX:XX"), "", "the machine's hardware addresses (a list)";
+        /// Its name.
+        NAME = "name", Form::Line("NAME"), "", "its name";
+        /// Its address.
+        IP = "ip", Form::Line("ADDRESS"), "", "its address, or `ignore`: it gets no answer";
+        /// A tag.
+        NETWORKID = "networkid", Form::Line("TAG"), "", "a tag that it carries";
+        /// Tags.
+        TAG = "tag", Form::Line("TAG"), "", "tags that it carries (a list)";
+        /// When.
+        MATCH_TAG = "match_tag", Form::Line("TAG"), "", "counts only for clients that carry these tags (a list)";
+    }
+
+    /// The section.
+    pub const SECTION: KnownSection = KnownSection {
+        kind: "host",
+        heading: "`config host` in both files; its clients carry the tag `known` as well",
+        options: &[
+            &ENABLE,
+            &MAC,
+            &NAME,
+            &IP,
+            &NETWORKID,
+            &TAG,
+            &MATCH_TAG,
+            &common::DHCP_OPTION,
+            &common::DHCP_OPTION_FORCE,
+            &common::FORCE,
+            &common::INSTANCE,
+        ],
+    };
+}
+
+/// `config tag 'x'`: options for clients that carry the tag.
+pub mod tag {
+    use super::{KnownSection, common};
+
+    /// The section.
+    pub const SECTION: KnownSection = KnownSection {
+        kind: "tag",
+        heading: "`config tag 'NAME'` in both files, for clients that carry the tag `NAME`",
+        options: &[&common::DHCP_OPTION, &common::DHCP_OPTION_FORCE, &common::FORCE, &common::INSTANCE],
+    };
+}
+
+/// `config dhcp 'lan'`: an interface's clients.
+pub mod dhcp {
+    use super::{Form, Known, KnownSection, common};
+
+    known! {
+        /// The interface.
+        INTERFACE = "interface", Form::Line("NAME"), "", "the network";
+        /// The tag of its clients.
+        NETWORKID = "networkid", Form::Line("TAG"), "", "a tag that its clients carry besides the network's name";
+    }
+
+    /// The section.
+    pub const SECTION: KnownSection = KnownSection {
+        kind: "dhcp",
+        heading: "`config dhcp` in `/etc/config/dhcp`",
+        options: &[&INTERFACE, &NETWORKID, &common::DHCP_OPTION, &common::DHCP_OPTION_FORCE],
     };
 }
 
 /// `config dnsmasq`, in `/etc/config/dhcp`; all its other options are dnsmasq's alone.
 pub mod dnsmasq {
-    use super::{Form, Known, KnownSection};
+    use super::{Form, Known, KnownSection, common};
 
     known! {
         /// The boot line.
-        DHCP_BOOT = "dhcp_boot", Form::BootLine, "", "the boot line, every part of which may be empty";
+        DHCP_BOOT = "dhcp_boot", Form::Line("[tag:NAME,]FILE[,SERVERNAME[,ADDRESS]]"), "",
+            "the boot line, every part of which may be empty";
         /// dnsmasq's own TFTP server.
         ENABLE_TFTP = "enable_tftp", Form::Flag, "0", "dnsmasq's own TFTP server; it holds port 69 when this is on";
         /// Its folder.
@@ -196,9 +330,11 @@ pub mod dnsmasq {
         /// Sections of a dnsmasq that isn't started are passed over.
         DISABLED = "disabled", Form::Flag, "0", "passes over this section";
         /// Menus.
-        PXE_SERVICE = "pxe_service", Form::NotYet, "", "";
+        PXE_SERVICE = "pxe_service", Form::Line("[tag:NAME,]ARCHITECTURE,TEXT[,FILE[,SERVER]]"), "",
+            "entries of the PXE boot menu (a list); one entry alone is booted without a menu";
         /// Their prompt.
-        PXE_PROMPT = "pxe_prompt", Form::NotYet, "", "";
+        PXE_PROMPT = "pxe_prompt", Form::Line("[tag:NAME,]TEXT[,SECONDS]"), "",
+            "what is shown before the menu, and how long; without seconds, until a key is pressed";
         /// A root for each client.
         TFTP_UNIQUE_ROOT = "tftp_unique_root", Form::NotYet, "", "";
     }
@@ -207,12 +343,30 @@ pub mod dnsmasq {
     pub const SECTION: KnownSection = KnownSection {
         kind: "dnsmasq",
         heading: "`config dnsmasq` in `/etc/config/dhcp`",
-        options: &[&DHCP_BOOT, &ENABLE_TFTP, &TFTP_ROOT, &DISABLED, &PXE_SERVICE, &PXE_PROMPT, &TFTP_UNIQUE_ROOT],
+        options: &[
+            &DHCP_BOOT,
+            &PXE_SERVICE,
+            &PXE_PROMPT,
+            &ENABLE_TFTP,
+            &TFTP_ROOT,
+            &DISABLED,
+            &TFTP_UNIQUE_ROOT,
+            &common::DHCP_OPTION,
+            &common::DHCP_OPTION_FORCE,
+        ],
     };
 }
 
 /// Every section type that upxe reads, in the README's order.
-pub const SECTIONS: &[&KnownSection] = &[&upxe::SECTION, &boot::SECTION, &dnsmasq::SECTION];
+pub const SECTIONS: &[&KnownSection] = &[
+    &upxe::SECTION,
+    &boot::SECTION,
+    &tagging::SECTION,
+    &host::SECTION,
+    &tag::SECTION,
+    &dnsmasq::SECTION,
+    &dhcp::SECTION,
+];
 
 /// The README's option table.
 pub fn markdown() -> String {
@@ -228,7 +382,7 @@ pub fn markdown() -> String {
             let default =
                 if known.default.is_empty() { "unset".to_owned() } else { ["`", known.default, "`"].concat() };
             let value = match known.form {
-                Form::BootLine => ["`", &known.form.words(), "`"].concat(),
+                Form::Line(words) => ["`", words, "`"].concat(),
                 form => form.words(),
             };
             table

@@ -21,6 +21,8 @@ pub struct Rules {
     pub tag_ifs: Vec<TagIf>,
     /// Who gets no answer (dnsmasq: `dhcp-ignore`).
     pub ignores: Vec<Ignore>,
+    /// Tags of whole networks, besides their names (OpenWrt: `config dhcp` with a `networkid`).
+    pub interface_tags: Vec<InterfaceTag>,
     /// Address ranges, as far as they set tags or restrict whom dnsmasq would be a proxy for.
     pub ranges: Vec<Range>,
     /// `dhcp_boot` and its likes, in the order written.
@@ -44,6 +46,7 @@ impl Default for Rules {
             hosts: Vec::new(),
             tag_ifs: Vec::new(),
             ignores: Vec::new(),
+            interface_tags: Vec::new(),
             ranges: Vec::new(),
             boots: Vec::new(),
             services: Vec::new(),
@@ -175,6 +178,17 @@ pub struct Ignore {
     pub origin: Origin,
     /// All of these must hold.
     pub when: Vec<TagTest>,
+}
+
+/// A tag that the clients of an interface carry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InterfaceTag {
+    /// Where it was written.
+    pub origin: Origin,
+    /// The network's name.
+    pub interface: String,
+    /// The tag.
+    pub tag: String,
 }
 
 /// A range of addresses (dnsmasq: `dhcp-range`).

@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
     pub fn reject(&mut self, known: &'static Known, origin: Origin, found: &str, expected: &str) {
         let subject = ["option ", known.name].concat();
         let found = quoted(found.as_bytes());
-        self.out.push(Diagnostic::found(Severity::Error, origin, &subject, found, expected));
+        self.out.push(Diagnostic::found(self.severity, origin, &subject, found, expected));
     }
 
     /// Any other remark about an option.

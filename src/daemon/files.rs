@@ -36,6 +36,32 @@ impl Files {
         }
     }
 
+    /// Says of each name why its file can't be served, where there is more to say than that it isn't there.
+    pub fn report_unservable(&self, names: &[String]) {
+        for name in names {
+            let Ok(path) = SafePath::new(name.as_bytes(), self.root()) else { continue };
+            if let Some(remedy) = self.open(&path).err().and_then(|why| self.remedy(&why)) {
+                warn!("TFTP cannot offer {path}: {remedy}");
+            }
+        }
+    }
+
+    /// What keeps a file from being served and what would change that, for those reasons that the user can mend.
+    pub fn remedy(&self, why: &Refused) -> Option<String> {
+        match why {
+            Refused::NotReadable => Some("not everybody may read it; chmod o+r would permit it".to_owned()),
+            Refused::Outside(target) => {
+                let folder = target.parent().unwrap_or(target).as_os_str().as_bytes().escape_ascii();
+                let target = target.as_os_str().as_bytes().escape_ascii();
+                let root = self.root().escape_ascii();
+                Some(format!("it is a link to {target}, outside {root}; list tftp_allow '{folder}' would permit it"))
+            }
+            Refused::NoRoot(error) => Some(format!("{} cannot be opened: {error}", self.root().escape_ascii())),
+            Refused::Failed(error) => Some(error.to_string()),
+            Refused::NotFound | Refused::NotAFile => None,
+        }
+    }
+
     /// Opens the file of this name, or the one that stands in for it.
     ///
     /// # Errors

@@ -20,6 +20,8 @@ pub struct Link {
     /// What its frames are reported under.
     pub token: u64,
     state: State,
+    /// The last look failed for want of something that the system may have again later.
+    failed: bool,
 }
 
 #[derive(Debug)]
@@ -59,7 +61,7 @@ impl Ready {
 impl Link {
     /// A link that has not looked at its device yet.
     pub fn new(interface: Interface, token: u64) -> Self {
-        Self { interface, token, state: State::Waiting("") }
+        Self { interface, token, state: State::Waiting(""), failed: false }
     }
 
     /// The open device, if it is usable.
@@ -78,18 +80,28 @@ impl Link {
 
     /// Looks at the device as it is now, and says what has changed. Frames are reported to `epoll`.
     pub fn refresh(&mut self, epoll: &Epoll) {
-        let name = &self.interface.device;
-        let seen = match link::device(name) {
-            Ok(seen) => seen,
-            Err(error) => {
-                warn!("{name}: cannot be looked at: {error}");
-                return;
+        let looked = match link::device(&self.interface.device).map(usable) {
+            Ok(Ok(usable)) => self.use_device(usable, epoll),
+            Ok(Err(why)) => {
+                self.wait_because(why);
+                Ok(())
             }
+            Err(error) => Err(error),
         };
-        match usable(seen) {
-            Err(why) => self.wait_because(why),
-            Ok(usable) => self.use_device(usable, epoll),
+        // Said once, however often it is tried again.
+        match &looked {
+            Err(error) if !self.failed => {
+                warn!("{}: cannot be opened: {error}; it is tried again", self.interface.device)
+            }
+            Ok(()) if self.failed => info!("{}: can be opened again", self.interface.device),
+            _ => {}
         }
+        self.failed = looked.is_err();
+    }
+
+    /// True when the device is to be tried again without waiting for news of it.
+    pub fn has_failed(&self) -> bool {
+        self.failed
     }
 
     fn wait_because(&mut self, why: &'static str) {
@@ -99,7 +111,7 @@ impl Link {
         }
     }
 
-    fn use_device(&mut self, (device, mac, address): (Device, Mac, Address), epoll: &Epoll) {
+    fn use_device(&mut self, (device, mac, address): (Device, Mac, Address), epoll: &Epoll) -> io::Result<()> {
         let Address { ip: router, mask } = address;
         match &mut self.state {
             State::Ready(ready) if ready.device == device => {}
@@ -118,10 +130,13 @@ impl Link {
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                     self.wait_because("packet sockets need root or CAP_NET_RAW");
                 }
-                // The device went while we looked; word of it is on its way.
-                Err(_) => self.wait_because("cannot be opened"),
+                Err(error) => {
+                    self.state = State::Waiting("cannot be opened");
+                    return Err(error);
+                }
             },
         }
+        Ok(())
     }
 }
 
@@ -153,7 +168,6 @@ mod tests {
             ifindex: 7,
             up: true,
             mac: Some(Mac([2, 0, 0, 0, 0, 1])),
-            mtu: 1500,
             addresses: heapless::Vec::from_array([address]),
         };
         assert!(usable(Some(good.clone())).is_ok());

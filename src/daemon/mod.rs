@@ -1,8 +1,8 @@
 //! The running service: waits for packets and hands them from the shell to the core and back.
 //!
 //! A DHCP request's way, top to bottom: `Daemon::on_frames` (port 67) or `Daemon::on_boot_server` (port 4011) takes
-//! it from its socket, [`Request::read`] checks it, [`proxy::decide`] chooses, [`proxy::answer`] builds the reply,
-//! [`reply::write`] makes bytes of it, and the same door sends them. TFTP goes through [`transfers`].
+//! it from its socket, [`Request::read`] checks it, [`proxy::consider`] chooses, builds the reply and makes bytes of it,
+//! and the same door sends them. TFTP goes through [`transfers`].
 
 pub mod files;
 mod frames;
@@ -24,18 +24,26 @@ use self::transfers::{Entrance, Transfers};
 use crate::config::Config;
 use crate::proxy::{self, Arrival, Decision, Door, Silence};
 use crate::sys::epoll::{self, Epoll};
+use crate::sys::limits;
 use crate::sys::link::LinkWatch;
+use crate::sys::privileges::{self, Account, Keep};
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::udp::{Received, UdpListener};
 use crate::wire::frame::{self, Envelope};
 use crate::wire::reply::{self, Written};
 use crate::wire::request::Request;
 
-/// Room for the longest frame that a device hands over.
+/// Room for any DHCP request and any TFTP request in one packet; what is longer is neither.
 const FRAME_LEN: usize = 2048;
 
 /// Datagrams taken from one socket before the others get their turn.
 const BURST: usize = 16;
+
+/// Descriptors for links, ports and the moment of opening a file.
+const DESCRIPTORS_BESIDE_TRANSFERS: u64 = 64;
+
+/// After how long a port that was taken, or a device that could not be opened, is tried again.
+const RETRY: Duration = Duration::from_secs(3);
 
 /// What the epoll tokens stand for; links follow from [`token::FIRST_LINK`], transfers have tokens of their own kind.
 mod token {
@@ -61,12 +69,17 @@ pub struct Daemon {
     signals: Signals,
     link_watch: LinkWatch,
     links: Vec<Link>,
-    /// The token of the next new link; tokens aren't used again while the service runs.
+    /// The token of the newest link; tokens aren't used again while the service runs.
     next_link: u64,
+    /// When to try again what failed for a reason that may pass without a word; `None` while nothing is missing, so
+    /// that an idle service never wakes.
+    retry_at: Option<Instant>,
     boot_server: Port,
     tftp: Port,
     transfers: Transfers,
     trouble: Trouble,
+    /// What may still be opened; `None`: anything, as root.
+    powers: Option<Keep>,
 }
 
 /// Whether the service goes on.
@@ -81,10 +94,9 @@ impl Daemon {
     ///
     /// # Errors
     /// Only for want of descriptors or memory.
-    pub fn new(config: Config, reload: Reload) -> io::Result<Self> {
+    pub fn new(config: Config, reload: Reload, signals: Signals) -> io::Result<Self> {
         let epoll = Epoll::new()?;
         let doors = Epoll::new()?;
-        let signals = Signals::open()?;
         let link_watch = LinkWatch::open()?;
         epoll.add(&doors, token::DOORS)?;
         doors.add(&signals, token::SIGNALS)?;
@@ -97,7 +109,9 @@ impl Daemon {
             tftp: Port::new(69, "TFTP server", without_69, token::TFTP),
             links: Vec::new(),
             next_link: token::FIRST_LINK,
+            retry_at: None,
             trouble: Trouble::default(),
+            powers: None,
             config,
             reload,
             epoll,
@@ -105,10 +119,30 @@ impl Daemon {
             signals,
             link_watch,
         };
-        daemon.choose_links();
-        daemon.open_ports();
-        daemon.transfers.files().report_missing_root();
+        daemon.apply_config();
         Ok(daemon)
+    }
+
+    /// Goes on as another user than root, with what it takes to open again what is lost.
+    ///
+    /// # Errors
+    /// When the system refuses; the service must end then.
+    pub fn leave_root(&mut self, account: Account) -> io::Result<()> {
+        let keep = Keep::PacketsAndLowPorts;
+        privileges::become_account(account, keep)?;
+        self.powers = Some(keep);
+        self.drop_spent_powers();
+        Ok(())
+    }
+
+    /// Once port 69 is held, no low port will be wanted again.
+    fn drop_spent_powers(&mut self) {
+        if self.powers == Some(Keep::PacketsAndLowPorts)
+            && !self.tftp.is_missing()
+            && privileges::limit(Keep::Packets).is_ok()
+        {
+            self.powers = Some(Keep::Packets);
+        }
     }
 
     /// Serves until SIGTERM or SIGINT.
@@ -120,8 +154,8 @@ impl Daemon {
         loop {
             // Counted from when the last wait ended: what was done since makes a deadline late by next to nothing, and
             // to ask for the time costs as much as all the thinking about a packet.
-            let timeout = self.transfers.next_deadline().map(|deadline| deadline.saturating_duration_since(now));
-            let ready = self.epoll.wait(timeout)?;
+            let deadline = self.transfers.next_deadline().into_iter().chain(self.retry_at).min();
+            let ready = self.epoll.wait(deadline.map(|deadline| deadline.saturating_duration_since(now)))?;
             now = Instant::now();
             let mut count = 0;
             let mut at_the_doors = false;
@@ -142,6 +176,9 @@ impl Daemon {
                 return Ok(());
             }
             self.transfers.on_deadline(now);
+            if self.retry_at.is_some_and(|time| time <= now) {
+                self.acquire();
+            }
         }
     }
 
@@ -159,7 +196,7 @@ impl Daemon {
             token::SIGNALS => return self.on_signals(),
             token::LINK_WATCH => {
                 self.link_watch.drain();
-                self.refresh_links();
+                self.acquire();
             }
             token::BOOT_SERVER => self.on_boot_server(),
             token::TFTP => self.on_tftp(now),
@@ -171,8 +208,6 @@ impl Daemon {
 
     /// Port 67: requests that the DHCP server hears too.
     fn on_frames(&mut self, token: u64) {
-        // What was taken by another program earlier is wanted now that somebody boots.
-        self.open_ports();
         let mut buffer = [0; FRAME_LEN];
         let Some(link) = self.links.iter().find(|link| link.token == token) else { return };
         let Some(ready) = link.ready() else { return };
@@ -204,7 +239,7 @@ impl Daemon {
             }
         }
         // Behind the reply: writing to the log takes as long as deciding.
-        report::decided(device, arrival.door, &request, &decision);
+        self.report(device, arrival, &request, &decision);
         Ok(())
     }
 
@@ -231,23 +266,20 @@ impl Daemon {
                 .send(&written.bytes, received.peer, received.local, received.ifindex)
                 .unwrap_or_else(|error| self.trouble.say(device, "sending", &error));
         }
-        report::decided(device, arrival.door, &request, &decision);
+        self.report(device, &arrival, &request, &decision);
         Ok(())
     }
 
     /// The part of the way that both doors share.
     fn consider(&self, arrival: &Arrival<'_>, request: &Request<'_>) -> (Decision, Option<Written>) {
-        let rules = &self.config.rules;
-        let decision = proxy::decide(rules, self.transfers.files(), arrival, request);
-        let written = match (&decision.client, &decision.outcome) {
-            (Some(client), Ok(offer)) => {
-                let reply = proxy::answer(rules, arrival, request, client, offer);
-                let limit = reply::size_limit(request.max_message_size());
-                Some(reply::write(&reply, proxy::overload(rules, client), limit))
-            }
-            _ => None,
-        };
-        (decision, written)
+        proxy::consider(&self.config.rules, self.transfers.files(), arrival, request)
+    }
+
+    fn report(&self, device: &str, arrival: &Arrival<'_>, request: &Request<'_>, decision: &Decision) {
+        report::decided(device, arrival.door, request, decision);
+        if let Err(Silence::NoFile { looked_for }) = &decision.outcome {
+            self.transfers.files().report_unservable(looked_for);
+        }
     }
 
     /// Port 69: the first packet of a transfer.
@@ -265,44 +297,59 @@ impl Daemon {
 
     /// The served link that a datagram came in on, if its sender is on that link's network.
     fn link_of(&self, received: &Received) -> Result<(&Link, &Ready), Silence> {
-        // Nobody's client sends from a server's port: two servers would answer each other for ever.
-        if matches!(received.peer.port(), 0 | 67 | 69) {
-            return Err(Silence::SourcePort(received.peer.port()));
+        proxy::admit_source(received.peer.port())?;
+        let served = self.links.iter().filter_map(|link| Some((link, link.ready()?)));
+        let (link, ready) = served
+            .into_iter()
+            .find(|(_, ready)| ready.ifindex() == received.ifindex)
+            .ok_or(Silence::OtherDevice(received.ifindex))?;
+        if !ready.reaches(*received.peer.ip()) {
+            return Err(Silence::OffLink(*received.peer.ip()));
         }
-        self.links
-            .iter()
-            .filter_map(|link| Some((link, link.ready()?)))
-            .find(|(_, ready)| ready.ifindex() == received.ifindex && ready.reaches(*received.peer.ip()))
-            .ok_or(Silence::OffLink(*received.peer.ip()))
+        Ok((link, ready))
     }
 
     fn on_signals(&mut self) -> Next {
+        let mut reload = false;
         while let Some(signal) = self.signals.take() {
             match signal {
                 Signal::Stop => return Next::Stop,
-                Signal::Reload => match (self.reload)() {
-                    Some(config) if !config.enabled => {
-                        info!("switched off by 'option enabled'");
-                        return Next::Stop;
-                    }
-                    Some(config) => self.reconfigure(config),
-                    None => warn!("the new configuration has errors; going on with the old one"),
-                },
+                Signal::Reload => reload = true,
             }
+        }
+        match reload.then(|| (self.reload)()) {
+            Some(Some(config)) if !config.enabled => {
+                info!("switched off by 'option enabled'");
+                return Next::Stop;
+            }
+            Some(Some(config)) => {
+                self.transfers.reconfigure(&config.tftp);
+                self.config = config;
+                self.apply_config();
+                info!("configuration reloaded");
+            }
+            Some(None) => warn!("the new configuration has errors; going on with the old one"),
+            None => {}
         }
         Next::GoOn
     }
 
-    fn reconfigure(&mut self, config: Config) {
-        self.transfers.reconfigure(&config.tftp);
-        if !config.tftp.enabled {
-            self.tftp.close();
+    /// Makes links and ports those of the configuration.
+    fn apply_config(&mut self) {
+        let Config { dnsmasq, tftp, .. } = &self.config;
+        let wanted = DESCRIPTORS_BESIDE_TRANSFERS + u64::from(tftp.max_transfers) * Transfers::DESCRIPTORS_EACH;
+        if let Ok(granted) = limits::raise_descriptors(wanted)
+            && granted < wanted
+        {
+            warn!("only {granted} files may be open at once, {wanted} are needed for tftp_max {}", tftp.max_transfers);
         }
-        self.config = config;
+        self.boot_server.want(true, dnsmasq.boot_server);
+        self.tftp.want(tftp.enabled, dnsmasq.tftp);
+        if tftp.enabled {
+            self.transfers.files().report_missing_root();
+        }
         self.choose_links();
-        self.open_ports();
-        self.transfers.files().report_missing_root();
-        info!("configuration reloaded");
+        self.acquire();
     }
 
     /// Makes the links those of the configuration; one that stays keeps its socket, so no request is missed.
@@ -318,20 +365,19 @@ impl Daemon {
             };
             self.links.push(link);
         }
-        self.refresh_links();
     }
 
-    fn refresh_links(&mut self) {
+    /// Opens what is wanted and can be had now.
+    fn acquire(&mut self) {
         for link in &mut self.links {
             link.refresh(&self.doors);
         }
-    }
-
-    fn open_ports(&mut self) {
         self.boot_server.open(&self.doors);
-        if self.config.tftp.enabled {
-            self.tftp.open(&self.doors);
-        }
+        self.tftp.open(&self.doors);
+        let missing =
+            self.links.iter().any(Link::has_failed) || self.boot_server.is_missing() || self.tftp.is_missing();
+        self.retry_at = missing.then(|| Instant::now() + RETRY);
+        self.drop_spent_powers();
     }
 }
 

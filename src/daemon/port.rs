@@ -18,12 +18,13 @@ pub struct Port {
     listener: Option<UdpListener>,
     /// The error that was last complained of; it isn't said twice.
     trouble: Option<io::ErrorKind>,
+    wanted: bool,
 }
 
 impl Port {
     /// A port for `purpose`, not opened yet; `without_it` says what goes on when it can't be had.
     pub fn new(number: u16, purpose: &'static str, without_it: &'static str, token: u64) -> Self {
-        Self { number, purpose, without_it, token, listener: None, trouble: None }
+        Self { number, purpose, without_it, token, listener: None, trouble: None, wanted: false }
     }
 
     /// The open port.
@@ -31,9 +32,14 @@ impl Port {
         self.listener.as_ref()
     }
 
+    /// True when the port is wanted and isn't open.
+    pub fn is_missing(&self) -> bool {
+        self.wanted && self.listener.is_none()
+    }
+
     /// Opens the port unless it is open; says once if it can't be had, and says so when it can again.
     pub fn open(&mut self, epoll: &Epoll) {
-        if self.listener.is_some() {
+        if self.listener.is_some() || !self.wanted {
             return;
         }
         let opened = UdpListener::bind(self.number).and_then(|listener| {
@@ -51,10 +57,16 @@ impl Port {
         }
     }
 
-    /// Closes the port, because it is no longer wanted.
-    pub fn close(&mut self) {
-        self.listener = None;
+    /// Says whether the port is wanted, and whether dnsmasq's configuration wants it too, which then has precedence.
+    pub fn want(&mut self, wanted: bool, by_dnsmasq: bool) {
         self.trouble = None;
+        self.wanted = wanted && !by_dnsmasq;
+        if wanted && by_dnsmasq {
+            info!("port {} is left to dnsmasq, whose configuration wants it: no {}", self.number, self.purpose);
+        }
+        if !self.wanted {
+            self.listener = None;
+        }
     }
 
     fn complain(&mut self, error: &io::Error) {
@@ -62,11 +74,14 @@ impl Port {
             return;
         }
         self.trouble = Some(error.kind());
-        let Self { number, purpose, without_it, .. } = self;
+        let Self { number, purpose, without_it, .. } = *self;
         match error.kind() {
             io::ErrorKind::AddrInUse => {
-                let owner = port_owner::name(*number).unwrap_or_else(|| "another program".to_owned());
-                warn!("port {number} is taken by {owner}: no {purpose}; {without_it}");
+                let owner = port_owner::name(number).unwrap_or_else(|| "another program".to_owned());
+                // dnsmasq ends, and DHCP and DNS with it, when it comes back and finds one of its ports taken.
+                self.wanted = !owner.starts_with("dnsmasq ");
+                let remedy = if self.wanted { "it is tried again" } else { "reload upxe when dnsmasq does without it" };
+                warn!("port {number} is taken by {owner}: no {purpose}; {without_it}; {remedy}");
             }
             io::ErrorKind::PermissionDenied => {
                 warn!("port {number} needs root or CAP_NET_BIND_SERVICE: no {purpose}; {without_it}");

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
 use log::{debug, info, warn};
 
+use super::files::Files;
 use crate::sys::tree;
 use crate::tftp::session::{End, Session};
 use crate::tftp::{Order, Refusal, Refused};
@@ -59,33 +59,28 @@ impl TransferLog {
         }
     }
 
-    /// There is no such file for the client beneath `root`.
-    pub fn refused_file(&mut self, now: Instant, host: Ipv4Addr, order: &Order<'_>, why: &tree::Refused, root: &[u8]) {
+    /// There is no such file for the client.
+    pub fn refused_file(
+        &mut self,
+        now: Instant,
+        host: Ipv4Addr,
+        order: &Order<'_>,
+        why: &tree::Refused,
+        files: &Files,
+    ) {
         let was_missing = std::mem::replace(&mut self.root_is_missing, matches!(why, tree::Refused::NoRoot(_)));
         if was_missing && self.root_is_missing || !self.refusals.allows(now) {
             return;
         }
-        let (path, root) = (&order.path, root.escape_ascii());
+        let path = &order.path;
         match why {
             tree::Refused::NotFound => info!("TFTP file {path} not found for {host}"),
             tree::Refused::NotAFile => info!("TFTP refused {path} to {host}: it is not a file"),
-            tree::Refused::NotReadable => {
-                warn!("TFTP refused {path} to {host}: not everybody may read it; chmod o+r would permit it");
+            _ => {
+                if let Some(remedy) = files.remedy(why) {
+                    warn!("TFTP refused {path} to {host}: {remedy}");
+                }
             }
-            tree::Refused::Outside(target) => {
-                let folder = target.parent().unwrap_or(target).as_os_str().as_bytes().escape_ascii();
-                let target = target.as_os_str().as_bytes().escape_ascii();
-                warn!(
-                    "TFTP refused {path} to {host}: it is a link to {target}, outside {root}; \
-                     list tftp_allow '{folder}' would permit it"
-                );
-            }
-            tree::Refused::NoRoot(error) => {
-                warn!(
-                    "TFTP refused {path} to {host}: {root} cannot be opened: {error}; nothing is served until it can"
-                );
-            }
-            tree::Refused::Failed(error) => warn!("TFTP refused {path} to {host}: {error}"),
         }
     }
 

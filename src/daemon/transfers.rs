@@ -61,6 +61,9 @@ struct Channel {
 }
 
 impl Transfers {
+    /// A transfer holds its socket and its file.
+    pub const DESCRIPTORS_EACH: u64 = 2;
+
     /// No transfers yet; files are looked up as `config` says.
     pub fn new(config: &config::Tftp) -> Self {
         Self {
@@ -153,7 +156,7 @@ impl Transfers {
         let file = match self.files.open(&order.path) {
             Ok(file) => file,
             Err(why) => {
-                self.log.refused_file(now, host, order, &why, self.files.root());
+                self.log.refused_file(now, host, order, &why, &self.files);
                 return self.refuse(entrance.listener, received, answer(&why));
             }
         };
@@ -348,8 +351,7 @@ fn answer(why: &tree::Refused) -> (ErrorCode, &'static str) {
     match why {
         tree::Refused::NotFound | tree::Refused::NoRoot(_) => (ErrorCode::FILE_NOT_FOUND, "file not found"),
         tree::Refused::NotAFile => (ErrorCode::FILE_NOT_FOUND, "not a file"),
-        tree::Refused::NotReadable => (ErrorCode::ACCESS_VIOLATION, "not readable"),
-        tree::Refused::Outside(_) => (ErrorCode::ACCESS_VIOLATION, "not allowed"),
+        tree::Refused::NotReadable | tree::Refused::Outside(_) => (ErrorCode::ACCESS_VIOLATION, "not allowed"),
         tree::Refused::Failed(_) => (ErrorCode::NOT_DEFINED, "cannot open file"),
     }
 }

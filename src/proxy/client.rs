@@ -89,13 +89,15 @@ impl fmt::Display for Client {
 
 /// Option 93, or what the vendor class says: a chain-loaded iPXE may send either alone.
 fn architectures(request: &Request<'_>, class: &[u8]) -> Vec<Architecture, MAX_ARCHITECTURES> {
-    let listed: Vec<Architecture, MAX_ARCHITECTURES> = request
-        .option(OptionCode::ClientSystemArchitecture)
-        .iter()
-        .flat_map(|list| list.chunks_exact(2))
-        .filter_map(|pair| Some(Architecture(u16::from_be_bytes(pair.try_into().ok()?))))
-        .take(MAX_ARCHITECTURES)
-        .collect();
+    let mut listed = Vec::new();
+    let list = request.option(OptionCode::ClientSystemArchitecture);
+    for pair in list.iter().flat_map(|list| list.as_chunks().0) {
+        let architecture = Architecture(u16::from_be_bytes(*pair));
+        if !listed.contains(&architecture) {
+            // What is more than there is room for is more than any machine can be.
+            let _ = listed.push(architecture);
+        }
+    }
     if listed.is_empty() { architecture_in_class(class).into_iter().collect() } else { listed }
 }
 
@@ -210,8 +212,16 @@ mod tests {
 
     #[test]
     fn a_long_architecture_list_is_bounded() {
-        let packet = discover(&[(60, b"PXEClient"), (93, &[0; 200])]);
+        let many: std::vec::Vec<u8> = (0..100u16).flat_map(u16::to_be_bytes).collect();
+        let packet = discover(&[(60, b"PXEClient"), (93, &many)]);
         let client = Client::recognise(&Request::read(&packet).unwrap(), &[]).unwrap();
         assert_eq!(client.architectures.len(), MAX_ARCHITECTURES);
+    }
+
+    #[test]
+    fn an_architecture_counts_once() {
+        let packet = discover(&[(60, b"PXEClient"), (93, &[0, 7, 0, 7, 0, 9])]);
+        let client = Client::recognise(&Request::read(&packet).unwrap(), &[]).unwrap();
+        assert_eq!(client.architectures.as_slice(), [Architecture(7), Architecture(9)]);
     }
 }

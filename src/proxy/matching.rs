@@ -46,6 +46,9 @@ pub fn carried(rules: &Rules, arrival: &Arrival<'_>, request: &Request<'_>) -> (
         None => Ok(()),
     };
     tags.set(arrival.interface, SetBy::Interface);
+    for network in rules.interface_tags.iter().filter(|network| network.interface == arrival.interface) {
+        tags.set(&network.tag, SetBy::Rule(network.origin.clone()));
+    }
     match range(&rules.ranges, arrival, &early) {
         Ok(Some(Range { set: Some(tag), origin, .. })) => tags.set(tag, SetBy::Rule(origin.clone())),
         Ok(_) => {}
@@ -112,7 +115,8 @@ fn fits(pattern: &Pattern, value: &[u8]) -> bool {
     }
 }
 
-fn contains(value: &[u8], part: &[u8]) -> bool {
+/// True when `part` stands anywhere in `value`.
+pub(super) fn contains(value: &[u8], part: &[u8]) -> bool {
     part.is_empty() || value.windows(part.len()).any(|window| window == part)
 }
 
@@ -182,6 +186,10 @@ fn set_host_tags<'r>(
     request: &Request<'_>,
     tags: &mut TagSet,
 ) -> Option<&'r Host> {
+    let by_name = rules.taggers.iter().any(|tagger| matches!(tagger.condition, Condition::Name { .. }));
+    if rules.hosts.is_empty() && !by_name {
+        return None;
+    }
     let so_far = tags.inferring(&rules.tag_ifs);
     let id = request.option(OptionCode::ClientIdentifier).filter(|id| !rules.ignore_client_ids && !id.is_empty());
     let search = Search { hosts: &rules.hosts, tags: &so_far, id: id.as_deref(), mac: &request.chaddr.0 };

@@ -82,7 +82,7 @@ impl<'a> Chooser<'a> {
             Some((_, service)) => {
                 let Action::File(name) = &service.action else { return Err(Silence::OtherServer(item.server_type)) };
                 let file = layered(name, item.layer);
-                if service.server.is_none() && !self.finds(&file) {
+                if service.server.is_none() && !is_url(&file) && !self.finds(&file) {
                     return Err(self.no_file());
                 }
                 Ok(self.service_choice(service, file, String::new(), Shape::Chosen(item)))
@@ -150,17 +150,20 @@ impl<'a> Chooser<'a> {
         };
         let mut numbers = self.client.architectures.iter().flat_map(|architecture| architecture.aliases());
         let Some(number) = numbers.find(|number| holding(*number).next().is_some()) else { return Entries::default() };
-        let services = holding(number).filter(|(_, service)| self.is_there(service)).collect();
+        let services = holding(number).filter(|(_, service)| self.leads_on(service)).collect();
         Entries { services, uefi: Architecture(number).is_uefi_to_dnsmasq() }
     }
 
-    fn is_there(&mut self, service: &Service) -> bool {
+    /// True for an entry that leads somewhere. What iPXE can use of it is looked at later.
+    fn leads_on(&mut self, service: &Service) -> bool {
         let Some(file) = file_of(service) else { return true };
-        let there = service.server.is_some() || self.finds(&file);
-        if !there {
-            self.pass_over(&service.origin, &file, Unfit::Missing);
-        }
-        there
+        let why = match is_url(&file) {
+            true if self.client.program == Program::Pxe => Unfit::Url,
+            false if service.server.is_none() && !self.finds(&file) => Unfit::Missing,
+            _ => return true,
+        };
+        self.pass_over(&service.origin, &file, why);
+        false
     }
 
     /// The file beside a menu is for clients that ignore menus, as in dnsmasq.
@@ -302,7 +305,7 @@ pub fn boots_by_precedence<'r>(boots: &'r [Boot], tags: &TagSet) -> impl Iterato
 }
 
 /// The file of a menu entry as a client asks for it first.
-fn file_of(service: &Service) -> Option<String> {
+pub fn file_of(service: &Service) -> Option<String> {
     match &service.action {
         Action::File(name) => Some(layered(name, 0)),
         Action::Local | Action::Type(_) => None,
@@ -340,7 +343,8 @@ fn customary_names(client: &Client) -> Vec<&'static str> {
     scripts.iter().copied().chain(wanted.map(|loader| loader.name())).collect()
 }
 
-fn is_url(file: &str) -> bool {
+/// True for a URL.
+pub fn is_url(file: &str) -> bool {
     file.contains("://")
 }
 

@@ -22,8 +22,6 @@ pub struct Device {
     pub up: bool,
     /// Its hardware address; `None` if it isn't Ethernet.
     pub mac: Option<Mac>,
-    /// The largest IP packet that it carries, in bytes.
-    pub mtu: u16,
     /// Its IPv4 addresses, the primary one first.
     pub addresses: heapless::Vec<Address, MAX_ADDRESSES>,
 }
@@ -60,7 +58,7 @@ pub fn device(name: &str) -> io::Result<Option<Device>> {
         }
         let device = match &mut found {
             Some(device) => device,
-            None => match look_up(entry_name)? {
+            None => match look_up(entry_name) {
                 Some(device) => found.insert(device),
                 None => return Ok(None),
             },
@@ -75,7 +73,7 @@ pub fn device(name: &str) -> io::Result<Option<Device>> {
                 }
             }
             libc::AF_PACKET => {
-                // SAFETY: AF_PACKET entries point to a sockaddr_ll.
+                // SAFETY: getifaddrs gives AF_PACKET entries a whole sockaddr_ll.
                 let address: libc::sockaddr_ll = unsafe { ptr::read_unaligned(entry.ifa_addr.cast()) };
                 device.mac = ethernet(&address);
             }
@@ -85,31 +83,14 @@ pub fn device(name: &str) -> io::Result<Option<Device>> {
     Ok(found)
 }
 
-fn look_up(name: &CStr) -> io::Result<Option<Device>> {
+/// The device's number, and nothing else yet.
+fn look_up(name: &CStr) -> Option<Device> {
     // SAFETY: the name is NUL-terminated and outlives the call.
     let ifindex = unsafe { libc::if_nametoindex(name.as_ptr()) };
     if ifindex == 0 {
-        return Ok(None);
+        return None;
     }
-    let mtu = mtu(name)?;
-    Ok(Some(Device { ifindex, up: false, mac: None, mtu, addresses: heapless::Vec::new() }))
-}
-
-fn mtu(name: &CStr) -> io::Result<u16> {
-    // SAFETY: no pointers are involved.
-    let socket = owned_fd(unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) })?;
-    // SAFETY: ifreq is plain data; all zeros is a valid value.
-    let mut request: libc::ifreq = unsafe { mem::zeroed() };
-    // The last byte stays NUL; the kernel knows no longer names.
-    let room = request.ifr_name.len() - 1;
-    for (slot, byte) in request.ifr_name.iter_mut().zip(name.to_bytes().iter().take(room)) {
-        *slot = *byte as libc::c_char;
-    }
-    // SAFETY: SIOCGIFMTU reads the name and writes the union's ifru_mtu; `request` outlives the call.
-    unsafe {
-        succeeded(libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFMTU as _, &raw mut request))?;
-        Ok(u16::try_from(request.ifr_ifru.ifru_mtu).unwrap_or(u16::MAX))
-    }
+    Some(Device { ifindex, up: false, mac: None, addresses: heapless::Vec::new() })
 }
 
 fn ethernet(address: &libc::sockaddr_ll) -> Option<Mac> {
@@ -211,7 +192,7 @@ mod tests {
     fn loopback_is_there_and_is_no_ethernet() {
         let device = device("lo").unwrap().unwrap();
         assert_eq!(device.mac, None);
-        assert!(device.mtu >= 1500);
+        assert!(device.up || device.addresses.is_empty());
     }
 
     #[test]

@@ -3,9 +3,12 @@
 
 pub mod epoll;
 pub mod filter;
+pub mod limits;
 pub mod link;
 pub mod packet_socket;
 pub mod port_owner;
+pub mod privileges;
+pub mod program;
 pub mod signals;
 pub mod stdout;
 pub mod transfer_socket;
@@ -16,7 +19,7 @@ use std::io;
 use std::mem;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
-/// The result of a system call that returns a new descriptor or -1.
+/// The result of a system call that returns a new descriptor or -1. To be given nothing else: it takes possession.
 fn owned_fd(result: RawFd) -> io::Result<OwnedFd> {
     succeeded(result)?;
     // SAFETY: the call succeeded, so this descriptor is open, and nobody else knows it yet.

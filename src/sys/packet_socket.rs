@@ -55,7 +55,8 @@ impl PacketSocket {
     }
 
     fn set_option<T>(&self, name: i32, value: &T) -> io::Result<()> {
-        // SAFETY: the pointer and the length describe `value`, which outlives the call; the kernel copies it.
+        // SAFETY: the pointer and the length describe `value`, which outlives the call; the kernel copies it, and of a
+        // sock_fprog also the program, which its caller keeps alive until this returns.
         succeeded(unsafe {
             libc::setsockopt(
                 self.fd.as_raw_fd(),

@@ -17,7 +17,8 @@ const MAX_RACES: u32 = 4;
 /// Read permission for everybody.
 const WORLD_READABLE: u32 = 0o004;
 /// How every file is opened: a FIFO or a terminal among them must not stop the service.
-const FILE_FLAGS: i32 = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
+/// O_LARGEFILE is for openat2, which nobody adds it to on 32-bit machines.
+const FILE_FLAGS: i32 = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_LARGEFILE;
 /// How folders on the way are opened.
 const FOLDER_FLAGS: i32 = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
 

@@ -148,10 +148,13 @@ fn message(peer: &mut libc::sockaddr_in, part: &mut libc::iovec, control: &mut C
 }
 
 fn packet_info(message: &libc::msghdr) -> Option<libc::in_pktinfo> {
-    // SAFETY: the kernel wrote well-formed control messages into the buffer that `message` describes.
+    // SAFETY: the kernel wrote control messages into the buffer that `message` describes, and the length of the first
+    // is checked before it is read.
     unsafe {
         let header = libc::CMSG_FIRSTHDR(message).as_ref()?;
-        if (header.cmsg_level, header.cmsg_type) != (libc::IPPROTO_IP, libc::IP_PKTINFO) {
+        let whole = libc::CMSG_LEN(mem::size_of::<libc::in_pktinfo>() as u32) as usize;
+        let is_info = (header.cmsg_level, header.cmsg_type) == (libc::IPPROTO_IP, libc::IP_PKTINFO);
+        if !is_info || (header.cmsg_len as usize) < whole {
             return None;
         }
         Some(std::ptr::read_unaligned(libc::CMSG_DATA(header).cast()))

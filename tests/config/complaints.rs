@@ -1,5 +1,7 @@
 //! Wrong values in our own file: each complaint in full.
 
+use upxe::config::dnsmasq::files::NoFiles;
+
 use super::{LAN, clean, complaints};
 
 /// Options of `config upxe`, one to a file, and what is said of them; nothing for good ones.
@@ -81,13 +83,22 @@ const SECTIONS: &[(&str, &[&str])] = &[
         "config boot\noption filename a\noption networkid 'a,,b'\n",
         &["upxe:3: option networkid: found 'a,,b', expected tags parted by commas, ! before a tag negates it"],
     ),
+    ("config boot\noption filename a\nlist dhcp_option 210,/x\n", &[]),
     (
-        "config boot\noption filename a\nlist dhcp_option 210,/x\n",
-        &["upxe:3: warning: option dhcp_option: upxe does not honour it yet"],
+        "config boot\noption filename a\nlist dhcp_option 3,x\n",
+        &["upxe:3: option dhcp_option: found 'x', expected an IPv4 address"],
     ),
     ("config boots\n", &["upxe:1: warning: config boots: unknown, and without effect; did you mean 'config boot'?"]),
     ("config dnsmasq\n", &["upxe:1: warning: config dnsmasq: unknown, and without effect"]),
-    ("config match\n", &["upxe:1: warning: config match: upxe does not honour it yet: its tag is never set"]),
+    ("config match\n", &["upxe:1: warning: option networkid: missing, and so the section has no effect"]),
+    (
+        "config match\noption networkid a\n",
+        &["upxe:1: warning: option match: missing, and so the section has no effect"],
+    ),
+    (
+        "config mac\noption networkid a\noption mac hello\n",
+        &["upxe:3: option mac: found 'hello', expected a hardware address, * for any of its bytes"],
+    ),
     ("config upxe main\nconfig upxe other\n", &["upxe:2: warning: config upxe: only the first such section is read"]),
 ];
 
@@ -108,7 +119,7 @@ fn every_error_is_named_at_once_in_the_order_of_lines() {
             "upxe:2: option tftp_max: found 'x', expected a number from 1 to 1024",
             "upxe:3: option enabled: found 'x', expected 1 or 0",
             "upxe:5: option serveraddress: found '?', expected an IPv4 address, or a name from /etc/hosts",
-            "dhcp:2: option dhcp_boot: found 'tag:', expected a tag's name behind the prefix",
+            "dhcp:2: warning: option dhcp_boot: found 'tag:', expected a tag's name of 1 to 255 bytes",
         ]
     );
 }
@@ -139,7 +150,7 @@ fn a_file_name_fits_its_field() {
         (
             "config upxe\n".to_owned(),
             format!("config dnsmasq\noption dhcp_boot {long},,\n"),
-            format!("dhcp:2: option dhcp_boot: found '{shown}…', expected a file name of at most 127 bytes"),
+            format!("dhcp:2: warning: option dhcp_boot: found '{shown}…', expected a file name of at most 127 bytes"),
         ),
     ] {
         assert!(complaints(&upxe, &dhcp, LAN).contains(&line), "{line}");
@@ -150,7 +161,7 @@ fn a_file_name_fits_its_field() {
 fn values_that_are_not_text_are_refused_where_text_is_needed() {
     let mut sources = super::sources("config upxe\n", "", LAN);
     sources.upxe.text = Some(b"config upxe\noption script '\xff'\noption unread '\xfe'\n".to_vec());
-    let (config, diagnostics) = upxe::config::load(&sources, &Default::default());
+    let (config, diagnostics) = upxe::config::load(&sources, &Default::default(), &mut NoFiles);
     assert_eq!(config, None);
     assert_eq!(
         super::lines(&diagnostics),
@@ -169,7 +180,7 @@ fn no_file_at_all_gives_the_defaults() {
     assert_eq!(config.tftp.root, std::path::Path::new("/srv/tftp"));
     assert_eq!((config.tftp.max_transfers, config.tftp.allow.len()), (64, 0));
     assert_eq!((config.rules.script, config.rules.boots.len()), (None, 0));
-    assert_eq!(config.log_level, log::LevelFilter::Info);
+    assert_eq!((config.user.as_str(), config.log_level), ("upxe", log::LevelFilter::Info));
     assert_eq!((config.interfaces[0].name.as_str(), config.interfaces[0].device.as_str()), ("lan", "lan"));
     assert_eq!(
         super::lines(&diagnostics),
@@ -184,7 +195,8 @@ fn no_file_at_all_gives_the_defaults() {
 fn every_option_reaches_the_configuration() {
     let config = clean(
         "config upxe main\noption enabled on\noption tftp off\noption tftp_root /mnt/usb\nlist tftp_allow /usr/lib\n\
-         list tftp_allow /opt\noption tftp_max 7\noption tftp_single_port 1\noption script s.ipxe\noption no_override 0\noption log_level trace\n",
+         list tftp_allow /opt\noption tftp_max 7\noption tftp_single_port 1\noption script s.ipxe\n\
+         option no_override 0\noption user u\noption log_level trace\n",
         "",
     );
     assert!(config.enabled && !config.tftp.enabled && !config.rules.no_override);
@@ -193,5 +205,5 @@ fn every_option_reaches_the_configuration() {
     assert_eq!(config.tftp.max_transfers, 7);
     assert!(config.tftp.single_port);
     assert_eq!(config.rules.script.as_deref(), Some("s.ipxe"));
-    assert_eq!(config.log_level, log::LevelFilter::Trace);
+    assert_eq!((config.user.as_str(), config.log_level), ("u", log::LevelFilter::Trace));
 }

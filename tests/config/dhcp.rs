@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use upxe::config::Boot;
+use upxe::config::{Boot, DnsmasqPorts};
 
 use super::{LAN, clean, complaints, load_texts};
 
@@ -65,22 +65,20 @@ const COMPLAINTS: &[(&str, &[&str])] = &[
     ),
     (
         "config dnsmasq\noption dhcp_boot tag:x\n",
-        &["dhcp:2: option dhcp_boot: found 'tag:x', expected a file, server name or address behind the tags"],
+        &["dhcp:2: warning: option dhcp_boot: found 'tag:x', expected something behind the tags"],
     ),
     (
         "config dnsmasq\noption dhcp_boot tag:!,a\n",
-        &["dhcp:2: option dhcp_boot: found 'tag:!', expected a tag's name behind the prefix"],
+        &["dhcp:2: warning: option dhcp_boot: found 'tag:!', expected a tag's name of 1 to 255 bytes"],
     ),
     (
         "config dnsmasq\noption dhcp_boot a,b,pluto\n",
-        &[
-            "dhcp:2: warning: option dhcp_boot: no address of 'pluto' is known here (/etc/hosts): upxe passes over this \
-           line",
-        ],
+        &["dhcp:2: warning: option dhcp_boot: found 'pluto', expected an IPv4 address, or a name from /etc/hosts"],
     ),
     (
         "config dnsmasq\noption dhcp_boot 'a,b,192.168.1.5 c,d'\n",
-        &["dhcp:2: option dhcp_boot: found '192.168.1.5 c,d', expected an IPv4 address, or a name from /etc/hosts"],
+        &["dhcp:2: warning: option dhcp_boot: found '192.168.1.5 c,d', expected an IPv4 address, or a name from \
+             /etc/hosts"],
     ),
     (
         "config dnsmasq\noption dhcp_boot a\noption dhcp_boot b\n",
@@ -105,12 +103,19 @@ const COMPLAINTS: &[(&str, &[&str])] = &[
         &["dhcp:2: warning: option tftp_root: found 'mnt', expected an absolute path"],
     ),
     (
-        "config dnsmasq\nlist pxe_service x86PC,a,b\n",
-        &["dhcp:2: warning: option pxe_service: upxe does not honour it yet"],
+        "config dnsmasq\nlist pxe_service x86PC,a,b\nlist pxe_service x64,a,b\n",
+        &["dhcp:3: warning: option pxe_service: found 'x64', expected an architecture (x86PC, x86-64_EFI, …, or its \
+             number), a comma, and a text for the menu"],
     ),
     ("config dnsmasq\noption cachesize 150\nlist server 9.9.9.9\n", &[]),
     ("config host\noption ip 1.2.3.4\nconfig odhcpd\nconfig tag x\nconfig relay\n", &[]),
-    ("config match\n", &["dhcp:1: warning: config match: upxe does not honour it yet: its tag is never set"]),
+    ("config match\n", &["dhcp:1: warning: option networkid: missing, and so the section has no effect"]),
+    ("config host\noption name box\noption mac 11:22:33:44:55:66\noption dns 1\n", &[]),
+    (
+        "config host\noption name b_x\noption mac 11:22:33:44:55\nconfig host\noption name -x\noption mac no\n",
+        &["dhcp:4: warning: option mac: found '-x', expected a hardware address, an IPv4 address, a host's name or a \
+             lease time"],
+    ),
     (
         "config boot\noption serveraddress 1.2.3.4\n",
         &["dhcp:1: warning: option filename: without a filename dnsmasq passes over this section, and so does upxe"],
@@ -178,7 +183,21 @@ fn the_folder_of_dnsmasq_counts_until_there_is_one_of_our_own() {
 }
 
 #[test]
-fn two_tftp_servers_are_no_matter_when_ours_is_off() {
-    let dhcp = "config dnsmasq\noption tftp_root /stock\noption enable_tftp 1\n";
-    assert_eq!(complaints("config upxe main\noption tftp 0\n", dhcp, LAN), [""; 0]);
+fn with_our_tftp_off_the_files_of_dnsmasq_are_offered() {
+    let (upxe, dhcp) =
+        ("config upxe main\noption tftp 0\n", "config dnsmasq\noption tftp_root /stock\noption enable_tftp 1\n");
+    let note = "dhcp:2: note: option tftp_root: upxe offers the files of this folder, for dnsmasq to send";
+    assert_eq!(complaints(upxe, dhcp, LAN), [note]);
+    assert_eq!(load_texts(upxe, dhcp, LAN).0.unwrap().tftp.root, Path::new("/stock"));
+}
+
+#[test]
+fn ports_that_dnsmasq_wants_are_left_to_it() {
+    let ports = |dhcp: &str| load_texts(UPXE, dhcp, LAN).0.unwrap().dnsmasq;
+    assert_eq!(ports("config dnsmasq\n"), DnsmasqPorts::default());
+    assert!(ports("config dnsmasq\noption tftp_root /stock\noption enable_tftp 1\n").tftp);
+    assert!(!ports("config dnsmasq\noption enable_tftp 1\n").tftp, "dnsmasq.init wants both");
+    assert!(ports("config dnsmasq\nlist pxe_service 'x86PC,boot,pxelinux'\n").boot_server);
+    assert!(ports("config dnsmasq\noption pxe_prompt 'F8,3'\n").boot_server);
+    assert!(!ports("config dnsmasq\noption disabled 1\noption pxe_prompt 'F8,3'\n").boot_server);
 }

@@ -1,5 +1,6 @@
 //! Damaged files never bring the loader down: every truncation and every change of a single byte.
 
+use upxe::config::dnsmasq::files::NoFiles;
 use upxe::config::load::{Overrides, Source, Sources, load};
 use upxe::config::uci;
 
@@ -18,7 +19,8 @@ fn load_with(place: usize, text: &[u8]) {
     let mut texts = [UPXE, DHCP, NETWORK, HOSTS];
     texts[place] = text;
     let [upxe, dhcp, network, hosts] = texts.map(|text| Source { name: "f".into(), text: Some(text.to_vec()) });
-    let (config, diagnostics) = load(&Sources { upxe, dhcp, network, hosts }, &Overrides::default());
+    let (config, diagnostics) =
+        load(&Sources { upxe, dhcp, network, hosts, conf_file: None }, &Overrides::default(), &mut NoFiles);
     assert_eq!(config.is_none(), diagnostics.iter().any(|diagnostic| diagnostic.is_error()));
     for diagnostic in diagnostics {
         assert!(!diagnostic.to_string().contains('\n'));

@@ -1,5 +1,6 @@
 //! Logical interfaces and devices.
 
+use upxe::config::dnsmasq::files::NoFiles;
 use upxe::config::load::{Overrides, load};
 
 use super::{lines, load_texts, sources};
@@ -107,8 +108,8 @@ fn names_come_to_devices() {
 fn the_command_line_replaces_the_list() {
     let given = |names: &[&str]| {
         let interfaces = names.iter().map(|name| name.to_string()).collect();
-        let overrides = Overrides { interfaces, tftp_root: Some("/mnt".to_owned()) };
-        load(&sources("config upxe main\nlist interface old\n", "", NETWORK), &overrides)
+        let overrides = Overrides { interfaces, tftp_root: Some("/mnt".to_owned()), conf_file: None };
+        load(&sources("config upxe main\nlist interface old\n", "", NETWORK), &overrides, &mut NoFiles)
     };
     let (config, diagnostics) = given(&["lan", "eth9"]);
     let config = config.unwrap();
@@ -129,8 +130,8 @@ fn the_command_line_replaces_the_list() {
 
 #[test]
 fn a_relative_folder_on_the_command_line_is_refused() {
-    let overrides = Overrides { interfaces: Vec::new(), tftp_root: Some("mnt".to_owned()) };
-    let (config, diagnostics) = load(&sources("config upxe main\n", "", NETWORK), &overrides);
+    let overrides = Overrides { interfaces: Vec::new(), tftp_root: Some("mnt".to_owned()), conf_file: None };
+    let (config, diagnostics) = load(&sources("config upxe main\n", "", NETWORK), &overrides, &mut NoFiles);
     assert_eq!(config, None);
     assert_eq!(lines(&diagnostics), ["command line: --tftp-root: found 'mnt', expected an absolute path"]);
 }
@@ -138,8 +139,8 @@ fn a_relative_folder_on_the_command_line_is_refused() {
 #[test]
 fn there_is_a_limit() {
     let names: Vec<String> = (0..33).map(|number| format!("eth{number}")).collect();
-    let overrides = Overrides { interfaces: names, tftp_root: None };
-    let (config, diagnostics) = load(&sources("config upxe main\n", "", NETWORK), &overrides);
+    let overrides = Overrides { interfaces: names, tftp_root: None, conf_file: None };
+    let (config, diagnostics) = load(&sources("config upxe main\n", "", NETWORK), &overrides, &mut NoFiles);
     assert_eq!(config, None);
     assert_eq!(lines(&diagnostics), ["command line: -i: more interfaces than upxe serves at once (32)"]);
 }

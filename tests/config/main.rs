@@ -5,10 +5,13 @@ mod complaints;
 mod dhcp;
 mod files;
 mod hostile;
+mod import;
 mod interfaces;
 mod published;
+mod same_rules;
 mod syntax;
 
+use upxe::config::dnsmasq::files::NoFiles;
 use upxe::config::load::{Overrides, Source, Sources, load};
 use upxe::config::{Config, Diagnostic};
 
@@ -23,6 +26,7 @@ fn sources(upxe: &str, dhcp: &str, network: &str) -> Sources {
         dhcp: source("dhcp", dhcp),
         network: source("network", network),
         hosts: source("hosts", "127.0.0.1 localhost\n::1 nas\n192.168.1.5 nas.lan nas # box\n"),
+        conf_file: None,
     }
 }
 
@@ -30,7 +34,7 @@ fn sources(upxe: &str, dhcp: &str, network: &str) -> Sources {
 const LAN: &str = "config interface lan\n\toption device br-lan\n";
 
 fn load_texts(upxe: &str, dhcp: &str, network: &str) -> (Option<Config>, Vec<Diagnostic>) {
-    load(&sources(upxe, dhcp, network), &Overrides::default())
+    load(&sources(upxe, dhcp, network), &Overrides::default(), &mut NoFiles)
 }
 
 /// The configuration these texts come to, without a word of complaint.

@@ -1,6 +1,7 @@
 //! What users are shown agrees with the table of options: the README and the packaged default file.
 
 use upxe::commands::check::report;
+use upxe::config::dnsmasq::files::NoFiles;
 use upxe::config::load;
 use upxe::config::options::{self, Form, SECTIONS};
 
@@ -43,7 +44,7 @@ fn names_are_given_once() {
 
 #[test]
 fn the_packaged_file_passes_and_is_off() {
-    let (config, diagnostics) = load(&sources(PACKAGED, "", LAN), &Default::default());
+    let (config, diagnostics) = load(&sources(PACKAGED, "", LAN), &Default::default(), &mut NoFiles);
     assert_eq!(lines(&diagnostics), [""; 0]);
     let config = config.unwrap();
     let (unwritten, _) = load_texts("config upxe main\n", "", LAN);

@@ -13,7 +13,7 @@ use std::time::Duration;
 use upxe::config::Rules;
 use upxe::config::diagnostic::Diagnostic;
 use upxe::config::dnsmasq::Collected;
-use upxe::config::dnsmasq::files::{ConfFiles, ConfReader};
+use upxe::config::dnsmasq::files::{ConfReader, NoFiles};
 use upxe::config::hosts::Hosts;
 use upxe::config::rules::Action;
 use upxe::proxy::{self, Arrival, BootFiles, Decision, Door, matching};
@@ -218,18 +218,6 @@ impl Drop for Dnsmasq {
     }
 }
 
-struct NoFiles;
-
-impl ConfFiles for NoFiles {
-    fn read(&mut self, _: &str) -> Result<Vec<u8>, String> {
-        Err("no files here".to_owned())
-    }
-
-    fn list(&mut self, _: &str) -> Result<Vec<String>, String> {
-        Err("no folders here".to_owned())
-    }
-}
-
 /// upxe's reading of the lines, which must be without complaint.
 pub fn rules(config: &str) -> Rules {
     let (mut collected, mut out): (_, Vec<Diagnostic>) = (Collected::default(), Vec::new());
@@ -297,10 +285,10 @@ impl fmt::Display for Exchange {
         writeln!(f, "  dnsmasq: tags {:?}", self.their_tags)?;
         show(f, self.theirs.as_deref())?;
         writeln!(f, "  upxe: tags {}", self.decision.tags)?;
-        match &self.decision.outcome {
-            Err(silence) => writeln!(f, "    silent: {silence}")?,
-            Ok(offer) => offer.passed_over.iter().try_for_each(|passed| writeln!(f, "    passed over {passed}"))?,
+        if let Err(silence) = &self.decision.outcome {
+            writeln!(f, "    silent: {silence}")?;
         }
+        self.decision.passed_over.iter().try_for_each(|passed| writeln!(f, "    passed over {passed}"))?;
         show(f, self.ours.as_deref())
     }
 }

@@ -32,7 +32,7 @@ pub fn client(random: &mut Random, mode: Mode, number: u32) -> Client {
     if random.percent(95) {
         let mut list = architecture.to_be_bytes().to_vec();
         // Which of several architectures counts is compared by unit tests; here they are there for dhcp-match.
-        if mode == Mode::Server && random.percent(20) {
+        if mode == Mode::Server && random.percent(30) {
             list.extend(random.pick(ARCHITECTURES).to_be_bytes());
         }
         options.push((93, list));
@@ -80,7 +80,7 @@ fn program(random: &mut Random, options: &mut Vec<(u8, Vec<u8>)>) {
     let asked = match random.below(10) {
         0..5 => random.pick(&[firmware, firmware, &[1, 3, 43, 54, 60, 209, 210]]).to_vec(),
         5 => {
-            options.push((77, b"\x04iPXE".to_vec()));
+            options.push((77, random.pick(&[&b"\x04iPXE"[..], b"\x04iPXE\x09othername"]).to_vec()));
             ipxe.to_vec()
         }
         6 => {
@@ -114,7 +114,7 @@ impl Client {
 
     /// iPXE or gPXE.
     pub fn is_ipxe(&self) -> bool {
-        self.option(175).is_some() || self.option(77).is_some_and(|class| class.ends_with(b"PXE"))
+        self.option(175).is_some() || self.option(77).is_some()
     }
 
     /// A message of this type, which asks for a menu's entry if `item` says so.

@@ -266,17 +266,15 @@ impl Comparison<'_> {
 
     /// Why a client boots something else than with dnsmasq, if that is meant.
     fn why_other(&self, theirs: &Boots, ours: &Boots) -> Option<&'static str> {
-        let offer = &self.exchanges.first()?.decision;
-        let passed = |unfit: Unfit| match &offer.outcome {
-            Ok(offer) => offer.passed_over.iter().any(|passed| passed.why == unfit),
-            Err(_) => false,
-        };
+        let decision = &self.exchanges.first()?.decision;
+        let passed =
+            |unfit: Unfit| decision.outcome.is_ok() && decision.passed_over.iter().any(|passed| passed.why == unfit);
         let their_file = match theirs {
             Boots::File(file, _) => file.as_str(),
             _ => "",
         };
         let is_url = their_file.contains("://");
-        match (&offer.outcome, theirs) {
+        match (&decision.outcome, theirs) {
             _ if self.client.option(60).is_some_and(|class| class.starts_with(b"HTTP")) => Some(reason::HTTP_BOOT),
             (Err(Silence::Barred(Barred::Ignored(origin))), _) => {
                 let is_host = self.rules.hosts.iter().any(|host| host.ignore && host.origin == *origin);
@@ -363,6 +361,7 @@ impl Comparison<'_> {
                 (ours.text(name) == offer.server.to_string()).then_some(reason::SNAME)
             }
             "sname" if theirs.text(name).is_empty() => Some(reason::BOOT_SNAME),
+            "sname" if self.client.is_ipxe() && self.has_entries() => Some(reason::IPXE_MENU),
             // What was followed through both sides' replies came to the same file from the same server.
             "file" | "siaddr" | "043" if direct && menu => Some(reason::ONE_ENTRY),
             "file" | "siaddr" | "043" if direct && uefi && exchange.door == Door::Proxy => Some(reason::DIRECT),
@@ -376,7 +375,7 @@ impl Comparison<'_> {
             "siaddr" if menu || exchange.item.is_none() && theirs.option(43).is_none() => Some(reason::BESIDE),
             "082" => Some(reason::AGENT),
             "175" if theirs.option(175).is_none() && ours.get(name) == [1, 1, 1] => Some(reason::PRIORITY),
-            "175" | "209" if theirs.0.get(name).is_none() => Some(reason::OPTIONS),
+            "175" | "209" if !theirs.0.contains_key(name) => Some(reason::OPTIONS),
             _ => None,
         }
     }

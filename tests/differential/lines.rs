@@ -50,6 +50,10 @@ pub fn configuration(random: &mut Random, mode: Mode) -> String {
     if random.percent(20) {
         lines.push("dhcp-pxe-vendor=PXEClient,HW-Client".to_owned());
     }
+    if mode == Mode::Server && random.percent(15) {
+        // What holds without the range's tag beats what holds with it alone.
+        lines.extend(["dhcp-option=tag:d0,129,1".to_owned(), "dhcp-option=tag:lan,129,2".to_owned()]);
+    }
     if mode == Mode::Proxy {
         for _ in 0..random.below(5) {
             lines.push(service(random));
@@ -96,7 +100,9 @@ fn tests(random: &mut Random, chance: usize) -> String {
 }
 
 fn tested(random: &mut Random) -> &'static str {
-    if random.percent(15) { *random.pick(&["d0", "lan", "known-othernet"]) } else { *random.pick(TAGS) }
+    const RARE: &[&str] = &["d0", "lan", "known-othernet"];
+    let names = if random.percent(15) { RARE } else { TAGS };
+    random.pick::<&str>(names)
 }
 
 fn tagger(random: &mut Random) -> String {
@@ -109,6 +115,7 @@ fn tagger(random: &mut Random) -> String {
         "dhcp-match=set:TAG,93,6",
         "dhcp-match=set:TAG,93,0s",
         "dhcp-match=set:TAG,93,00:00",
+        "dhcp-match=set:TAG,93,1792s",
         "dhcp-match=set:TAG,94,1:*:16",
         "dhcp-match=set:TAG,94,3b",
         "dhcp-match=set:TAG,60,PXEClient",
@@ -127,6 +134,7 @@ fn tagger(random: &mut Random) -> String {
         "dhcp-vendorclass=set:TAG,enterprise:311,UNDI",
         "dhcp-userclass=set:TAG,iPXE",
         "dhcp-userclass=set:TAG,PXE",
+        "dhcp-userclass=set:TAG,\"E\\to\"",
         "dhcp-mac=set:TAG,52:54:00:*:*:*",
         "dhcp-mac=set:TAG,52:54:01:00:00:02",
         "dhcp-mac=TAG,01-52:*:*:*:*:1",
@@ -201,8 +209,10 @@ fn service(random: &mut Random) -> String {
 
 fn option(random: &mut Random, mode: Mode) -> String {
     let force = *random.pick(&["", "", "-force"]);
-    let tests = tests(random, 40);
+    // Tags of the address range count less than others here.
+    let tests = if random.percent(20) { random.pick(&["tag:lan,", "tag:c,"]).to_string() } else { tests(random, 40) };
     let what = match mode {
+        Mode::Server if random.percent(40) => *random.pick(&["128,1", "128,2", "128,3"]),
         Mode::Proxy => *random.pick(&[
             "vendor:PXEClient,1,0.0.0.0",
             "vendor:PXEClient,70,text",

@@ -43,6 +43,12 @@ impl Dnsmasq {
         self.log.expect(from, READY, PATIENCE);
     }
 
+    /// Adds `lines` to its configuration, which count from the next start on.
+    pub fn also(&self, lines: &str) {
+        let text = std::fs::read_to_string(&self.config).expect("written at the start");
+        files::write(&self.config, &(text + lines));
+    }
+
     /// Ends it, as a restart of the service does.
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {

@@ -124,6 +124,26 @@ fn the_boot_server_port_is_taken_and_freed() {
     expect_boots(&lan);
 }
 
+/// dnsmasq ends when it finds one of its ports taken, and DHCP and DNS with it.
+#[test]
+fn a_port_of_dnsmasqs_is_left_to_it_while_it_restarts() {
+    let lan = Lan::new();
+    let run = run_folder("port-4011-dnsmasqs");
+    let tftp = boot_files(TftpRoot::new(&run)).path;
+    let mut dnsmasq = Dnsmasq::start(&[&lan], &run, None);
+    dnsmasq.stop();
+    dnsmasq.also("pxe-service=x86PC,\"Boot\",pxelinux\n");
+    dnsmasq.resume();
+    let upxe = Upxe::start(&[&lan], &tftp, &run, None);
+    upxe.log.expect(0, &["port 4011", "taken by dnsmasq"], SOON);
+    dnsmasq.stop();
+    // Somebody boots just then, and the time for another try passes.
+    until_ok(|| offers(&lan, lan.address(1), Kind::Pxe(BIOS), "undionly.kpxe"));
+    std::thread::sleep(Duration::from_secs(4));
+    dnsmasq.resume();
+    expect_dhcp_and_dns(&lan);
+}
+
 fn take_port(lan: &Lan, port: u16) -> UdpSocket {
     lan.router.inside(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).expect("a port of a new namespace is free"))
 }

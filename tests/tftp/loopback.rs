@@ -291,7 +291,7 @@ fn what_is_not_served() {
         ("folder/", "\\x00\\x05\\x00\\x01not a file\\x00"),
         ("fifo", "\\x00\\x05\\x00\\x01not a file\\x00"),
         ("", "\\x00\\x05\\x00\\x01not a file\\x00"),
-        ("private", "\\x00\\x05\\x00\\x02not readable\\x00"),
+        ("private", "\\x00\\x05\\x00\\x02not allowed\\x00"),
         ("out", "\\x00\\x05\\x00\\x02not allowed\\x00"),
         ("../secret", "\\x00\\x05\\x00\\x02name not allowed\\x00"),
         ("..\\secret", "\\x00\\x05\\x00\\x02name not allowed\\x00"),

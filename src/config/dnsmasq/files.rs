@@ -30,6 +30,19 @@ pub trait ConfFiles {
     fn list(&mut self, folder: &str) -> Result<Vec<String>, String>;
 }
 
+/// No files at all, for lines that name none.
+pub struct NoFiles;
+
+impl ConfFiles for NoFiles {
+    fn read(&mut self, _: &str) -> Result<Vec<u8>, String> {
+        Err("no such file".to_owned())
+    }
+
+    fn list(&mut self, _: &str) -> Result<Vec<String>, String> {
+        Err("no such folder".to_owned())
+    }
+}
+
 /// Reads configuration files.
 pub struct ConfReader<'a> {
     files: &'a mut dyn ConfFiles,

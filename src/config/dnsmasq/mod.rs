@@ -62,7 +62,7 @@ pub struct Collected {
     count: usize,
 }
 
-/// The `tftp-…` lines.
+/// The `tftp-…` lines, and what else makes dnsmasq open ports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TftpLines {
     /// `enable-tftp`: dnsmasq serves TFTP itself.
@@ -71,6 +71,8 @@ pub struct TftpLines {
     pub root: Option<(PathBuf, Origin)>,
     /// `tftp-max`: transfers at once.
     pub max: Option<(u32, Origin)>,
+    /// `pxe-service` or `pxe-prompt` was there: dnsmasq opens port 4011 (dnsmasq `enable_pxe`).
+    pub serves_pxe: bool,
 }
 
 /// What a keyword stands for.
@@ -207,8 +209,14 @@ impl Collected {
             Keyword::TagIf => rules.tag_ifs.push(tag_if(origin, value)?),
             Keyword::Ignore => rules.ignores.push(Ignore { origin: origin.clone(), when: tags(value)? }),
             Keyword::Range => rules.ranges.extend(host::dhcp_range(origin, value)?),
-            Keyword::Service => rules.services.push(boot::pxe_service(origin, value, hosts)?),
-            Keyword::Prompt => rules.options.push(option::pxe_prompt(origin, value)?),
+            Keyword::Service => {
+                rules.services.push(boot::pxe_service(origin, value, hosts)?);
+                self.tftp.serves_pxe = true;
+            }
+            Keyword::Prompt => {
+                rules.options.push(option::pxe_prompt(origin, value)?);
+                self.tftp.serves_pxe = true;
+            }
             Keyword::PxeVendor => {
                 for part in value.parts() {
                     let name = part.text().filter(|name| !name.is_empty() && name.len() <= 255);
@@ -271,10 +279,10 @@ fn leading_tags(arg: Words<'_>) -> Result<(Vec<TagTest>, Words<'_>), Wrong> {
     let mut rest = arg;
     loop {
         let (part, behind) = rest.split();
-        let Some(tag) = part.strip_prefix("tag:").or_else(|| part.strip_prefix("net:")) else {
+        if part.strip_prefix("tag:").or_else(|| part.strip_prefix("net:")).is_none() {
             return Ok((tests, rest));
-        };
-        tests.push(tag_test(tag)?);
+        }
+        tests.push(tag_test(part)?);
         rest = behind.ok_or_else(|| Wrong::new(arg, "something behind the tags"))?;
     }
 }
@@ -283,10 +291,9 @@ fn leading_tags(arg: Words<'_>) -> Result<(Vec<TagTest>, Words<'_>), Wrong> {
 fn tag_test(words: Words<'_>) -> Result<TagTest, Wrong> {
     let prefixed = ["tag:", "net:", "set:"].iter().find_map(|prefix| words.strip_prefix(prefix));
     let name = prefixed.unwrap_or(words);
-    match name.strip_prefix("!").or_else(|| name.strip_prefix("#")) {
-        Some(negated) => Ok(TagTest { tag: tag_name(negated)?, set: false }),
-        None => Ok(TagTest { tag: tag_name(name)?, set: true }),
-    }
+    let negated = name.strip_prefix("!").or_else(|| name.strip_prefix("#"));
+    let tag = tag_name(negated.unwrap_or(name)).map_err(|wrong| Wrong::new(words, wrong.expected))?;
+    Ok(TagTest { tag, set: negated.is_none() })
 }
 
 /// A tag to set, with or without `set:`.

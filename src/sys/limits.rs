@@ -1,0 +1,36 @@
+//! What the system lets this process have.
+
+use std::io;
+
+use super::succeeded;
+
+/// Makes room for `wanted` descriptors, as far as the hard limit allows, and tells how many there may be.
+///
+/// # Errors
+/// Only if the kernel refuses to tell.
+pub fn raise_descriptors(wanted: u64) -> io::Result<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer describes `limit`, which outlives the call; the kernel fills it in.
+    succeeded(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
+    if limit.rlim_cur < wanted {
+        let raised = libc::rlimit { rlim_cur: limit.rlim_max.min(wanted), ..limit };
+        // SAFETY: the pointer describes `raised`, which outlives the call.
+        if succeeded(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) }).is_ok() {
+            limit = raised;
+        }
+    }
+    Ok(limit.rlim_cur)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_is_told_and_never_lowered() {
+        let before = raise_descriptors(0).unwrap();
+        assert!(before > 0);
+        assert_eq!(raise_descriptors(before).unwrap(), before);
+        assert!(raise_descriptors(before + 1).unwrap() >= before);
+    }
+}
