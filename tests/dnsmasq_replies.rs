@@ -1,5 +1,5 @@
-//! Replies held against those that the real dnsmasq gave to the same requests in `tests/captures`: field by field, and
-//! every difference has its reason here.
+//! Replies held against those that the real dnsmasq gave to the same requests in `tests/captures`, both by the same lines:
+//! field by field, and every difference has its reason here.
 
 #[path = "support/pcap.rs"]
 mod pcap;
@@ -9,27 +9,31 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use dhcproto::v4::borrowed::DhcpOptionIterator;
-use upxe::config::{Boot, Origin, Rules};
+use upxe::config::Rules;
+use upxe::config::dnsmasq::Collected;
+use upxe::config::dnsmasq::files::{ConfReader, NoFiles};
+use upxe::config::hosts::Hosts;
 use upxe::proxy::{self, Arrival, BootFiles, Door};
 use upxe::wire::request::Request;
 use upxe::wire::{frame, reply};
 
-/// The dnsmasq that played the proxy in the captures.
+/// The dnsmasq that played the proxy in the captures, and the one that gave the leases.
 const PROXY: Ipv4Addr = Ipv4Addr::new(192, 168, 2, 2);
+const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 2, 1);
 
 const SECS: &str = "secs: RFC 2131 table 3 wants 0 in replies; dnsmasq leaves the client's value";
 const SNAME: &str = "sname: always our address as text, for firmware that looks for the server there";
 const SIADDR: &str = "siaddr: never 0, or iPXE finds no boot server in the offer and gives up";
 const DIRECT: &str = "43: the offer itself says 'load this file', which saves EDK2 the way to port 4011";
-const NO_MENU: &str = "43: no menu is configured here; dnsmasq makes a one-entry menu of its pxe-service";
+const ONE_ENTRY: &str = "43: a menu of one entry chooses itself; the offer may as well name its file";
 const FILE_AT_ONCE: &str = "file: stands in the offer already, where dnsmasq names it at port 4011 only";
+const OWN_FILE: &str = "file: the ROM's own; dnsmasq's offer names a UEFI file beside the menu";
 const PRIORITY: &str = "175: tells iPXE to prefer our file to one that the DHCP server may name";
-const CUSTOM: &str = "file: syslinux.efi is no BIOS loader; this configuration lets custom choose";
 
 struct Case {
     capture: &'static str,
-    /// dnsmasq's `dhcp-boot`, if it had one that all clients of the capture were meant to take.
-    boot: Option<&'static str>,
+    /// dnsmasq's lines, as far as they are about booting.
+    lines: &'static str,
     /// Files in its TFTP root.
     files: &'static [&'static str],
     /// What differs in the offers.
@@ -38,58 +42,86 @@ struct Case {
     ack: &'static [&'static str],
 }
 
-const SCRIPT: &str = "http://192.168.2.1/ipxe.php?mac=${mac}&uuid=${uuid}";
+const PROXY_AND_PHP: &str = "dhcp-match=ipxe,175
+dhcp-boot=net:ipxe,http://192.168.2.1/ipxe.php?mac=${mac}&uuid=${uuid},,192.168.2.2
+enable-tftp
+dhcp-range=192.168.2.0,proxy
+tftp-root=/pxe/
+pxe-service=net:#ipxe,x86PC, \"splashtop by example\", undionly.kkpxe";
+
+const UEFI_AND_BIOS: &str = "port=0
+log-dhcp
+dhcp-range=192.168.2.0,proxy
+dhcp-boot=syslinux.efi
+pxe-service=x86PC,\"Network Boot\",pxelinux
+enable-tftp
+tftp-root=/var/lib/pxeboot";
+
+const MENU: &str = "dhcp-range=192.168.2.0,proxy
+pxe-prompt=\"Press F8 for the menu\",3
+pxe-service=x86PC,\"Install Linux\",pxelinux
+pxe-service=x86PC,\"iPXE\",undionly.kpxe
+pxe-service=x86PC,\"Local boot\"
+pxe-service=x86-64_EFI,\"syslinux\",syslinux.efi
+pxe-service=x86-64_EFI,\"iPXE\",ipxe.efi";
 
 const CASES: &[Case] = &[
-    Case { capture: "s3b-ipxe", boot: Some(SCRIPT), files: &[], offer: &[SNAME, SECS, PRIORITY], ack: &[] },
+    Case { capture: "s3b-ipxe", lines: PROXY_AND_PHP, files: &[], offer: &[SNAME, SECS, PRIORITY], ack: &[] },
     Case {
         capture: "s3c-rom",
-        boot: Some(SCRIPT),
+        lines: PROXY_AND_PHP,
         files: &["undionly.kkpxe"],
-        offer: &[SNAME, SECS, SIADDR, NO_MENU, FILE_AT_ONCE, PRIORITY],
+        offer: &[SNAME, SECS, SIADDR, ONE_ENTRY, FILE_AT_ONCE, PRIORITY],
         ack: &[SNAME, SECS],
     },
     Case {
         capture: "s2-rom",
-        boot: None,
+        lines: "dhcp-match=ipxe,175
+enable-tftp
+dhcp-range=192.168.2.0,proxy
+tftp-root=/pxe/
+pxe-service=net:#ipxe,x86PC, \"splashtop by example\", undionly.kkpxe",
         files: &["undionly.kkpxe"],
-        offer: &[SNAME, SECS, SIADDR, NO_MENU, FILE_AT_ONCE],
+        offer: &[SNAME, SECS, SIADDR, ONE_ENTRY, FILE_AT_ONCE],
         ack: &[SNAME, SECS],
     },
     Case {
         capture: "s5-ovmf",
-        boot: Some("syslinux.efi"),
-        files: &["syslinux.efi"],
+        lines: UEFI_AND_BIOS,
+        files: &["syslinux.efi", "pxelinux.0"],
         offer: &[SNAME, DIRECT],
         ack: &[SNAME],
     },
     Case {
         capture: "s5b-ovmf",
-        boot: None,
-        files: &["syslinux.efi"],
+        lines: "dhcp-range=192.168.2.0,proxy
+dhcp-boot=syslinux.efi
+pxe-service=x86PC,\"Network Boot\",pxelinux
+pxe-service=x86-64_EFI,\"Network Boot\",syslinux.efi",
+        files: &["syslinux.efi", "pxelinux.0"],
         offer: &[SNAME, DIRECT, FILE_AT_ONCE],
         ack: &[DIRECT],
     },
     Case {
         capture: "s5-rom",
-        boot: None,
-        files: &["pxelinux.0"],
-        offer: &[SNAME, SECS, SIADDR, NO_MENU, CUSTOM],
+        lines: UEFI_AND_BIOS,
+        files: &["syslinux.efi", "pxelinux.0"],
+        offer: &[SNAME, SECS, SIADDR, ONE_ENTRY, OWN_FILE],
         ack: &[SNAME, SECS],
     },
     Case {
         capture: "s10-rom",
-        boot: None,
-        files: &["pxelinux.0"],
-        offer: &[SNAME, SECS, SIADDR, NO_MENU, FILE_AT_ONCE],
-        ack: &[SNAME, SECS, NO_MENU],
+        lines: MENU,
+        files: &["pxelinux.0", "undionly.kpxe", "syslinux.efi", "ipxe.efi"],
+        offer: &[SNAME, SECS, SIADDR],
+        ack: &[SNAME, SECS],
     },
     Case {
         capture: "s10-ovmf",
-        boot: None,
-        files: &["syslinux.efi"],
-        offer: &[SNAME, DIRECT, FILE_AT_ONCE],
-        ack: &[SNAME, NO_MENU, FILE_AT_ONCE],
+        lines: MENU,
+        files: &["pxelinux.0", "undionly.kpxe", "syslinux.efi", "ipxe.efi"],
+        offer: &[SNAME],
+        ack: &[SNAME],
     },
 ];
 
@@ -129,8 +161,13 @@ fn assert_expected(capture: &str, what: &str, reasons: &[&str], found: &BTreeMap
     assert_eq!(names, expected, "{capture}, {what}: {found:#?}");
 }
 
-/// The proxy's reply to the request in `frame`: the next one behind it with the same transaction id.
+/// The proxy's reply to the request in `frame`.
 fn reply_of_dnsmasq(behind: &[Vec<u8>], frame: &[u8]) -> Option<(Door, Vec<u8>)> {
+    reply_of(PROXY, behind, frame)
+}
+
+/// A server's reply to the request in `frame`: the next one behind it with the same transaction id.
+fn reply_of(server: Ipv4Addr, behind: &[Vec<u8>], frame: &[u8]) -> Option<(Door, Vec<u8>)> {
     let request = frame::open(frame).ok()?;
     let door = match request.destination.port() {
         67 => Door::Proxy,
@@ -140,28 +177,82 @@ fn reply_of_dnsmasq(behind: &[Vec<u8>], frame: &[u8]) -> Option<(Door, Vec<u8>)>
     let xid = Request::read(request.payload).ok()?.xid;
     behind.iter().skip(1).find_map(|frame| {
         let datagram = frame::open(frame).ok()?;
-        let same = *datagram.source.ip() == PROXY && datagram.payload.get(4..8)? == xid.to_be_bytes();
+        let same = *datagram.source.ip() == server && datagram.payload.get(4..8)? == xid.to_be_bytes();
         same.then(|| (door, datagram.payload.to_vec()))
     })
 }
 
 fn our_reply(case: &Case, door: Door, frame: &[u8]) -> Option<Vec<u8>> {
-    let request = Request::read(frame::open(frame).ok()?.payload).ok()?;
-    let boot = case.boot.map(|file| Boot {
-        origin: Origin { file: "test".into(), line: 1 },
-        when: Vec::new(),
-        file: file.into(),
-        server_name: String::new(),
-        server: None,
-    });
-    let rules = Rules { boots: boot.into_iter().collect(), ..Rules::default() };
-    let arrival =
-        Arrival { door, interface: "lan", device: "br-lan", router: PROXY, mask: Ipv4Addr::new(255, 255, 255, 0) };
-    let decision = proxy::decide(&rules, &Files(case.files), &arrival, &request);
+    let request = frame::open(frame).ok()?.payload.to_vec();
+    reply(&rules(case.lines), case.files, PROXY, door, &request)
+}
+
+fn rules(lines: &str) -> Rules {
+    let (mut collected, mut out) = (Collected::default(), Vec::new());
+    let hosts = Hosts { text: b"", sections: &[] };
+    ConfReader::new(&mut NoFiles, &hosts, &mut collected, &mut out).text(&"lines".into(), lines.as_bytes());
+    assert!(out.is_empty(), "{out:?}");
+    collected.rules
+}
+
+fn reply(
+    rules: &Rules,
+    files: &'static [&'static str],
+    router: Ipv4Addr,
+    door: Door,
+    request: &[u8],
+) -> Option<Vec<u8>> {
+    let request = Request::read(request).ok()?;
+    let mask = Ipv4Addr::new(255, 255, 255, 0);
+    let arrival = Arrival { door, interface: "lan", device: "br-lan", router, mask };
+    let decision = proxy::decide(rules, &Files(files), &arrival, &request);
     let (client, offer) = (decision.client?, decision.outcome.ok()?);
-    let answer = proxy::answer(&rules, &arrival, &request, &client, &offer);
+    let answer = proxy::answer(rules, &arrival, &request, &client, &offer);
     let limit = reply::size_limit(request.max_message_size());
-    Some(reply::write(&answer, proxy::overload(&rules, &client), limit).bytes.to_vec())
+    Some(reply::write(&answer, proxy::overload(rules, &client), limit).bytes.to_vec())
+}
+
+const TRUE_DHCP: &str = "enable-tftp
+dhcp-match=ipxe,175
+dhcp-range=192.168.2.100,192.168.2.200
+tftp-root=/tmp/memstick/host0_part1/
+dhcp-boot=net:#ipxe,undionly.kkpxe.0
+dhcp-boot=pxelinux.0
+dhcp-option-force=209,pxelinux.cfg/default
+dhcp-option-force=210,http://192.168.2.1:81/";
+
+const GPXE: &str = "  tftp-root=/var/lib/tftpboot    # place your gpxe.pxe (either built yourself or from here)
+  dhcp-match=gpxe,175            # tags the request with net:gpxe if the gPXE option was supplied in DHCP request
+  dhcp-option=175,8:1:1          # turn on the keep-san option to allow installation
+  dhcp-boot=net:#gpxe,gpxe.pxe   # Here #gpxe means 'not gpxe': that is the tag is not set
+dhcp-option=17,\"iscsi:192.168.2.1::::iqn.2009-01.example:disk\"";
+
+/// Where dnsmasq itself gives the leases: its boot file, wherever it stands, and the options that rules add.
+#[test]
+fn recipes_for_a_dhcp_server_come_to_the_same_file_and_options() {
+    let files = &["undionly.kkpxe.0", "pxelinux.0", "gpxe.pxe"];
+    for (capture, lines, offers) in [("s1-rom", TRUE_DHCP, 2), ("s4a-rom", GPXE, 1), ("s4b-rom", GPXE, 1)] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/captures/{capture}.pcap"));
+        let frames = pcap::frames(&path);
+        let mut compared = std::collections::BTreeSet::new();
+        for (at, frame) in frames.iter().enumerate() {
+            let Some((Door::Proxy, theirs)) = reply_of(SERVER, &frames[at..], frame) else { continue };
+            let request = frame::open(frame).unwrap().payload;
+            let Some(ours) = reply(&rules(lines), files, SERVER, Door::Proxy, request) else { continue };
+            let (theirs, ours) = (fields(&theirs), fields(&ours));
+            let file = theirs.get("67").map_or(theirs["file"].clone(), |name| name.replace("\\x00", ""));
+            assert_eq!(ours["file"], file, "{capture}");
+            assert_eq!(ours["siaddr"], theirs["siaddr"], "{capture}");
+            for code in ["17", "209", "210"] {
+                assert_eq!(ours.get(code), theirs.get(code), "{capture}, option {code}");
+            }
+            // iPXE is sent our priority as well.
+            let own = ours.get("175").map(|value| value.trim_start_matches("\\x01\\x01\\x01").to_owned());
+            assert_eq!(own.filter(|value| !value.is_empty()), theirs.get("175").cloned(), "{capture}");
+            compared.insert(file);
+        }
+        assert_eq!(compared.len(), offers, "{capture}: {compared:?}");
+    }
 }
 
 /// A message as named values; options by their code.

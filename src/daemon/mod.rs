@@ -1,8 +1,8 @@
 //! The running service: waits for packets and hands them from the shell to the core and back.
 //!
 //! A DHCP request's way, top to bottom: `Daemon::on_frames` (port 67) or `Daemon::on_boot_server` (port 4011) takes
-//! it from its socket, [`Request::read`] checks it, [`proxy::decide`] chooses, [`proxy::answer`] builds the reply,
-//! [`reply::write`] makes bytes of it, and the same door sends them. TFTP goes through [`transfers`].
+//! it from its socket, [`Request::read`] checks it, [`proxy::consider`] chooses, builds the reply and makes bytes of it,
+//! and the same door sends them. TFTP goes through [`transfers`].
 
 pub mod files;
 mod frames;
@@ -241,17 +241,7 @@ impl Daemon {
 
     /// The part of the way that both doors share.
     fn consider(&self, arrival: &Arrival<'_>, request: &Request<'_>) -> (Decision, Option<Written>) {
-        let rules = &self.config.rules;
-        let decision = proxy::decide(rules, self.transfers.files(), arrival, request);
-        let written = match (&decision.client, &decision.outcome) {
-            (Some(client), Ok(offer)) => {
-                let reply = proxy::answer(rules, arrival, request, client, offer);
-                let limit = reply::size_limit(request.max_message_size());
-                Some(reply::write(&reply, proxy::overload(rules, client), limit))
-            }
-            _ => None,
-        };
-        (decision, written)
+        proxy::consider(&self.config.rules, self.transfers.files(), arrival, request)
     }
 
     fn report(&self, device: &str, arrival: &Arrival<'_>, request: &Request<'_>, decision: &Decision) {
@@ -276,10 +266,7 @@ impl Daemon {
 
     /// The served link that a datagram came in on, if its sender is on that link's network.
     fn link_of(&self, received: &Received) -> Result<(&Link, &Ready), Silence> {
-        // Nobody's client sends from a server's port: two servers would answer each other for ever.
-        if matches!(received.peer.port(), 0 | 67 | 69) {
-            return Err(Silence::SourcePort(received.peer.port()));
-        }
+        proxy::admit_source(received.peer.port())?;
         let served = self.links.iter().filter_map(|link| Some((link, link.ready()?)));
         let (link, ready) = served
             .into_iter()

@@ -115,7 +115,8 @@ fn fits(pattern: &Pattern, value: &[u8]) -> bool {
     }
 }
 
-fn contains(value: &[u8], part: &[u8]) -> bool {
+/// True when `part` stands anywhere in `value`.
+pub(super) fn contains(value: &[u8], part: &[u8]) -> bool {
     part.is_empty() || value.windows(part.len()).any(|window| window == part)
 }
 
@@ -185,6 +186,10 @@ fn set_host_tags<'r>(
     request: &Request<'_>,
     tags: &mut TagSet,
 ) -> Option<&'r Host> {
+    let by_name = rules.taggers.iter().any(|tagger| matches!(tagger.condition, Condition::Name { .. }));
+    if rules.hosts.is_empty() && !by_name {
+        return None;
+    }
     let so_far = tags.inferring(&rules.tag_ifs);
     let id = request.option(OptionCode::ClientIdentifier).filter(|id| !rules.ignore_client_ids && !id.is_empty());
     let search = Search { hosts: &rules.hosts, tags: &so_far, id: id.as_deref(), mac: &request.chaddr.0 };

@@ -4,16 +4,17 @@ use std::net::Ipv4Addr;
 
 use dhcproto::v4::OptionCode;
 
-use super::matching::{Carried, suboption};
+use super::matching::{Carried, contains, suboption};
 use super::vendor::{self, Shape};
 use crate::config::rules::{DhcpOption, Origin, Place, Rules, Send, Value, VendorClass};
 use crate::wire::request::Request;
 
 /// Option 43, which PXE has to itself.
 const VENDOR: u8 = 43;
-/// Options that name the boot server and file.
+/// The option that names the boot server.
 const SERVER_NAME: u8 = 66;
-const BOOT_FILE: u8 = 67;
+/// The option that names the boot file.
+pub const BOOT_FILE: u8 = 67;
 const TFTP_SERVERS: u8 = 150;
 const NEXT_SERVER: u8 = 255;
 /// The option that iPXE and gPXE keep their own settings in (the number was Etherboot's).
@@ -26,10 +27,10 @@ const ENTERPRISES: u8 = 125;
 const PRIORITY: u8 = 1;
 
 /// The codes that the reply itself takes care of; no rule changes them.
-const OURS: &[u8] = &[0, VENDOR, 52, 53, 54, 55, 57, 60, SERVER_NAME, BOOT_FILE, 97, NEXT_SERVER];
+pub const OURS: &[u8] = &[0, VENDOR, 52, 53, 54, 55, 57, 60, SERVER_NAME, BOOT_FILE, 97, NEXT_SERVER];
 /// Options about the lease or the network's own services: the DHCP server beside us sends those, and a second opinion
 /// on them would only take room. `dhcp-option-pxe` sends them all the same.
-const LEASE: &[u8] = &[1, 3, 6, 12, 15, 28, 33, 50, 51, 58, 59, 61, 81, 82, 119, 121, 249];
+pub const LEASE: &[u8] = &[1, 3, 6, 12, 15, 28, 33, 50, 51, 58, 59, 61, 81, 82, 119, 121, 249];
 
 /// An option of a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,22 +49,14 @@ pub struct Selection<'r> {
     carried: &'r Carried,
     /// The plain options that hold, one of each code.
     plain: Vec<(u8, &'r DhcpOption)>,
-    vendor_class: Option<Vec<u8>>,
-    asked: Option<Vec<u8>>,
+    request: &'r Request<'r>,
     router: Ipv4Addr,
 }
 
 impl<'r> Selection<'r> {
     /// Chooses for a client that carries these tags.
-    pub fn new(rules: &'r Rules, carried: &'r Carried, request: &Request<'_>, router: Ipv4Addr) -> Self {
-        Selection {
-            rules,
-            carried,
-            plain: plain(&rules.options, carried),
-            vendor_class: request.option(OptionCode::ClassIdentifier).map(|value| value.to_vec()),
-            asked: request.option(OptionCode::ParameterRequestList).map(|value| value.to_vec()),
-            router,
-        }
+    pub fn new(rules: &'r Rules, carried: &'r Carried, request: &'r Request<'r>, router: Ipv4Addr) -> Self {
+        Selection { rules, carried, plain: plain(&rules.options, carried), request, router }
     }
 
     /// The plain option of this code, whether it is sent or not.
@@ -117,8 +110,8 @@ impl<'r> Selection<'r> {
     }
 
     fn is_of_class(&self, part: &[u8]) -> bool {
-        let class = self.vendor_class.as_deref().unwrap_or_default();
-        part.is_empty() || class.windows(part.len()).any(|window| window == part)
+        let Some(class) = self.request.option(OptionCode::ClassIdentifier) else { return false };
+        contains(&class, part)
     }
 
     /// Everything to be sent: option 43 first, then 175, then the others, the last line first as dnsmasq does it.
@@ -153,7 +146,8 @@ impl<'r> Selection<'r> {
 
     /// Whether the client gets an option that stands in `outer`: dnsmasq `in_list`, who asks for nothing gets all.
     fn is_sent(&self, option: &DhcpOption, outer: u8) -> bool {
-        option.send != Send::IfAsked || self.asked.as_ref().is_none_or(|asked| asked.contains(&outer))
+        option.send != Send::IfAsked
+            || self.request.option(OptionCode::ParameterRequestList).is_none_or(|asked| asked.contains(&outer))
     }
 
     /// Option 175: one only, for iPXE reads no second one. Ours comes first, unless a rule sets the priority.

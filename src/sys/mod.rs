@@ -8,6 +8,7 @@ pub mod link;
 pub mod packet_socket;
 pub mod port_owner;
 pub mod privileges;
+pub mod program;
 pub mod signals;
 pub mod stdout;
 pub mod transfer_socket;
