@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{owned_fd, succeeded};
 
 /// Descriptors reported by one wait; more wait for the next.
-pub const BATCH: usize = 8;
+pub const BATCH: usize = 16;
 
 /// A set of descriptors; one leaves it by being closed.
 #[derive(Debug)]
