@@ -198,4 +198,6 @@ fn address_text(address: Ipv4Addr) -> Text<63> {
 }
 
 #[cfg(test)]
+mod recipes;
+#[cfg(test)]
 mod tests;
