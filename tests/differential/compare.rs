@@ -39,7 +39,7 @@ mod reason {
     pub const HTTP: &str = "iPXE without HTTP isn't given an http URL";
     pub const HTTP_BOOT: &str = "UEFI HTTP Boot is answered with URLs";
     pub const PRIORITY: &str = "175.1 makes iPXE prefer our file to one in the DHCP server's reply";
-    pub const OPTIONS: &str = "dhcp-option acts in proxy replies too (compared with dnsmasq as a server)";
+    pub const OPTIONS: &str = "dhcp-option acts in proxy replies too";
     pub const RESERVED: &str = "43.6, 8, 9 and 71 are the reply's own; dnsmasq sends a configured one a second time";
     pub const AGENT: &str = "option 82 is not repeated to clients that no relay stands before";
     pub const HOST_IGNORE: &str = "dhcp-host=…,ignore keeps the proxy silent too";
@@ -81,6 +81,22 @@ mod reason {
         SIADDR_66,
         CLASS,
     ];
+}
+
+/// What is accepted here is what users are told: the README's list is this one.
+pub fn assert_that_the_readme_tells() {
+    const README: &str = include_str!("../../README.md");
+    let (_, rest) = README.split_once("<!-- differences -->").expect("the README's list");
+    let (list, _) = rest.split_once("<!-- /differences -->").expect("its end");
+    let mut told: Vec<String> = list
+        .lines()
+        .filter_map(|line| line.strip_prefix("- "))
+        .map(|line| line.trim_end_matches('.').to_lowercase())
+        .collect();
+    let mut meant: Vec<String> = reason::ALL.iter().map(|reason| reason.to_lowercase()).collect();
+    told.sort();
+    meant.sort();
+    assert_eq!(told, meant);
 }
 
 /// A difference that never shows is no longer meant.

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
     if std::env::var_os(INSIDE).is_some() {
         return run();
     }
+    compare::assert_that_the_readme_tells();
     let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
     if !is_root || Command::new("dnsmasq").arg("--version").output().is_err() {
         println!("differential: skipped, it needs root and dnsmasq");
