@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use argh::FromArgs;
-use upxe::commands::{check, run};
+use upxe::commands::explain::{Description, Question};
+use upxe::commands::{check, explain, import, run};
 use upxe::config::Overrides;
 
 /// Network boot beside dnsmasq: proxyDHCP, PXE boot server and TFTP.
@@ -20,9 +21,12 @@ struct Arguments {
 
 #[derive(FromArgs)]
 #[argh(subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is only one")]
 enum Command {
     Run(Run),
     Check(Check),
+    Explain(Explain),
+    Import(Import),
 }
 
 /// Serve until told to end; stays in the foreground.
@@ -67,6 +71,100 @@ struct Check {
     conf_file: Option<String>,
 }
 
+/// Tell what a client is answered, and why. Without a client in a file or in hex, one is made up from the words here.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "explain")]
+struct Explain {
+    /// where the UCI files are (default: /etc/config)
+    #[argh(option, short = 'c', default = "default_confdir()")]
+    confdir: PathBuf,
+
+    /// as if the client were on this interface or device
+    #[argh(option, short = 'i')]
+    interface: Vec<String>,
+
+    /// as if the files of this folder were served
+    #[argh(option)]
+    tftp_root: Option<String>,
+
+    /// as if this file of dnsmasq.conf lines were read
+    #[argh(option)]
+    conf_file: Option<String>,
+
+    /// explain every request in this capture (tcpdump -w)
+    #[argh(option)]
+    pcap: Option<PathBuf>,
+
+    /// explain the packet whose hex digits these are, or stand in this file
+    #[argh(option)]
+    hex: Option<String>,
+
+    /// our address, if the interface isn't here (default: 192.168.1.1)
+    #[argh(option)]
+    router: Option<String>,
+
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+
+    /// bios, ia32, x64, arm64, … or a number of option 93; may be repeated (default: bios)
+    #[argh(option)]
+    arch: Vec<String>,
+
+    /// the client is iPXE
+    #[argh(switch)]
+    ipxe: bool,
+
+    /// the client is gPXE
+    #[argh(switch)]
+    gpxe: bool,
+
+    /// the client boots by HTTP: UEFI HTTP Boot, unless it is iPXE
+    #[argh(switch)]
+    http: bool,
+
+    /// iPXE that was built without HTTP
+    #[argh(switch)]
+    no_http: bool,
+
+    /// its hardware address
+    #[argh(option)]
+    mac: Option<String>,
+
+    /// its UUID, option 97
+    #[argh(option)]
+    uuid: Option<String>,
+
+    /// its user class, option 77
+    #[argh(option)]
+    user_class: Option<String>,
+
+    /// its vendor class, option 60
+    #[argh(option)]
+    vendor_class: Option<String>,
+
+    /// any option: its number, =, hex digits; none: without it; may be repeated
+    #[argh(option)]
+    option: Vec<String>,
+
+    /// the port it asks at: 67, or 4011 as it does later
+    #[argh(option)]
+    door: Option<u16>,
+
+    /// the menu entry it asks for, such as 0x8000
+    #[argh(option)]
+    boot_item: Option<String>,
+}
+
+/// Print dnsmasq.conf lines as sections for /etc/config/upxe.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "import")]
+struct Import {
+    /// the file with the lines
+    #[argh(positional)]
+    file: PathBuf,
+}
+
 fn default_confdir() -> PathBuf {
     upxe::config::files::CONFDIR.into()
 }
@@ -84,8 +182,32 @@ fn main() -> ExitCode {
         Some(Command::Check(Check { confdir, interface, tftp_root, conf_file })) => {
             check::run(&confdir, &Overrides { interfaces: interface, tftp_root, conf_file })
         }
+        Some(Command::Import(Import { file })) => import::run(&file),
+        Some(Command::Explain(explain)) => {
+            let Explain { arch, ipxe, gpxe, http, no_http, mac, uuid, user_class, vendor_class, .. } = explain;
+            let Explain { option, door, boot_item, pcap, hex, router, json, .. } = explain;
+            let client = Description {
+                architectures: arch,
+                ipxe,
+                gpxe,
+                http,
+                no_http,
+                mac,
+                uuid,
+                user_class,
+                vendor_class,
+                options: option,
+                door,
+                boot_item,
+            };
+            let overrides =
+                Overrides { interfaces: explain.interface, tftp_root: explain.tftp_root, conf_file: explain.conf_file };
+            explain::run(&explain.confdir, &overrides, &Question { client, pcap, hex, router, json })
+        }
         None => {
-            eprintln!("What shall upxe do? 'upxe run' serves, 'upxe check' checks; 'upxe --help' tells more.");
+            eprintln!(
+                "What shall upxe do? 'upxe run' serves, 'upxe check' checks, 'upxe explain' explains; 'upxe --help' tells more."
+            );
             ExitCode::FAILURE
         }
     }

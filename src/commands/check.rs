@@ -1,19 +1,39 @@
 //! `upxe check`: everything there is to say about a configuration, and whether `upxe run` would take it.
 
+pub mod lint;
+
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use self::lint::Surroundings;
 use crate::config::files::load_from;
 use crate::config::{Config, Diagnostic, Overrides, Severity};
+use crate::daemon::files::Files;
+use crate::sys::program;
 
 /// Checks the configuration under `confdir`, prints what was found on standard output, and fails if there is an error.
 pub fn run(confdir: &Path, overrides: &Overrides) -> ExitCode {
-    let (config, diagnostics) = load_from(confdir, overrides);
+    let (config, mut diagnostics) = load_from(confdir, overrides);
+    if let Some(config) = &config {
+        diagnostics.extend(lint::lint(config, &Files::new(&config.tftp), &surroundings(config)));
+    }
     let report = report(config.as_ref(), &diagnostics);
     // Nobody is left to be told when standard output is closed.
     let _ = io::stdout().lock().write_all(report.as_bytes());
     if config.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Looks at the folder of boot files and at the dnsmasq beside us.
+fn surroundings(config: &Config) -> Surroundings {
+    Surroundings {
+        root_trouble: root_trouble(&config.tftp.root).err().map(|error| error.to_string()),
+        dnsmasq: program::first_line(c"dnsmasq --version 2>/dev/null"),
+    }
+}
+
+fn root_trouble(root: &Path) -> io::Result<()> {
+    if root.metadata()?.is_dir() { root.read_dir().map(|_| ()) } else { Err(io::Error::other("not a folder")) }
 }
 
 /// One line for each diagnostic, and the summary.

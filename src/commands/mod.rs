@@ -1,5 +1,7 @@
 //! What the command line can be told to do, one file a command.
 
 pub mod check;
+pub mod explain;
+pub mod import;
 mod logger;
 pub mod run;

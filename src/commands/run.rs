@@ -11,6 +11,7 @@ use super::logger;
 use crate::config::files::load_from;
 use crate::config::{Config, Overrides, Severity};
 use crate::daemon::{Daemon, Reload};
+use crate::sys::privileges;
 use crate::sys::signals::Signals;
 
 /// Serves by the configuration under `confdir` until it is told to end.
@@ -36,8 +37,25 @@ pub fn run(confdir: &Path, overrides: Overrides) -> ExitCode {
     }
 }
 
+/// Opens everything as root, and goes on as the configured user.
 fn serve(config: Config, reload: Reload, signals: io::Result<Signals>) -> io::Result<()> {
-    Daemon::new(config, reload, signals?)?.run()
+    let user = config.user.clone();
+    let mut daemon = Daemon::new(config, reload, signals?)?;
+    leave_root(&user, &mut daemon)?;
+    daemon.run()
+}
+
+fn leave_root(user: &str, daemon: &mut Daemon) -> io::Result<()> {
+    if user == "root" || !privileges::is_root() {
+        return Ok(());
+    }
+    match privileges::account(user)? {
+        Some(account) => daemon.leave_root(account),
+        None => {
+            info!("there is no user '{user}': going on as root");
+            Ok(())
+        }
+    }
 }
 
 fn reload(confdir: PathBuf, overrides: Overrides) -> Reload {

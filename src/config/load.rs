@@ -141,6 +141,7 @@ fn read_main(
     let max_transfers = reader.number(&upxe::TFTP_MAX);
     let script = reader.text(&upxe::SCRIPT);
     let no_override = reader.flag(&upxe::NO_OVERRIDE);
+    let user = reader.text(&upxe::USER).unwrap_or_else(|| upxe::USER.default.to_owned());
     let log_level = reader.log_level(&upxe::LOG_LEVEL);
     let names = interface_names(&mut reader, overrides);
     let interfaces = interfaces(sources, network, names, out);
@@ -156,6 +157,7 @@ fn read_main(
             max_transfers: u16::try_from(max_transfers).unwrap_or(u16::MAX),
         },
         rules: Rules { script, no_override, ..Rules::default() },
+        user,
         log_level,
     };
     let max_written = section.is_some_and(|section| section.option(upxe::TFTP_MAX.name).is_some());

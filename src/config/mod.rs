@@ -36,6 +36,8 @@ pub struct Config {
     pub dnsmasq: DnsmasqPorts,
     /// What clients are offered.
     pub rules: Rules,
+    /// `option user`: whom the service becomes once it is started, if there is such a user.
+    pub user: String,
     /// `option log_level`: error, warn, info, debug or trace.
     pub log_level: log::LevelFilter,
 }

@@ -116,6 +116,8 @@ pub mod upxe {
         /// Header fields or options 66 and 67.
         NO_OVERRIDE = "no_override", Form::Flag, "1",
             "boot file and server name always stand in the packet's own fields (dnsmasq: `dhcp-no-override`)";
+        /// Whom the service runs as.
+        USER = "user", Form::Text(32), "upxe", "the user that the service becomes once it is started; `root`: none";
         /// The log's level.
         LOG_LEVEL = "log_level", Form::LogLevel, "info", "the least important lines that are logged";
     }
@@ -137,6 +139,7 @@ pub mod upxe {
             &common::DHCP_OPTION,
             &common::DHCP_OPTION_FORCE,
             &NO_OVERRIDE,
+            &USER,
             &LOG_LEVEL,
         ],
     };

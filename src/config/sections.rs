@@ -94,7 +94,9 @@ impl Sections<'_> {
         let (network, tags, filters) = (words(&host::NETWORKID), words(&host::TAG), words(&host::MATCH_TAG));
         let name = words(&host::NAME);
         // dnsmasq.init: what is neither fixed nor named has no line of its own.
-        if address.is_empty() && name.is_empty() || macs.is_empty() && name.is_empty() {
+        // In our own file a machine may carry tags without either.
+        let unfixed = self.home == Home::Dhcp && address.is_empty() && name.is_empty();
+        if unfixed || macs.is_empty() && name.is_empty() {
             return;
         }
         let prefixed =

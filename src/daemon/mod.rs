@@ -1,8 +1,8 @@
 //! The running service: waits for packets and hands them from the shell to the core and back.
 //!
 //! A DHCP request's way, top to bottom: `Daemon::on_frames` (port 67) or `Daemon::on_boot_server` (port 4011) takes
-//! it from its socket, [`Request::read`] checks it, [`proxy::decide`] chooses, [`proxy::answer`] builds the reply,
-//! [`reply::write`] makes bytes of it, and the same door sends them. TFTP goes through [`transfers`].
+//! it from its socket, [`Request::read`] checks it, [`proxy::consider`] chooses, builds the reply and makes bytes of it,
+//! and the same door sends them. TFTP goes through [`transfers`].
 
 pub mod files;
 mod frames;
@@ -25,6 +25,7 @@ use crate::proxy::{self, Arrival, Decision, Door, Silence};
 use crate::sys::epoll::Epoll;
 use crate::sys::limits;
 use crate::sys::link::LinkWatch;
+use crate::sys::privileges::{self, Account, Keep};
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::udp::{Received, UdpListener};
 use crate::wire::frame::{self, Envelope};
@@ -72,6 +73,8 @@ pub struct Daemon {
     tftp: Port,
     transfers: Transfers,
     trouble: Trouble,
+    /// What may still be opened; `None`: anything, as root.
+    powers: Option<Keep>,
 }
 
 /// Whether the service goes on.
@@ -101,6 +104,7 @@ impl Daemon {
             next_link: token::FIRST_LINK,
             retry_at: None,
             trouble: Trouble::default(),
+            powers: None,
             config,
             reload,
             epoll,
@@ -109,6 +113,28 @@ impl Daemon {
         };
         daemon.apply_config();
         Ok(daemon)
+    }
+
+    /// Goes on as another user than root, with what it takes to open again what is lost.
+    ///
+    /// # Errors
+    /// When the system refuses; the service must end then.
+    pub fn leave_root(&mut self, account: Account) -> io::Result<()> {
+        let keep = Keep::PacketsAndLowPorts;
+        privileges::become_account(account, keep)?;
+        self.powers = Some(keep);
+        self.drop_spent_powers();
+        Ok(())
+    }
+
+    /// Once port 69 is held, no low port will be wanted again.
+    fn drop_spent_powers(&mut self) {
+        if self.powers == Some(Keep::PacketsAndLowPorts)
+            && !self.tftp.is_missing()
+            && privileges::limit(Keep::Packets).is_ok()
+        {
+            self.powers = Some(Keep::Packets);
+        }
     }
 
     /// Serves until SIGTERM or SIGINT.
@@ -215,17 +241,7 @@ impl Daemon {
 
     /// The part of the way that both doors share.
     fn consider(&self, arrival: &Arrival<'_>, request: &Request<'_>) -> (Decision, Option<Written>) {
-        let rules = &self.config.rules;
-        let decision = proxy::decide(rules, self.transfers.files(), arrival, request);
-        let written = match (&decision.client, &decision.outcome) {
-            (Some(client), Ok(offer)) => {
-                let reply = proxy::answer(rules, arrival, request, client, offer);
-                let limit = reply::size_limit(request.max_message_size());
-                Some(reply::write(&reply, proxy::overload(rules, client), limit))
-            }
-            _ => None,
-        };
-        (decision, written)
+        proxy::consider(&self.config.rules, self.transfers.files(), arrival, request)
     }
 
     fn report(&self, device: &str, arrival: &Arrival<'_>, request: &Request<'_>, decision: &Decision) {
@@ -250,10 +266,7 @@ impl Daemon {
 
     /// The served link that a datagram came in on, if its sender is on that link's network.
     fn link_of(&self, received: &Received) -> Result<(&Link, &Ready), Silence> {
-        // Nobody's client sends from a server's port: two servers would answer each other for ever.
-        if matches!(received.peer.port(), 0 | 67 | 69) {
-            return Err(Silence::SourcePort(received.peer.port()));
-        }
+        proxy::admit_source(received.peer.port())?;
         let served = self.links.iter().filter_map(|link| Some((link, link.ready()?)));
         let (link, ready) = served
             .into_iter()
@@ -333,6 +346,7 @@ impl Daemon {
         let missing =
             self.links.iter().any(Link::has_failed) || self.boot_server.is_missing() || self.tftp.is_missing();
         self.retry_at = missing.then(|| Instant::now() + RETRY);
+        self.drop_spent_powers();
     }
 }
 

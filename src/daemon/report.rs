@@ -23,7 +23,7 @@ pub fn decided(device: &str, door: Door, request: &Request<'_>, decision: &Decis
             };
             info!("{message}({device}) {mac} {client} {}", offered(offer));
             debug!("{mac} carries tags {}; {}", decision.tags, chosen_by(offer));
-            offer.passed_over.iter().for_each(|passed| debug!("{mac}: passed over {passed}"));
+            decision.passed_over.iter().for_each(|passed| debug!("{mac}: passed over {passed}"));
         }
         (Some(client), Err(silence)) if silence.is_notable() => {
             info!("{}({device}) {mac} {client}: {silence}", asked(request.message_type));

@@ -31,6 +31,8 @@ pub struct Decision {
     pub client: Option<Client>,
     /// The tags it carries.
     pub tags: TagSet,
+    /// Rules that would have had precedence, and why they were passed over.
+    pub passed_over: Vec<PassedOver>,
     /// The answer, or why there is none.
     pub outcome: Result<Offer, Silence>,
 }
@@ -50,8 +52,6 @@ pub struct Offer {
     pub shape: Shape,
     /// Options that say so, and those that rules add.
     pub options: Vec<Sent>,
-    /// Rules that would have had precedence, and why they were passed over.
-    pub passed_over: Vec<PassedOver>,
 }
 
 /// A rule that holds for a client and is of no use to it.
@@ -130,15 +130,21 @@ pub enum Silence {
     NeedsUrl,
 }
 
-impl fmt::Display for PassedOver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let why = match self.why {
+impl Unfit {
+    /// In words, behind the file's name.
+    pub fn words(self) -> &'static str {
+        match self {
             Unfit::Missing => "is not under the TFTP root",
             Unfit::Url => "is a URL, which firmware cannot fetch by PXE",
             Unfit::NoUrl => "is no URL, and UEFI HTTP Boot takes nothing else",
             Unfit::Loop => "is iPXE itself, and this client is iPXE already",
-        };
-        write!(f, "{}: {} {why}", self.origin, self.file)
+        }
+    }
+}
+
+impl fmt::Display for PassedOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} {}", self.origin, self.file, self.why.words())
     }
 }
 

@@ -1,7 +1,8 @@
 //! Decides what a booting client is told, and says why.
 //!
-//! Two calls: [`decide`] looks at a request and comes to a [`Decision`], which is an offer or a reason for silence;
-//! [`answer`] turns an offer into the reply. Both are pure: port 67, port 4011 and the tests go the same way.
+//! [`decide`] looks at a request and comes to a [`Decision`], which is an offer or a reason for silence; [`answer`] turns
+//! an offer into the reply; [`consider`] goes all the way to bytes. All are pure: port 67, port 4011, `upxe explain` and
+//! the tests go the same way.
 
 pub mod architecture;
 pub mod client;
@@ -24,7 +25,7 @@ use self::select::Chooser;
 use self::tags::TagSet;
 use self::vendor::Shape;
 use crate::config::Rules;
-use crate::wire::reply::{Options, Overload, Reply, Text};
+use crate::wire::reply::{self, Options, Overload, Reply, Text, Written};
 use crate::wire::request::Request;
 
 /// Where a request came in.
@@ -42,9 +43,37 @@ pub struct Arrival<'a> {
     pub mask: Ipv4Addr,
 }
 
+/// Decides what the sender of `request` is told, and writes the reply if there is one.
+pub fn consider(
+    rules: &Rules,
+    files: &dyn BootFiles,
+    arrival: &Arrival<'_>,
+    request: &Request<'_>,
+) -> (Decision, Option<Written>) {
+    let decision = decide(rules, files, arrival, request);
+    let written = match (&decision.client, &decision.outcome) {
+        (Some(client), Ok(offer)) => {
+            let reply = answer(rules, arrival, request, client, offer);
+            let limit = reply::size_limit(request.max_message_size());
+            Some(reply::write(&reply, overload(rules, client), limit))
+        }
+        _ => None,
+    };
+    (decision, written)
+}
+
+/// Refuses what was sent from a server's port: two servers would answer each other for ever.
+///
+/// # Errors
+/// The reason for silence.
+pub fn admit_source(port: u16) -> Result<(), Silence> {
+    if matches!(port, 0 | 67 | 69) { Err(Silence::SourcePort(port)) } else { Ok(()) }
+}
+
 /// Decides what the sender of `request` is told.
 pub fn decide(rules: &Rules, files: &dyn BootFiles, arrival: &Arrival<'_>, request: &Request<'_>) -> Decision {
-    let mut decision = Decision { client: None, tags: TagSet::default(), outcome: Err(Silence::NotBooting) };
+    let mut decision =
+        Decision { client: None, tags: TagSet::default(), passed_over: Vec::new(), outcome: Err(Silence::NotBooting) };
     if let Err(silence) = admit(arrival.door, request) {
         decision.outcome = Err(silence);
         return decision;
@@ -55,7 +84,13 @@ pub fn decide(rules: &Rules, files: &dyn BootFiles, arrival: &Arrival<'_>, reque
         Err(barred) => Err(Silence::Barred(barred)),
         Ok(()) => {
             let options = Selection::new(rules, &carried, request, arrival.router);
-            offer(rules, files, arrival, request, &client, &carried.all, &options)
+            let (door, router, tags) = (arrival.door, arrival.router, &carried.all);
+            let (passed_over, looked_for) = (Vec::new(), Vec::new());
+            let (client, options) = (&client, &options);
+            let mut chooser = Chooser { rules, files, door, router, client, tags, options, passed_over, looked_for };
+            let outcome = offer(&mut chooser, request);
+            decision.passed_over = chooser.passed_over;
+            outcome
         }
     };
     decision.tags = carried.all;
@@ -64,18 +99,7 @@ pub fn decide(rules: &Rules, files: &dyn BootFiles, arrival: &Arrival<'_>, reque
 }
 
 /// Chooses what the client boots, and the options that go with it.
-fn offer(
-    rules: &Rules,
-    files: &dyn BootFiles,
-    arrival: &Arrival<'_>,
-    request: &Request<'_>,
-    client: &Client,
-    tags: &TagSet,
-    options: &Selection<'_>,
-) -> Result<Offer, Silence> {
-    let (door, router) = (arrival.door, arrival.router);
-    let (passed_over, looked_for) = (Vec::new(), Vec::new());
-    let mut chooser = Chooser { rules, files, door, router, client, tags, options, passed_over, looked_for };
+fn offer(chooser: &mut Chooser<'_>, request: &Request<'_>) -> Result<Offer, Silence> {
     let item = request.option(OptionCode::VendorExtensions).and_then(|value| vendor::boot_item(&value));
     let choice = chooser.choose(item)?;
     Ok(Offer {
@@ -83,9 +107,8 @@ fn offer(
         server_name: text(&choice.server_name),
         server: choice.server,
         chosen_by: choice.chosen_by,
-        options: options.compose(&choice.shape, client.is_ipxe()),
+        options: chooser.options.compose(&choice.shape, chooser.client.is_ipxe()),
         shape: choice.shape,
-        passed_over: chooser.passed_over,
     })
 }
 

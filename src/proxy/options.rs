@@ -11,9 +11,10 @@ use crate::wire::request::Request;
 
 /// Option 43, which PXE has to itself.
 const VENDOR: u8 = 43;
-/// Options that name the boot server and file.
+/// The option that names the boot server.
 const SERVER_NAME: u8 = 66;
-const BOOT_FILE: u8 = 67;
+/// The option that names the boot file.
+pub const BOOT_FILE: u8 = 67;
 const TFTP_SERVERS: u8 = 150;
 const NEXT_SERVER: u8 = 255;
 /// The option that iPXE and gPXE keep their own settings in (the number was Etherboot's).
@@ -26,10 +27,10 @@ const ENTERPRISES: u8 = 125;
 const PRIORITY: u8 = 1;
 
 /// The codes that the reply itself takes care of; no rule changes them.
-const OURS: &[u8] = &[0, VENDOR, 52, 53, 54, 55, 57, 60, SERVER_NAME, BOOT_FILE, 97, NEXT_SERVER];
+pub const OURS: &[u8] = &[0, VENDOR, 52, 53, 54, 55, 57, 60, SERVER_NAME, BOOT_FILE, 97, NEXT_SERVER];
 /// Options about the lease or the network's own services: the DHCP server beside us sends those, and a second opinion
 /// on them would only take room. `dhcp-option-pxe` sends them all the same.
-const LEASE: &[u8] = &[1, 3, 6, 12, 15, 28, 33, 50, 51, 58, 59, 61, 81, 82, 119, 121, 249];
+pub const LEASE: &[u8] = &[1, 3, 6, 12, 15, 28, 33, 50, 51, 58, 59, 61, 81, 82, 119, 121, 249];
 
 /// An option of a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]

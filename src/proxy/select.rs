@@ -305,7 +305,7 @@ pub fn boots_by_precedence<'r>(boots: &'r [Boot], tags: &TagSet) -> impl Iterato
 }
 
 /// The file of a menu entry as a client asks for it first.
-fn file_of(service: &Service) -> Option<String> {
+pub fn file_of(service: &Service) -> Option<String> {
     match &service.action {
         Action::File(name) => Some(layered(name, 0)),
         Action::Local | Action::Type(_) => None,
@@ -343,7 +343,8 @@ fn customary_names(client: &Client) -> Vec<&'static str> {
     scripts.iter().copied().chain(wanted.map(|loader| loader.name())).collect()
 }
 
-fn is_url(file: &str) -> bool {
+/// True for a URL.
+pub fn is_url(file: &str) -> bool {
     file.contains("://")
 }
 

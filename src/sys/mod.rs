@@ -7,6 +7,8 @@ pub mod limits;
 pub mod link;
 pub mod packet_socket;
 pub mod port_owner;
+pub mod privileges;
+pub mod program;
 pub mod signals;
 pub mod stdout;
 pub mod transfer_socket;

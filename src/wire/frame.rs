@@ -71,7 +71,13 @@ pub fn open(frame: &[u8]) -> Result<Datagram<'_>, FrameError> {
     if ethernet.ethertype() != EthernetProtocol::Ipv4 {
         return Err(FrameError::NotUdp);
     }
-    let ip = Ipv4Packet::new_checked(ethernet.payload()).map_err(|_| FrameError::Malformed)?;
+    let (source, destination, payload) = open_ip(ethernet.payload())?;
+    Ok(Datagram { source_mac: Mac(ethernet.src_addr().0), source, destination, payload })
+}
+
+/// Finds the datagram in an IP packet: its sender, where it goes, and its payload.
+pub fn open_ip(packet: &[u8]) -> Result<(SocketAddrV4, SocketAddrV4, &[u8]), FrameError> {
+    let ip = Ipv4Packet::new_checked(packet).map_err(|_| FrameError::Malformed)?;
     if ip.version() != 4 || usize::from(ip.header_len()) < IPV4_HEADER_LEN {
         return Err(FrameError::Malformed);
     }
@@ -84,13 +90,12 @@ pub fn open(frame: &[u8]) -> Result<Datagram<'_>, FrameError> {
     if !ip.verify_checksum() {
         return Err(FrameError::Checksum);
     }
-    let udp = UdpPacket::new_checked(ip.payload()).map_err(|_| FrameError::Malformed)?;
-    Ok(Datagram {
-        source_mac: Mac(ethernet.src_addr().0),
-        source: SocketAddrV4::new(ip.src_addr(), udp.src_port()),
-        destination: SocketAddrV4::new(ip.dst_addr(), udp.dst_port()),
-        payload: udp.payload(),
-    })
+    // smoltcp's own payload() would borrow the view instead of the bytes.
+    let body = packet.get(usize::from(ip.header_len())..usize::from(ip.total_len())).ok_or(FrameError::Malformed)?;
+    let udp = UdpPacket::new_checked(body).map_err(|_| FrameError::Malformed)?;
+    let payload = body.get(UDP_HEADER_LEN..usize::from(udp.len())).ok_or(FrameError::Malformed)?;
+    let source = SocketAddrV4::new(ip.src_addr(), udp.src_port());
+    Ok((source, SocketAddrV4::new(ip.dst_addr(), udp.dst_port()), payload))
 }
 
 /// Who sends a frame, and to whom.

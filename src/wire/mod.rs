@@ -1,5 +1,6 @@
 //! Bytes ⇄ values, for Ethernet frames, DHCP messages and TFTP packets; knows no policy.
 
+pub mod capture;
 pub mod frame;
 pub mod reply;
 pub mod request;

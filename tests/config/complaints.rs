@@ -180,7 +180,7 @@ fn no_file_at_all_gives_the_defaults() {
     assert_eq!(config.tftp.root, std::path::Path::new("/srv/tftp"));
     assert_eq!((config.tftp.max_transfers, config.tftp.allow.len()), (64, 0));
     assert_eq!((config.rules.script, config.rules.boots.len()), (None, 0));
-    assert_eq!(config.log_level, log::LevelFilter::Info);
+    assert_eq!((config.user.as_str(), config.log_level), ("upxe", log::LevelFilter::Info));
     assert_eq!((config.interfaces[0].name.as_str(), config.interfaces[0].device.as_str()), ("lan", "lan"));
     assert_eq!(
         super::lines(&diagnostics),
@@ -195,7 +195,7 @@ fn no_file_at_all_gives_the_defaults() {
 fn every_option_reaches_the_configuration() {
     let config = clean(
         "config upxe main\noption enabled on\noption tftp off\noption tftp_root /mnt/usb\nlist tftp_allow /usr/lib\n\
-         list tftp_allow /opt\noption tftp_max 7\noption script s.ipxe\noption no_override 0\noption log_level trace\n",
+         list tftp_allow /opt\noption tftp_max 7\noption script s.ipxe\noption no_override 0\noption user u\noption log_level trace\n",
         "",
     );
     assert!(config.enabled && !config.tftp.enabled && !config.rules.no_override);
@@ -203,5 +203,5 @@ fn every_option_reaches_the_configuration() {
     assert_eq!(config.tftp.allow, ["/usr/lib", "/opt"].map(std::path::PathBuf::from));
     assert_eq!(config.tftp.max_transfers, 7);
     assert_eq!(config.rules.script.as_deref(), Some("s.ipxe"));
-    assert_eq!(config.log_level, log::LevelFilter::Trace);
+    assert_eq!((config.user.as_str(), config.log_level), ("u", log::LevelFilter::Trace));
 }

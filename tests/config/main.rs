@@ -5,6 +5,7 @@ mod complaints;
 mod dhcp;
 mod files;
 mod hostile;
+mod import;
 mod interfaces;
 mod published;
 mod same_rules;

@@ -75,7 +75,8 @@ impl ConfFiles for Files {
     }
 }
 
-fn from_lines(text: &str) -> Config {
+/// What lines come to, which had better be without fault.
+pub fn from_lines(text: &str) -> Config {
     let mut files = Files([("lines".to_owned(), text.to_owned())].into());
     let overrides = Overrides { conf_file: Some("lines".to_owned()), ..Overrides::default() };
     let (config, diagnostics) = load(&sources("config upxe main\n", "", LAN), &overrides, &mut files);
@@ -84,7 +85,7 @@ fn from_lines(text: &str) -> Config {
 }
 
 /// Rules without the places they were written at.
-fn shown(rules: &Rules) -> String {
+pub fn shown(rules: &Rules) -> String {
     let text = format!("{rules:#?}");
     let place = |line: &&str| ["file:", "line:"].iter().any(|word| line.trim_start().starts_with(word));
     text.lines().filter(|line| !place(line)).map(|line| format!("{line}\n")).collect()

@@ -285,10 +285,10 @@ impl fmt::Display for Exchange {
         writeln!(f, "  dnsmasq: tags {:?}", self.their_tags)?;
         show(f, self.theirs.as_deref())?;
         writeln!(f, "  upxe: tags {}", self.decision.tags)?;
-        match &self.decision.outcome {
-            Err(silence) => writeln!(f, "    silent: {silence}")?,
-            Ok(offer) => offer.passed_over.iter().try_for_each(|passed| writeln!(f, "    passed over {passed}"))?,
+        if let Err(silence) = &self.decision.outcome {
+            writeln!(f, "    silent: {silence}")?;
         }
+        self.decision.passed_over.iter().try_for_each(|passed| writeln!(f, "    passed over {passed}"))?;
         show(f, self.ours.as_deref())
     }
 }

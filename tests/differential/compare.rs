@@ -282,17 +282,15 @@ impl Comparison<'_> {
 
     /// Why a client boots something else than with dnsmasq, if that is meant.
     fn why_other(&self, theirs: &Boots, ours: &Boots) -> Option<&'static str> {
-        let offer = &self.exchanges.first()?.decision;
-        let passed = |unfit: Unfit| match &offer.outcome {
-            Ok(offer) => offer.passed_over.iter().any(|passed| passed.why == unfit),
-            Err(_) => false,
-        };
+        let decision = &self.exchanges.first()?.decision;
+        let passed =
+            |unfit: Unfit| decision.outcome.is_ok() && decision.passed_over.iter().any(|passed| passed.why == unfit);
         let their_file = match theirs {
             Boots::File(file, _) => file.as_str(),
             _ => "",
         };
         let is_url = their_file.contains("://");
-        match (&offer.outcome, theirs) {
+        match (&decision.outcome, theirs) {
             _ if self.client.option(60).is_some_and(|class| class.starts_with(b"HTTP")) => Some(reason::HTTP_BOOT),
             (Err(Silence::Barred(Barred::Ignored(origin))), _) => {
                 let is_host = self.rules.hosts.iter().any(|host| host.ignore && host.origin == *origin);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The frames of a capture, in order. Panics on anything but a little-endian pcap file, which all of ours are.
+#[allow(dead_code, reason = "not every test that names captures reads them so")]
 pub fn frames(path: &Path) -> Vec<Vec<u8>> {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());

@@ -74,9 +74,7 @@ fn quoted(rest: &mut dyn Iterator<Item = u8>, letters: &mut Vec<u16>) -> Option<
                 }
             };
         }
-        // Digits, spaces and the like lose their meaning; signs such as '-' and '/' keep it, as in dnsmasq.
-        let hidden = byte.is_ascii_hexdigit() || b" \t\n\r\x08\x1b:,.".contains(&byte);
-        letters.push(if hidden { u16::from(byte) | QUOTED } else { u16::from(byte) });
+        letters.push(if loses_meaning(byte) { u16::from(byte) | QUOTED } else { u16::from(byte) });
     }
 }
 
@@ -170,6 +168,33 @@ impl<'l> Words<'l> {
         str::from_utf8(&bytes).ok().filter(|_| digits)?.parse().ok()
     }
 
+    /// The piece as it may be written in a line: what was quoted is quoted again, with the letters around it that mean the
+    /// same either way.
+    pub fn written(self) -> String {
+        let mut bytes = Vec::new();
+        for run in self.letters.chunk_by(|before, letter| is_bare(*before) == is_bare(*letter)) {
+            let first_is_sign = bytes.last().is_none_or(|byte| *byte == b' ') && run.first() == Some(&u16::from(b'#'));
+            if !first_is_sign && !run.iter().any(|&letter| is_quoted(letter)) {
+                bytes.extend(run.iter().map(|letter| letter.to_le_bytes()[0]));
+                continue;
+            }
+            bytes.push(b'"');
+            for letter in run {
+                match letter.to_le_bytes()[0] {
+                    byte @ (b'"' | b'\\') => bytes.extend([b'\\', byte]),
+                    b'\t' => bytes.extend(*b"\\t"),
+                    b'\n' => bytes.extend(*b"\\n"),
+                    b'\r' => bytes.extend(*b"\\r"),
+                    8 => bytes.extend(*b"\\b"),
+                    27 => bytes.extend(*b"\\e"),
+                    byte => bytes.push(byte),
+                }
+            }
+            bytes.push(b'"');
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     fn trimmed(self) -> Self {
         self.trimmed_start().trimmed_end()
     }
@@ -183,6 +208,21 @@ impl<'l> Words<'l> {
         let spaces = self.letters.iter().rev().take_while(|&&letter| letter == u16::from(b' ')).count();
         Words { letters: self.letters.get(..self.letters.len() - spaces).unwrap_or_default() }
     }
+}
+
+/// True for a letter that can't be written within quotes: it means something, and would not there.
+fn is_bare(letter: u16) -> bool {
+    u8::try_from(letter).is_ok_and(loses_meaning)
+}
+
+/// True for a letter that can be written within quotes only.
+fn is_quoted(letter: u16) -> bool {
+    u8::try_from(letter).map_or(true, |byte| byte == b'"' || byte.is_ascii_control())
+}
+
+/// Digits, spaces and the like lose their meaning in quotes; signs such as '-' and '/' keep it, as in dnsmasq.
+fn loses_meaning(byte: u8) -> bool {
+    byte.is_ascii_hexdigit() || b" \t\n\r\x08\x1b:,.".contains(&byte)
 }
 
 #[cfg(test)]
@@ -228,6 +268,30 @@ mod tests {
         assert_eq!(keyword.text().unwrap(), "dhcp-boot");
         let parts: Vec<String> = value.unwrap().parts().map(|part| part.text().unwrap()).collect();
         assert_eq!(parts, ["pxelinux.0", "", "10.0.0.1"]);
+    }
+
+    #[test]
+    fn what_is_written_reads_the_same() {
+        for text in [
+            "x86PC, \"splashtop by richud.com\", undionly.kkpxe",
+            "\"192.168.1.1\"",
+            "192.168.1.1",
+            "a\"b,c\"d",
+            r#"x="say \"hi\"\t\\","#,
+            r"back\slash and # comment",
+            "a \"# no comment\" b",
+            "net:#gpxe,x",
+            "\"8:1:1\" 8:1:1",
+            "\"a\"#b",
+            "\"ab\\n\\\\n\"",
+            "PX\"E\"x",
+            "a \"#\" b",
+        ] {
+            let line = Line::read(text.as_bytes()).unwrap();
+            let written = line.words().written();
+            assert_eq!(Line::read(written.as_bytes()).as_ref(), Some(&line), "{text} was written {written}");
+        }
+        assert_eq!(Line::read(b"x86PC,\"a b\",c").unwrap().words().written(), "x86PC,\"a b\",c");
     }
 
     #[test]

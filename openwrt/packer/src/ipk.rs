@@ -1,0 +1,92 @@
+//! `.ipk`, for opkg (OpenWrt 24.10 and older): a gzipped tar of `debian-binary`, `data.tar.gz` and `control.tar.gz`.
+
+use std::fmt::Write;
+use std::num::NonZeroU64;
+
+use crate::package::{File, Package};
+use crate::tar;
+
+/// The files of a package, the same for every architecture with the same program.
+pub struct Data {
+    gzipped: Vec<u8>,
+    unpacked_len: usize,
+}
+
+pub fn data(package: &Package) -> Data {
+    let archive = tar::write(&package.files, package.time);
+    Data { gzipped: gzip(&archive, WELL), unpacked_len: archive.len() }
+}
+
+/// A whole package.
+pub fn write(package: &Package, architecture: &str, data: &Data) -> Vec<u8> {
+    let member = |path: &str, mode, bytes: &[u8]| File { path: path.into(), mode, bytes: bytes.into() };
+    let conffiles = package.conffiles.iter().map(|path| format!("{path}\n")).collect::<String>();
+    let control = [
+        member("conffiles", 0o644, conffiles.as_bytes()),
+        member("control", 0o644, control(package, architecture, data, "").as_bytes()),
+        member("postinst", 0o755, POSTINST.as_bytes()),
+        member("prerm", 0o755, PRERM.as_bytes()),
+    ];
+    let members = [
+        member("debian-binary", 0o644, b"2.0\n"),
+        member("data.tar.gz", 0o644, &data.gzipped),
+        member("control.tar.gz", 0o644, &gzip(&tar::write(&control, package.time), WELL)),
+    ];
+    gzip(&tar::write(&members, package.time), ONCE)
+}
+
+/// The fields in OpenWrt's order (include/package-pack.mk); an index has `more` of them in front of the description.
+pub fn control(package: &Package, architecture: &str, data: &Data, more: &str) -> String {
+    let mut text = String::new();
+    let mut field = |name: &str, value: &str| {
+        let _ = writeln!(text, "{name}: {value}");
+    };
+    field("Package", package.name);
+    field("Version", &package.version);
+    field("Source", package.name);
+    field("SourceName", package.name);
+    field("License", package.license);
+    field("Section", package.section);
+    field("Require-User", &package.user);
+    field("SourceDateEpoch", &package.time.to_string());
+    field("Architecture", architecture);
+    field("Installed-Size", &data.unpacked_len.to_string());
+    text.push_str(more);
+    let _ = writeln!(text, "Description:  {}", package.description);
+    text
+}
+
+/// What OpenWrt's own packages have: the router's functions do the work, from the list of files.
+const POSTINST: &str = "\
+#!/bin/sh
+[ \"${IPKG_NO_SCRIPT}\" = \"1\" ] && exit 0
+[ -s ${IPKG_INSTROOT}/lib/functions.sh ] || exit 0
+. ${IPKG_INSTROOT}/lib/functions.sh
+default_postinst $0 $@
+";
+
+const PRERM: &str = "\
+#!/bin/sh
+[ -s ${IPKG_INSTROOT}/lib/functions.sh ] || exit 0
+. ${IPKG_INSTROOT}/lib/functions.sh
+default_prerm $0 $@
+";
+
+/// Passes over what is to be deflated: three times as many gain one byte in a thousand.
+pub const WELL: u64 = 5;
+/// For what is deflated already.
+const ONCE: u64 = 1;
+
+/// RFC 1952, without name and time: the same bytes give the same bytes.
+pub fn gzip(bytes: &[u8], passes: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    zopfli::compress(options(passes), zopfli::Format::Gzip, bytes, &mut out).expect("memory takes every write");
+    out
+}
+
+pub fn options(passes: u64) -> zopfli::Options {
+    zopfli::Options {
+        iteration_count: NonZeroU64::new(passes).unwrap_or(NonZeroU64::MIN),
+        ..zopfli::Options::default()
+    }
+}

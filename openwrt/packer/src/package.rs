@@ -1,0 +1,102 @@
+//! What the package is made of, whatever its format.
+
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::Result;
+
+/// A package without its architecture.
+pub struct Package {
+    pub name: &'static str,
+    /// `1.2.3-r1`, which opkg and apk both understand.
+    pub version: String,
+    pub summary: &'static str,
+    pub description: &'static str,
+    pub license: &'static str,
+    pub section: &'static str,
+    /// `name=uid:group=gid`: whom the installation creates.
+    pub user: String,
+    /// Sorted by path.
+    pub files: Vec<File>,
+    /// Paths of those files that the user changes; they outlive upgrades.
+    pub conffiles: &'static [&'static str],
+    /// The time that all files carry, in seconds since 1970.
+    pub time: u64,
+}
+
+/// A file to be installed.
+#[derive(Clone)]
+pub struct File {
+    /// Without the slash in front.
+    pub path: String,
+    pub mode: u32,
+    pub bytes: Vec<u8>,
+}
+
+const PROGRAM: &str = "usr/sbin/upxe";
+
+/// Where each file of the package comes from, and what it may be used for. Makefile's install section is the same list.
+const FILES: &[(&str, &str, u32)] = &[
+    ("etc/capabilities/upxe.json", "openwrt/upxe/files/upxe.capabilities", 0o644),
+    ("etc/config/upxe", "uci/upxe", 0o600),
+    ("etc/init.d/upxe", "openwrt/upxe/files/upxe.init", 0o755),
+    ("etc/uci-defaults/80-upxe", "openwrt/upxe/files/upxe.defaults", 0o755),
+    ("lib/upgrade/keep.d/upxe", "openwrt/upxe/files/upxe.keep", 0o644),
+];
+
+/// The package around `program`.
+pub fn upxe(root: &Path, program: Vec<u8>) -> Result<Package> {
+    let read =
+        |path: &str| std::fs::read(root.join(path)).map_err(|error| format!("{}: {error}", root.join(path).display()));
+    let makefile = String::from_utf8(read("openwrt/upxe/Makefile")?)?;
+    let of_makefile = |name: &str| {
+        let value = makefile.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(":="));
+        value.ok_or_else(|| format!("openwrt/upxe/Makefile does not set {name}"))
+    };
+    let mut files = vec![File { path: PROGRAM.into(), mode: 0o755, bytes: program }];
+    for &(path, source, mode) in FILES {
+        files.push(File { path: path.into(), mode, bytes: read(source)? });
+    }
+    files.sort_by(|left, right| left.path.cmp(&right.path));
+    let time = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok());
+    Ok(Package {
+        name: "upxe",
+        version: format!("{}-r{}", of_makefile("PKG_VERSION")?, of_makefile("PKG_RELEASE")?),
+        summary: "Network boot beside dnsmasq",
+        description: "proxyDHCP, PXE boot server and read-only TFTP server that run beside the router's dnsmasq.",
+        license: "MIT",
+        section: "net",
+        user: of_makefile("USERID")?.to_owned(),
+        files,
+        conffiles: &["/etc/config/upxe"],
+        time: time.unwrap_or(0),
+    })
+}
+
+impl Package {
+    pub fn ipk_name(&self, architecture: &str) -> String {
+        format!("{}_{}_{architecture}.ipk", self.name, self.version)
+    }
+
+    pub fn apk_name(&self) -> String {
+        format!("{}-{}.apk", self.name, self.version)
+    }
+
+    pub fn program_size(&self) -> usize {
+        self.files.iter().find(|file| file.path == PROGRAM).map_or(0, |file| file.bytes.len())
+    }
+}
+
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    sha256(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The folders above `path`, outermost first: `etc`, `etc/config`.
+pub fn folders_above(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| &path[..at])
+}

@@ -1,0 +1,143 @@
+//! What a program weighs: by crate, from the linker's map, and against the size it had when somebody last looked.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::Result;
+use crate::targets::{self, Target};
+
+/// A program may grow by so many percent before somebody must look.
+const ALLOWED_GROWTH: usize = 5;
+
+/// Crates of dhcproto's tree that a careless use of it brings along, at 100 KB. The standard library's functions that
+/// were made for them may be shared by others, and do no harm.
+const UNWANTED: &[&str] = &["idna", "idna_adapter", "icu_normalizer", "icu_properties", "icu_provider", "zerovec"];
+
+/// Reports the programs of these triples, or of all that are built, and fails if one is too large.
+pub fn check(root: &Path, triples: &[&str]) -> Result<()> {
+    let stored = std::fs::read_to_string(root.join("openwrt/sizes"))?;
+    let stored: BTreeMap<&str, usize> = stored
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .filter_map(|(triple, size)| Some((triple, size.trim().parse().ok()?)))
+        .collect();
+    let mut wrong = Vec::new();
+    for target in targets::read(root)? {
+        let wanted =
+            if triples.is_empty() { target.program(root).exists() } else { triples.contains(&&*target.triple) };
+        if wanted {
+            wrong.extend(report(root, &target, stored.get(&*target.triple).copied())?);
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
+}
+
+fn report(root: &Path, target: &Target, stored: Option<usize>) -> Result<Vec<String>> {
+    let triple = &target.triple;
+    let size = std::fs::metadata(target.program(root))?.len() as usize;
+    let map = std::fs::read_to_string(target.link_map(root))?;
+    let by_crate = by_crate(&map);
+    println!("\n{triple}: {size} bytes");
+    let mut rows: Vec<_> = by_crate.iter().collect();
+    rows.sort_by_key(|&(name, bytes)| (std::cmp::Reverse(bytes), name));
+    rows.iter().for_each(|(name, bytes)| println!("{bytes:>9}  {name}"));
+
+    let mut wrong: Vec<String> = UNWANTED
+        .iter()
+        .filter(|&&name| pieces(&map).any(|piece| mangled_crates(piece.section).first() == Some(&name)))
+        .map(|name| format!("{triple}: {name} is in the program: dhcproto's owned types are used somewhere"))
+        .collect();
+    match stored {
+        None => wrong.push(format!("{triple}: no size in openwrt/sizes; add '{triple} {size}'")),
+        Some(stored) if size > stored + stored * ALLOWED_GROWTH / 100 => wrong.push(format!(
+            "{triple}: {size} bytes, more than {ALLOWED_GROWTH} % over the {stored} of openwrt/sizes; \
+             see above where they are"
+        )),
+        Some(_) => {}
+    }
+    Ok(wrong)
+}
+
+/// Bytes of each crate.
+fn by_crate(map: &str) -> BTreeMap<String, usize> {
+    let mut sizes = BTreeMap::new();
+    for piece in pieces(map) {
+        *sizes.entry(owner(piece.file, piece.section)).or_default() += piece.size;
+    }
+    sizes
+}
+
+/// A section of an object file that went into the program.
+struct Piece<'m> {
+    file: &'m str,
+    section: &'m str,
+    size: usize,
+}
+
+/// From lines like `   10168    10168       b     4         …/upxe.rcgu.o:(.text._RNvNtCs1_4upxe3sys4open)`.
+fn pieces(map: &str) -> impl Iterator<Item = Piece<'_>> {
+    map.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let size = usize::from_str_radix(words.nth(2)?, 16).ok()?;
+        // Sections of the output and single symbols have no file; what isn't loaded has no weight.
+        let (file, section) = words.nth(1)?.rsplit_once(":(")?;
+        let is_loaded = [".text", ".rodata", ".data"].iter().any(|kind| section.starts_with(kind));
+        is_loaded.then_some(Piece { file, section, size })
+    })
+}
+
+fn owner(file: &str, section: &str) -> String {
+    let crates = mangled_crates(section);
+    // A generic function of the standard library counts for the crate that it was made for.
+    let named = crates.iter().find(|name| !STANDARD.contains(name)).or(crates.first());
+    match named {
+        Some(name) => (*name).to_owned(),
+        None if file.contains("/libc.a") => "musl".to_owned(),
+        None if file.contains("/libcompiler_rt.a") => "compiler_rt".to_owned(),
+        None => "constants".to_owned(),
+    }
+}
+
+const STANDARD: &[&str] = &["core", "alloc", "std", "compiler_builtins", "hashbrown"];
+
+/// The crates in a mangled name (RFC 2603): `C`, `s`, a disambiguator, `_`, the length, and the name.
+fn mangled_crates(section: &str) -> Vec<&str> {
+    let mut crates = Vec::new();
+    let Some((_, mut rest)) = section.split_once("_R") else { return crates };
+    while let Some((_, after)) = rest.split_once("Cs") {
+        rest = after;
+        let Some((disambiguator, name)) = after.split_once('_') else { break };
+        let digits = name.len() - name.trim_start_matches(|character: char| character.is_ascii_digit()).len();
+        let is_one = disambiguator.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let len = name[..digits].parse::<usize>().ok().filter(|_| is_one);
+        let name = len.and_then(|len| name[digits..].trim_start_matches('_').get(..len));
+        crates.extend(name.filter(|name| !name.is_empty()));
+    }
+    crates
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_symbol_belongs_to_the_crate_it_was_made_for() {
+        let owner = |section| owner("x.rcgu.o", section);
+        assert_eq!(owner(".text._RNvNtNtCsiEUgTrFRaKE_4upxe8commands3run3run"), "upxe");
+        assert_eq!(owner(".text._RNvMCs4tBKRRIzUHY_4arghNtB2_4Port4open"), "argh");
+        assert_eq!(owner(".text._RINvMNtCs6ku7DB2t77u_4core3str8containsReECsiEUgTrFRaKE_4upxe"), "upxe");
+        assert_eq!(owner(".text._RNvNtCs6ku7DB2t77u_4core3fmt5write"), "core");
+        assert_eq!(owner(".rodata..Lanon.4fe09b"), "constants");
+    }
+
+    #[test]
+    fn a_map_is_summed_up() {
+        let map = "     VMA      LMA     Size Align Out     In      Symbol\n\
+                   10168    10168     74e8     8 .rodata\n\
+                   10168    10168        b     1         /z/libc.a(/z/realpath.o):(.text.realpath)\n\
+                   10174    10174       10     4         /t/upxe.rcgu.o:(.text._RNvCs1x_4upxe4main)\n\
+                   10174    10174       10     1                 main\n";
+        let sizes = by_crate(map);
+        assert_eq!(sizes.into_iter().collect::<Vec<_>>(), [("musl".to_owned(), 11), ("upxe".to_owned(), 16)]);
+    }
+}

@@ -1,0 +1,141 @@
+//! What people get wrong although every line can be read: rules that never win, tags that nobody sets, files that aren't
+//! there, loops. Pure: the configuration, the files and the surroundings in, diagnostics out.
+
+mod boot;
+mod clients;
+mod tags;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use crate::config::rules::{DhcpOption, Origin, Place, Rules, Service, TagTest, Value};
+use crate::config::{Config, Diagnostic, Severity};
+use crate::proxy::BootFiles;
+use crate::proxy::options::BOOT_FILE;
+use crate::proxy::select::file_of;
+
+/// What can't be read off the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// What is wrong with the TFTP root.
+    pub root_trouble: Option<String>,
+    /// What `dnsmasq --version` says first.
+    pub dnsmasq: Option<String>,
+}
+
+/// Everything there is to remark about a configuration that can be used.
+pub fn lint(config: &Config, files: &dyn BootFiles, surroundings: &Surroundings) -> Vec<Diagnostic> {
+    let mut out = Remarks { out: Vec::new() };
+    let rules = &config.rules;
+    tags::unset(config, &mut out);
+    tags::never(rules, &mut out);
+    boot::overwritten(rules, files, &mut out);
+    boot::options_overwritten(rules, &mut out);
+    boot::too_long(rules, &mut out);
+    match &surroundings.root_trouble {
+        Some(trouble) => {
+            let origin = Origin { file: config.tftp.root.to_string_lossy().into(), line: 0 };
+            let advice = "; no file can be offered until it is there (option tftp_root names it)";
+            out.warn(&origin, "TFTP root", &[trouble, advice]);
+        }
+        None => boot::missing(rules, files, &mut out),
+    }
+    clients::architectures(rules, &mut out);
+    clients::loops(config, files, &mut out);
+    dnsmasqs_own(rules, &mut out);
+    broken_dnsmasq(rules, surroundings, &mut out);
+    out.out
+}
+
+/// Diagnostics on their way.
+struct Remarks {
+    out: Vec<Diagnostic>,
+}
+
+impl Remarks {
+    fn warn(&mut self, origin: &Origin, subject: &str, parts: &[&str]) {
+        self.say(Severity::Warning, origin, subject, parts);
+    }
+
+    fn note(&mut self, origin: &Origin, subject: &str, parts: &[&str]) {
+        self.say(Severity::Note, origin, subject, parts);
+    }
+
+    fn say(&mut self, severity: Severity, origin: &Origin, subject: &str, parts: &[&str]) {
+        let diagnostic = Diagnostic::text(severity, origin.clone(), subject, parts);
+        if !self.out.contains(&diagnostic) {
+            self.out.push(diagnostic);
+        }
+    }
+}
+
+/// How a rule that boots `file` is called.
+fn named(file: &str) -> String {
+    if file.is_empty() { "boot rule".to_owned() } else { ["boot file '", file, "'"].concat() }
+}
+
+/// True when every client for which `narrow` holds meets `wide` as well.
+fn follows(narrow: &[TagTest], wide: &[TagTest]) -> bool {
+    wide.iter().all(|test| narrow.contains(test))
+}
+
+/// The text of `dhcp-option=67,…`.
+fn option_text(option: &DhcpOption) -> Option<&str> {
+    match (&option.place, &option.value) {
+        (Place::Plain(BOOT_FILE), Value::Text(bytes) | Value::Bytes(bytes)) => str::from_utf8(bytes).ok(),
+        _ => None,
+    }
+}
+
+/// True for a line of a file that dnsmasq reads itself.
+fn is_dnsmasqs(origin: &Origin) -> bool {
+    let is_uci = Path::new(&*origin.file).file_name().is_some_and(|name| name == "dhcp");
+    is_uci || ["/etc/dnsmasq", "/tmp/dnsmasq", "/var/etc/dnsmasq"].iter().any(|start| origin.file.starts_with(start))
+}
+
+/// dnsmasq sends what stands in its own configuration as well, to every client (what clients make of two answers:
+/// README, "How a machine boots").
+fn dnsmasqs_own(rules: &Rules, out: &mut Remarks) {
+    let differs = rules.script.is_some()
+        || rules.boots.iter().any(|boot| !is_dnsmasqs(&boot.origin))
+        || rules.services.iter().any(|service| !is_dnsmasqs(&service.origin));
+    for boot in rules.boots.iter().filter(|boot| is_dnsmasqs(&boot.origin)) {
+        if differs {
+            let parts = &[
+                "dnsmasq offers this itself, beside what upxe offers by its own rules, and some firmware takes dnsmasq's; \
+                 move the rule to /etc/config/upxe ('upxe import' writes it)",
+            ];
+            out.warn(&boot.origin, &named(&boot.file), parts);
+        } else {
+            out.note(&boot.origin, &named(&boot.file), &["dnsmasq offers this itself too, to every client"]);
+        }
+    }
+    for service in rules.services.iter().filter(|service| is_dnsmasqs(&service.origin)) {
+        let parts = &["dnsmasq answers on port 4011 itself because of this line, and then upxe cannot; move it to \
+             /etc/config/upxe ('upxe import' writes it)"];
+        out.warn(&service.origin, "pxe-service", parts);
+    }
+}
+
+/// dnsmasq 2.92 sends what it answers on port 4011 to 255.255.255.255:68 (a lost `else` in `dhcp_packet`; mended in 2.93).
+fn broken_dnsmasq(rules: &Rules, surroundings: &Surroundings, out: &mut Remarks) {
+    let is_broken =
+        |line: &str| line.split_ascii_whitespace().any(|word| word.starts_with("2.92") && !word.starts_with("2.92."));
+    if !surroundings.dnsmasq.as_deref().is_some_and(is_broken) {
+        return;
+    }
+    let services = rules.services.iter().map(|service| &service.origin);
+    let proxies = rules.ranges.iter().filter(|range| range.proxy).map(|range| &range.origin);
+    if let Some(origin) = services.chain(proxies).find(|origin| is_dnsmasqs(origin)) {
+        let parts =
+            &["this dnsmasq is 2.92, whose answers on port 4011 do not reach the client; let upxe answer (take the \
+             pxe-service lines and the proxy range out of dnsmasq's configuration), or install dnsmasq 2.93"];
+        out.warn(origin, "dnsmasq", parts);
+    }
+}
+
+/// Menu entries that name a file, each with the file.
+fn service_files(rules: &Rules) -> impl Iterator<Item = (&Service, String)> {
+    rules.services.iter().filter_map(|service| Some((service, file_of(service)?)))
+}

@@ -1,0 +1,107 @@
+//! Rules that overwrite each other, files that aren't there, names that are too long.
+
+use super::{Remarks, follows, named, option_text, service_files};
+use crate::config::rules::{Boot, Origin, Place, Rules};
+use crate::proxy::BootFiles;
+use crate::proxy::architecture::is_ipxe_binary;
+use crate::proxy::select::is_url;
+
+/// RFC 2131 §2: the header's `file` field with a NUL behind the name.
+const MAX_FILE: usize = 127;
+
+/// True when the file is served from here, as far as the configuration tells.
+fn is_ours(boot: &Boot) -> bool {
+    boot.server.is_none() && !boot.file.is_empty() && !is_url(&boot.file)
+}
+
+/// True when `later` is of use to every client to whom `earlier` is: a URL is not for ROMs, and iPXE not for iPXE, which get
+/// the earlier one then.
+fn serves_all_of(later: &Boot, earlier: &Boot, files: &dyn BootFiles) -> bool {
+    let kind = |boot: &Boot| (is_url(&boot.file), is_ipxe_binary(&boot.file));
+    let there = !is_ours(later) || files.has(&later.file);
+    there
+        && (later.file.is_empty()
+            || kind(later) == kind(earlier)
+            || kind(later) == (false, false) && !is_url(&earlier.file))
+}
+
+/// Boot lines that a later one takes every client from.
+pub fn overwritten(rules: &Rules, files: &dyn BootFiles, out: &mut Remarks) {
+    for (at, earlier) in rules.boots.iter().enumerate() {
+        let mut later = rules.boots.iter().skip(at + 1);
+        let winner = later.find(|later| {
+            let same_rank = later.when.is_empty() == earlier.when.is_empty();
+            same_rank && follows(&earlier.when, &later.when) && serves_all_of(later, earlier, files)
+        });
+        let Some(winner) = winner else { continue };
+        let (subject, place) = (named(&earlier.file), winner.origin.to_string());
+        if winner.when.len() == earlier.when.len() {
+            let tags = if earlier.when.is_empty() { " without tags" } else { " with the same tags" };
+            out.warn(&earlier.origin, &subject, &[
+                "overwritten by ",
+                &place,
+                ": of several boot lines",
+                tags,
+                " the last one counts; give each a tag of its own (a dhcp-match of option:client-arch tells architectures \
+                 apart), or take one out",
+            ]);
+        } else {
+            out.warn(
+                &earlier.origin,
+                &subject,
+                &["can never win: ", &place, " holds for all its clients and comes later; put that one first"],
+            );
+        }
+    }
+}
+
+/// Plain options that a later line for the same code takes every client from.
+pub fn options_overwritten(rules: &Rules, out: &mut Remarks) {
+    for (at, earlier) in rules.options.iter().enumerate() {
+        let Place::Plain(code) = earlier.place else { continue };
+        let mut later = rules.options.iter().skip(at + 1).filter(|later| later.place == earlier.place);
+        let winner =
+            later.find(|later| later.when.is_empty() == earlier.when.is_empty() && follows(&earlier.when, &later.when));
+        if let Some(winner) = winner {
+            let subject = ["option ", &code.to_string()].concat();
+            let place = winner.origin.to_string();
+            out.warn(
+                &earlier.origin,
+                &subject,
+                &["never sent: ", &place, " sets it for the same clients, and comes later"],
+            );
+        }
+    }
+}
+
+/// Names that don't fit their field. Boot lines are held to it when they are read; an option isn't.
+pub fn too_long(rules: &Rules, out: &mut Remarks) {
+    for option in &rules.options {
+        if let Some(file) = option_text(option).filter(|file| file.len() > MAX_FILE) {
+            let len = file.len().to_string();
+            let parts = &["is ", &len, " bytes long, and cut to the 127 that the header's field holds; shorten it"];
+            out.warn(&option.origin, "option 67", parts);
+        }
+    }
+}
+
+/// Files that the rules name and the TFTP root lacks.
+pub fn missing(rules: &Rules, files: &dyn BootFiles, out: &mut Remarks) {
+    let boots = rules.boots.iter().filter(|boot| is_ours(boot)).map(|boot| (&boot.origin, boot.file.clone()));
+    let services = service_files(rules).filter(|(service, file)| service.server.is_none() && !is_url(file));
+    let services = services.map(|(service, file)| (&service.origin, file));
+    let options = rules.options.iter().filter_map(|option| Some((&option.origin, option_text(option)?.to_owned())));
+    let options = options.filter(|(_, file)| !is_url(file) && file.len() <= MAX_FILE);
+    for (origin, file) in boots.chain(services).chain(options) {
+        let file = file.trim_end_matches('\0');
+        if !file.is_empty() && !files.has(file) {
+            let parts = &["is not under the TFTP root, or not readable by everybody: it is passed over; put it there"];
+            out.warn(origin, &named(file), parts);
+        }
+    }
+    if let Some(script) = rules.script.as_deref().filter(|script| !is_url(script) && !files.has(script)) {
+        let origin = Origin { file: "upxe".into(), line: 0 };
+        let subject = ["option script '", script, "'"].concat();
+        out.warn(&origin, &subject, &["is not under the TFTP root, or not readable by everybody; put it there"]);
+    }
+}

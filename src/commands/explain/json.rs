@@ -1,0 +1,208 @@
+//! An explanation for programs, in JSON.
+//!
+//! ```text
+//! { "version": 1,                        higher when something below changes its meaning; more may be added without
+//!   "requests": [ {
+//!     "packet": 1,                       number in the capture
+//!     "port": 67, "message": "DHCPDISCOVER", "mac": "52:54:…",
+//!     "interface": "lan", "device": "br-lan", "router": "192.168.1.1", "mask": "255.255.255.0",
+//!     "client": { "client": "BIOS iPXE", "program": "iPXE", "architecture": "0", … },
+//!     "tags": [ { "tag": "ipxe", "kind": "match", "file": "/etc/dnsmasq.conf", "line": 2 } ],
+//!     "rules": [ { "kind": "dhcp-boot", "what": "boot.ipxe", "won": true, "why": "…", "file": "…", "line": 5 } ],
+//!     "options": [ …the same… ],
+//!     "reply": null or {
+//!       "message": "DHCPOFFER", "length": 300, "custom": null, "option script" or "customary",
+//!       "fields": { "xid": "…", …, "file": "…" },
+//!       "options": [ { "code": 43, "name": "…", "value": "…", "hex": "…", "suboptions": [ … ],
+//!                      "from": [ { "file": "…", "line": 7 } ] } ],
+//!       "left_out": null or 210 },
+//!     "silence": null or { "code": "no-file", "reason": "…", "advice": "…" } } ] }
+//! ```
+//!
+//! A tag that the interface's name sets has no file; line 0 is the command line. Values are the words of the text output.
+
+use super::packet::{Field, Shown, hex};
+use super::{Reply, Report, Tag, Verdict};
+use crate::config::Origin;
+
+/// The version of the schema above.
+const VERSION: usize = 1;
+
+/// All reports as one JSON object.
+pub fn write(reports: &[Report]) -> String {
+    let object = Map(vec![("version", Number(VERSION)), ("requests", List(reports.iter().map(report).collect()))]);
+    let mut text = String::new();
+    object.print(&mut text);
+    text.push('\n');
+    text
+}
+
+/// A JSON value.
+#[derive(Debug)]
+pub enum Json {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Flag(bool),
+    /// A number.
+    Number(usize),
+    /// Text.
+    Text(String),
+    /// `[…]`
+    List(Vec<Json>),
+    /// `{…}`
+    Map(Vec<(&'static str, Json)>),
+}
+
+use Json::{Flag, List, Map, Null, Number, Text};
+
+impl Json {
+    /// Appends the value to `text`.
+    pub fn print(&self, text: &mut String) {
+        match self {
+            Null => text.push_str("null"),
+            Flag(flag) => text.push_str(if *flag { "true" } else { "false" }),
+            Number(number) => text.push_str(&number.to_string()),
+            Text(string) => quote(text, string),
+            List(items) => {
+                text.push('[');
+                for (at, item) in items.iter().enumerate() {
+                    text.push_str(if at > 0 { "," } else { "" });
+                    item.print(text);
+                }
+                text.push(']');
+            }
+            Map(entries) => {
+                text.push('{');
+                for (at, (name, value)) in entries.iter().enumerate() {
+                    text.push_str(if at > 0 { "," } else { "" });
+                    quote(text, name);
+                    text.push(':');
+                    value.print(text);
+                }
+                text.push('}');
+            }
+        }
+    }
+}
+
+/// RFC 8259 §7.
+fn quote(text: &mut String, string: &str) {
+    text.push('"');
+    for letter in string.chars() {
+        match letter {
+            '"' | '\\' => text.extend(['\\', letter]),
+            '\n' => text.push_str("\\n"),
+            control if control < ' ' => {
+                text.push_str("\\u00");
+                super::packet::push_hex(text, u8::try_from(control).unwrap_or_default());
+            }
+            plain => text.push(plain),
+        }
+    }
+    text.push('"');
+}
+
+fn string(text: &str) -> Json {
+    Text(text.to_owned())
+}
+
+fn report(report: &Report) -> Json {
+    let network = &report.network;
+    let (reply, silence) = match &report.outcome {
+        Ok(reply) => (answer(reply), Null),
+        Err(quiet) => {
+            let (code, reason, advice) = (string(quiet.code), string(&quiet.reason), string(&quiet.advice));
+            (Null, Map(vec![("code", code), ("reason", reason), ("advice", advice)]))
+        }
+    };
+    Map(vec![
+        ("packet", Number(report.number)),
+        ("port", Number(report.port.into())),
+        ("message", string(report.message)),
+        ("mac", string(&report.mac)),
+        ("interface", string(&network.interface)),
+        ("device", string(&network.device)),
+        ("router", Text(network.router.to_string())),
+        ("mask", Text(network.mask.to_string())),
+        ("client", fields(&report.client)),
+        ("tags", List(report.tags.iter().map(tag).collect())),
+        ("rules", List(report.rules.iter().map(verdict).collect())),
+        ("options", List(report.options.iter().map(verdict).collect())),
+        ("reply", reply),
+        ("silence", silence),
+    ])
+}
+
+fn fields(fields: &[Field]) -> Json {
+    Map(fields.iter().map(|field| (field.name, string(&field.value))).collect())
+}
+
+fn place(origin: Option<&Origin>) -> [(&'static str, Json); 2] {
+    match origin {
+        Some(origin) => {
+            [("file", string(&origin.file)), ("line", Number(usize::try_from(origin.line).unwrap_or_default()))]
+        }
+        None => [("file", Null), ("line", Null)],
+    }
+}
+
+fn tag(tag: &Tag) -> Json {
+    let mut entries = vec![("tag", string(&tag.name)), ("kind", string(tag.kind))];
+    entries.extend(place(tag.origin.as_ref()));
+    Map(entries)
+}
+
+fn verdict(verdict: &Verdict) -> Json {
+    let mut entries = vec![
+        ("kind", string(verdict.kind)),
+        ("what", string(&verdict.what)),
+        ("won", Flag(verdict.won)),
+        ("why", string(&verdict.why)),
+    ];
+    entries.extend(place(Some(&verdict.origin)));
+    Map(entries)
+}
+
+fn answer(reply: &Reply) -> Json {
+    let options = reply.options.iter().map(|(shown, origins)| {
+        let mut entries = option(shown);
+        entries.push(("from", List(origins.iter().map(|origin| Map(place(Some(origin)).into())).collect())));
+        Map(entries)
+    });
+    Map(vec![
+        ("message", string(reply.message)),
+        ("length", Number(reply.len)),
+        ("custom", reply.custom.map_or(Null, string)),
+        ("fields", fields(&reply.fields)),
+        ("options", List(options.collect())),
+        ("left_out", reply.left_out.map_or(Null, |code| Number(code.into()))),
+    ])
+}
+
+fn option(shown: &Shown) -> Vec<(&'static str, Json)> {
+    vec![
+        ("code", Number(shown.code.into())),
+        ("name", string(shown.name)),
+        ("value", string(&shown.value)),
+        ("hex", Text(hex(&shown.bytes, ""))),
+        ("suboptions", List(shown.suboptions.iter().map(|shown| Map(option(shown))).collect())),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_printed_as_json() {
+        let value = Map(vec![
+            ("a", List(vec![Null, Flag(true), Number(7)])),
+            ("b", string("say \"hi\"\\\n\u{1}ä")),
+            ("c", Map(Vec::new())),
+        ]);
+        let mut text = String::new();
+        value.print(&mut text);
+        assert_eq!(text, r#"{"a":[null,true,7],"b":"say \"hi\"\\\n\u0001ä","c":{}}"#);
+    }
+}

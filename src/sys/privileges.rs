@@ -1,0 +1,150 @@
+//! Gives up root: an account of our own, and of root's powers only those that opening a socket again takes.
+
+use std::fs;
+use std::io;
+use std::ptr;
+
+use super::succeeded;
+
+/// linux/capability.h: to bind ports below 1024.
+const CAP_NET_BIND_SERVICE: u32 = 10;
+/// linux/capability.h: to open packet sockets.
+const CAP_NET_RAW: u32 = 13;
+/// linux/capability.h: two words for each set, though all that concerns us is in the first.
+const LINUX_CAPABILITY_VERSION_3: u32 = 0x2008_0522;
+
+/// A user of this system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Account {
+    uid: libc::uid_t,
+    gid: libc::gid_t,
+}
+
+/// The account called `name`; `None` if there is none.
+///
+/// # Errors
+/// When `/etc/passwd` can't be read.
+pub fn account(name: &str) -> io::Result<Option<Account>> {
+    Ok(find(&fs::read_to_string("/etc/passwd")?, name))
+}
+
+/// passwd(5): name:password:uid:gid:…
+fn find(passwd: &str, name: &str) -> Option<Account> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        if fields.next() != Some(name) {
+            return None;
+        }
+        Some(Account { uid: fields.nth(1)?.parse().ok()?, gid: fields.next()?.parse().ok()? })
+    })
+}
+
+/// True when this process is root.
+pub fn is_root() -> bool {
+    // SAFETY: no pointers are involved.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// Which sockets can still be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Packet sockets, which a device that is made anew needs, and low ports.
+    PacketsAndLowPorts,
+    /// Packet sockets only.
+    Packets,
+}
+
+/// Turns this process, which must be root and have one thread, into `account`'s. There is no way back.
+///
+/// # Errors
+/// When the system refuses; the process must not go on then, for it is in between.
+pub fn become_account(account: Account, keep: Keep) -> io::Result<()> {
+    // SAFETY: an empty list of groups may be null; no other pointers are involved.
+    unsafe {
+        succeeded(libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0))?;
+        called(libc::syscall(number::SETGROUPS, 0, ptr::null::<libc::gid_t>()))?;
+        called(libc::syscall(number::SETGID, account.gid))?;
+        called(libc::syscall(number::SETUID, account.uid))?;
+        succeeded(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))?;
+    }
+    limit(keep)
+}
+
+/// The kernel's own calls, which change one thread: libc's stop all threads to change each, with 2 KB of code. On the
+/// oldest architectures those without a number have user ids of 16 bits.
+mod number {
+    #[cfg(not(any(target_arch = "arm", target_arch = "x86")))]
+    pub use libc::{SYS_setgid as SETGID, SYS_setgroups as SETGROUPS, SYS_setuid as SETUID};
+    #[cfg(any(target_arch = "arm", target_arch = "x86"))]
+    pub use libc::{SYS_setgid32 as SETGID, SYS_setgroups32 as SETGROUPS, SYS_setuid32 as SETUID};
+}
+
+/// Gives up every capability but those to `keep`.
+///
+/// # Errors
+/// When the process does not have them.
+pub fn limit(keep: Keep) -> io::Result<()> {
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: i32,
+    }
+    #[repr(C)]
+    #[derive(Default)]
+    struct Data {
+        effective: u32,
+        permitted: u32,
+        inheritable: u32,
+    }
+    let low_ports = if keep == Keep::PacketsAndLowPorts { 1 << CAP_NET_BIND_SERVICE } else { 0 };
+    let kept = 1 << CAP_NET_RAW | low_ports;
+    let header = Header { version: LINUX_CAPABILITY_VERSION_3, pid: 0 };
+    let data = [Data { effective: kept, permitted: kept, inheritable: 0 }, Data::default()];
+    // SAFETY: capset(2) reads one header and, in version 3, two data structures, which both outlive the call.
+    called(unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) })
+}
+
+/// The result of a call by number.
+fn called(result: libc::c_long) -> io::Result<()> {
+    succeeded(if result < 0 { -1 } else { 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_found_by_its_whole_name() {
+        let passwd = "root:x:0:0:root:/root:/bin/ash\nupxed:x:7:7::/:\nupxe:x:473:474:upxe:/var/run/upxe:/bin/false\n";
+        assert_eq!(find(passwd, "upxe"), Some(Account { uid: 473, gid: 474 }));
+        assert_eq!(find(passwd, "upx"), None);
+        assert_eq!(find("upxe:x:nobody:474::", "upxe"), None);
+        assert_eq!(find("upxe", "upxe"), None);
+    }
+
+    #[test]
+    fn what_is_given_up_is_gone() {
+        if !is_root() {
+            return;
+        }
+        // In a process of its own: the rest of these tests want to go on as root.
+        // SAFETY: the child only makes system calls, reads a file and ends.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let account = Account { uid: 65534, gid: 65534 };
+            let became = become_account(account, Keep::PacketsAndLowPorts).is_ok() && !is_root();
+            let low_port = crate::sys::udp::UdpListener::bind(1).is_ok();
+            let limited = limit(Keep::Packets).is_ok();
+            let no_low_port = crate::sys::udp::UdpListener::bind(2).is_err();
+            let packets = crate::sys::packet_socket::PacketSocket::open(1).is_ok();
+            let no_way_back = limit(Keep::PacketsAndLowPorts).is_err();
+            let well = became && low_port && limited && no_low_port && packets && no_way_back;
+            // SAFETY: ends the child without the parent's exit handlers.
+            unsafe { libc::_exit(i32::from(!well)) }
+        }
+        let mut status = 0;
+        // SAFETY: `status` outlives the call.
+        unsafe { libc::waitpid(child, &raw mut status, 0) };
+        assert_eq!(status, 0);
+    }
+}

@@ -1,0 +1,139 @@
+//! What `upxe import` writes is read back as the rules that the lines are.
+
+use upxe::commands::import::import;
+use upxe::config::hosts::Hosts;
+use upxe::config::{Config, Rules};
+
+use super::same_rules::{from_lines, shown};
+use super::{LAN, lines, load_texts};
+
+const HOSTS: &[u8] = b"192.168.1.5 nas.lan nas\n";
+
+fn imported(text: &str) -> (String, Vec<String>) {
+    let imported = import("lines", text.as_bytes(), &Hosts { text: HOSTS, sections: &[] });
+    (imported.uci, lines(&imported.remarks))
+}
+
+/// The configuration that the sections come to, without a word of complaint.
+fn read_back(uci: &str) -> Config {
+    let (config, diagnostics) = load_texts(&format!("config upxe 'main'\n{uci}"), "", LAN);
+    assert_eq!(lines(&diagnostics), [""; 0], "{uci}");
+    config.unwrap()
+}
+
+/// Rules to compare: sections that set tags and lists of options are read kind by kind, and a range without tags changes
+/// nothing.
+fn comparable(mut rules: Rules) -> String {
+    rules.taggers.sort_by_key(|tagger| format!("{}{:?}", tagger.tag, tagger.condition));
+    rules.options.sort_by_key(|option| format!("{:?}{:?}", option.place, option.send));
+    rules.ranges.retain(|range| range.set.is_some() || !range.when.is_empty());
+    shown(&rules)
+}
+
+/// Lines that sections can say.
+const LINES: &[&str] = &[
+    "dhcp-match=ipxe,175",
+    "dhcp-match=set:x64,option:client-arch,7\ndhcp-match=set:x64,option:client-arch,9",
+    "dhcp-match=set:a,60,\"PXEClient:Arch:00000\"",
+    "dhcp-match=set:a,97,00:*:ff",
+    "dhcp-match=set:a,vi-encap:311,\"x y\"",
+    "dhcp-vendorclass=set:a,PXEClient\ndhcp-userclass=b,iPXE\ndhcp-mac=set:c,11:22:33:*:*:*",
+    "dhcp-userclass=set:a,\"it's\"",
+    "dhcp-circuitid=set:a,00:ff\ndhcp-remoteid=set:b,\"00:ff\"\ndhcp-subscrid=set:c,7",
+    "dhcp-host=11:22:33:44:55:66,set:kids",
+    "dhcp-host=tag:x,tag:!y,11:22:33:44:55:66,06-11:22:33:44:55:77,set:a,net:b,192.168.1.9,box,2h",
+    "dhcp-host=box,set:a\ndhcp-host=11:22:33:44:55:66,ignore",
+    "dhcp-boot=pxelinux.0",
+    "dhcp-boot=net:#gpxe,gpxe.pxe   # not gpxe",
+    "dhcp-boot=tag:a,tag:!b,x.efi,name,nas\ndhcp-boot=tag:c,,,10.0.0.1\ndhcp-boot=tag:d,\"a,b\"",
+    "dhcp-boot=net:ipxe,http://10.0.0.9/ipxe.php?mac=${mac}&uuid=${uuid}",
+    "pxe-service=net:#ipxe,x86PC, \"splashtop by richud.com\", undionly.kkpxe\npxe-service=x86-64_EFI,\"a, b\",a.efi,nas",
+    "pxe-service=x86PC,local\npxe-service=x86PC,wds,15,10.0.0.1\npxe-prompt=\"Press \\\"F8\\\"\",5",
+    "pxe-prompt=tag:a,one\npxe-prompt=tag:!a,two,3",
+    "dhcp-option=175,8:1:1\ndhcp-option-force=209,pxelinux.cfg/default\ndhcp-option-force=210,http://10.0.0.1:81/",
+    "dhcp-option=tag:a,!b,encap:175,8,1b\ndhcp-option=vendor:PXEClient,6,2b\ndhcp-option=17,\"iscsi:10.0.0.1::::x\"",
+    "dhcp-option=option:root-path,\"192.168.1.1\"\ndhcp-option=150,0.0.0.0",
+    "dhcp-range=192.168.2.0,proxy\nlog-dhcp\nport=0",
+];
+
+#[test]
+fn sections_say_what_the_lines_say() {
+    for text in LINES {
+        let (uci, remarks) = imported(text);
+        assert_eq!(remarks, [""; 0], "{text}");
+        let expected = comparable(from_lines(text).rules);
+        assert_eq!(comparable(read_back(&uci).rules), expected, "{text}\n{uci}");
+    }
+    let all = LINES.join("\n");
+    assert_eq!(comparable(read_back(&imported(&all).0).rules), comparable(from_lines(&all).rules));
+}
+
+#[test]
+fn a_file_becomes_sections_to_append() {
+    let (uci, _) = imported(
+        "enable-tftp\ntftp-root=/pxe/\ntftp-max=5000\ndhcp-no-override\ndhcp-match=ipxe,175\n\
+         dhcp-boot=net:ipxe,it's.ipxe\npxe-service=net:#ipxe,x86PC, \"PXE\", undionly.kkpxe\n",
+    );
+    assert_eq!(
+        uci,
+        "config upxe 'main'\n\
+         \toption tftp '1'\n\
+         \toption tftp_root '/pxe/'\n\
+         \toption tftp_max '1024'\n\
+         \toption no_override '1'\n\
+         \tlist pxe_service 'net:#ipxe,x86PC, \"PXE\", undionly.kkpxe'\n\
+         \n\
+         config match\n\
+         \toption networkid 'ipxe'\n\
+         \toption match '175'\n\
+         \n\
+         config boot\n\
+         \toption filename 'it'\\''s.ipxe'\n\
+         \toption networkid 'ipxe'\n"
+    );
+    let config = read_back(&uci);
+    assert_eq!((config.tftp.root.as_path(), config.tftp.max_transfers), (std::path::Path::new("/pxe/"), 1024));
+}
+
+#[test]
+fn what_sections_cannot_say_stays_a_comment() {
+    const KEEP: &str =
+        "left as a comment: no section says this; keep the line in a file of dnsmasq.conf lines (--conf-file)";
+    for (text, comment, remark) in [
+        ("tag-if=set:a,tag:b", "# tag-if=set:a,tag:b\n", format!("lines:1: warning: tag-if: {KEEP}")),
+        ("dhcp-ignore=tag:!known", "# dhcp-ignore=tag:!known\n", format!("lines:1: warning: dhcp-ignore: {KEEP}")),
+        ("dhcp-option-pxe=209,x", "# dhcp-option-pxe=209,x\n", format!("lines:1: warning: dhcp-option-pxe: {KEEP}")),
+        (
+            "dhcp-range=set:r,192.168.2.0,proxy",
+            "# dhcp-range=set:r,192.168.2.0,proxy\n",
+            format!("lines:1: warning: dhcp-range: {KEEP}"),
+        ),
+        ("dhcp-host=id:01:02,set:a", "# dhcp-host=id:01:02,set:a\n", format!("lines:1: warning: dhcp-host: {KEEP}")),
+        ("dhcp-boot=", "# dhcp-boot=\n", format!("lines:1: warning: dhcp-boot: {KEEP}")),
+        (
+            "conf-dir=/etc/dnsmasq.d",
+            "# conf-dir=/etc/dnsmasq.d\n",
+            "lines:1: warning: conf-dir: left as a comment: import what it names on its own".to_owned(),
+        ),
+        (
+            "tftp-unique-root=mac",
+            "# tftp-unique-root=mac\n",
+            "lines:1: warning: tftp-unique-root: left as a comment: upxe serves one folder to all clients".to_owned(),
+        ),
+        (
+            "dhcp-boot=tag:",
+            "",
+            "lines:1: dhcp-boot: found 'tag:', expected a tag's name of 1 to 255 bytes; the line is left out"
+                .to_owned(),
+        ),
+        ("dhcp-boot=\"x", "", "lines:1: a quote is not closed; the line is left out".to_owned()),
+        ("dhcp-match=set:a,option6:59\ncache-size=0\n\n# text", "", String::new()),
+    ] {
+        let (uci, remarks) = imported(text);
+        assert_eq!(uci, comment, "{text}");
+        let expected: Vec<String> = Some(remark).filter(|remark| !remark.is_empty()).into_iter().collect();
+        assert_eq!(remarks, expected, "{text}");
+    }
+    let (_, remarks) = imported("dhcp-option-force=tag:a,209,x\ndhcp-option=209,y");
+    assert!(remarks[0].contains("comes before the dhcp-option-force lines for 209 now"), "{remarks:?}");
+}
