@@ -45,10 +45,8 @@ fn decided(lines: &str, door: Door, options: Options<'_>) -> (Decision, Option<R
     let request = Request::read(&packet).unwrap();
     let rules = rules(lines);
     let decision = decide(&rules, &Nearly, &arrival(door), &request);
-    let reply = match (&decision.client, &decision.outcome) {
-        (Some(client), Ok(offer)) => Some(answer(&rules, &arrival(door), &request, client, offer)),
-        _ => None,
-    };
+    let offer = decision.outcome.as_ref().ok();
+    let reply = offer.map(|offer| answer(&rules, &arrival(door), &request, offer));
     (decision, reply)
 }
 
@@ -287,8 +285,8 @@ fn no_malformed_option_breaks_matching() {
                     let packet = message(1, &[(60, b"PXEClient"), (93, &[0, 7]), (code, value)]);
                     let Ok(request) = Request::read(&packet) else { continue };
                     let decision = decide(&rules, &Nearly, &arrival(Door::Proxy), &request);
-                    if let (Some(client), Ok(offer)) = (&decision.client, &decision.outcome) {
-                        answer(&rules, &arrival(Door::Proxy), &request, client, offer);
+                    if let Ok(offer) = &decision.outcome {
+                        answer(&rules, &arrival(Door::Proxy), &request, offer);
                         answered += 1;
                     }
                 }

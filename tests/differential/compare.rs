@@ -254,7 +254,7 @@ impl Comparison<'_> {
         if exchange.item.is_some() && *theirs != ours && *theirs == exchange.early_tags {
             return self.accept(reason::RANGE_TAG);
         }
-        if exchange.decision.client.is_some() && *theirs != ours {
+        if exchange.decision.client().is_some() && *theirs != ours {
             self.complain(format!("tags: dnsmasq {theirs:?}, upxe {ours:?}"));
         }
     }
@@ -297,7 +297,7 @@ impl Comparison<'_> {
                 is_host.then_some(reason::HOST_IGNORE)
             }
             _ if self.client.option(93).is_none() && *theirs == Boots::Unanswered => Some(reason::BY_CLASS),
-            (Err(Silence::NoFile { .. } | Silence::UnknownArchitecture), Boots::Nothing) => Some(reason::NOTHING),
+            (Err(Silence::NoFile { .. } | Silence::UnknownArchitecture(_)), Boots::Nothing) => Some(reason::NOTHING),
             (Err(Silence::NeedsHttp { .. }), _) => Some(reason::HTTP),
             _ if self.client.is_ipxe() && (is_ipxe_binary(their_file) || passed(Unfit::Loop)) => Some(reason::LOOP),
             _ if self.client.is_ipxe() && self.has_entries() => Some(reason::IPXE_MENU),
@@ -403,16 +403,16 @@ impl Comparison<'_> {
         match &exchange.ours {
             Some(ours) => self.server_reply(exchange, &theirs, &Fields::of(ours)),
             None => match &exchange.decision.outcome {
-                Err(Silence::NoFile { .. } | Silence::UnknownArchitecture) if theirs.file().is_empty() => {
+                Err(Silence::NoFile { .. } | Silence::UnknownArchitecture(_)) if theirs.file().is_empty() => {
                     self.accept(reason::NOTHING);
                 }
                 Err(Silence::NeedsHttp { .. }) => self.accept(reason::HTTP),
                 // As a server it answers everybody.
                 Err(Silence::NotBooting) => {}
-                Err(Silence::NoFile { .. } | Silence::UnknownArchitecture) if self.client.is_ipxe() => {
+                Err(Silence::NoFile { .. } | Silence::UnknownArchitecture(_)) if self.client.is_ipxe() => {
                     self.accept_if(is_ipxe_binary(&theirs.file()), reason::LOOP, "no reply to iPXE");
                 }
-                Err(Silence::NoFile { .. } | Silence::UnknownArchitecture) => {
+                Err(Silence::NoFile { .. } | Silence::UnknownArchitecture(_)) => {
                     self.accept_if(theirs.file().contains("://"), reason::URL, "no reply to a ROM");
                 }
                 Err(silence) => self.complain(format!("upxe is silent: {silence}")),
