@@ -4,6 +4,7 @@
 //! it from its socket, [`Request::read`] checks it, [`proxy::consider`] chooses, builds the reply and makes bytes of it,
 //! and the same door sends them. TFTP goes through [`transfers`].
 
+mod answers;
 pub mod files;
 mod frames;
 mod links;
@@ -17,12 +18,13 @@ use std::time::{Duration, Instant};
 
 use log::{info, warn};
 
+use self::answers::{Answers, Scene};
 use self::links::{Link, Ready};
 use self::port::Port;
 use self::report::Trouble;
 use self::transfers::{Entrance, Transfers};
 use crate::config::Config;
-use crate::proxy::{self, Arrival, Decision, Door, Silence};
+use crate::proxy::{self, Door, Silence};
 use crate::sys::epoll::{self, Epoll};
 use crate::sys::limits;
 use crate::sys::link::LinkWatch;
@@ -30,7 +32,7 @@ use crate::sys::privileges::{self, Account, Keep};
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::udp::{Received, UdpListener};
 use crate::wire::frame::{self, Envelope};
-use crate::wire::reply::{self, Written};
+use crate::wire::reply;
 use crate::wire::request::Request;
 
 /// Room for any DHCP request and any TFTP request in one packet; what is longer is neither.
@@ -77,6 +79,7 @@ pub struct Daemon {
     boot_server: Port,
     tftp: Port,
     transfers: Transfers,
+    answers: Answers,
     trouble: Trouble,
     /// What may still be opened; `None`: anything, as root.
     powers: Option<Keep>,
@@ -110,6 +113,7 @@ impl Daemon {
             links: Vec::new(),
             next_link: token::FIRST_LINK,
             retry_at: None,
+            answers: Answers::default(),
             trouble: Trouble::default(),
             powers: None,
             config,
@@ -209,38 +213,21 @@ impl Daemon {
     /// Port 67: requests that the DHCP server hears too.
     fn on_frames(&mut self, token: u64) {
         let mut buffer = [0; FRAME_LEN];
+        let (scene, answers) = (Scene { config: &self.config, files: self.transfers.files() }, &mut self.answers);
         let Some(link) = self.links.iter().find(|link| link.token == token) else { return };
         let Some(ready) = link.ready() else { return };
+        let device = &link.interface.device;
         for _ in 0..BURST {
             match ready.socket.receive(&mut buffer) {
-                Ok(Some(frame)) => {
-                    let arrival = link.arrival(Door::Proxy, ready);
-                    if let Err(silence) = self.on_frame(&arrival, ready, &link.interface.device, frame) {
-                        report::dropped(&link.interface.device, &silence);
-                    }
-                }
+                Ok(Some(frame)) => match on_frame(&scene, answers, link, ready, frame) {
+                    Ok(result) => result.unwrap_or_else(|error| self.trouble.say(device, "sending", &error)),
+                    Err(silence) => report::dropped(device, &silence),
+                },
                 Ok(None) => return,
                 // The device went down; the link watch brings word of it.
-                Err(error) => return self.trouble.say(&link.interface.device, "receiving", &error),
+                Err(error) => return self.trouble.say(device, "receiving", &error),
             }
         }
-    }
-
-    fn on_frame(&self, arrival: &Arrival<'_>, ready: &Ready, device: &str, frame: &[u8]) -> Result<(), Silence> {
-        let datagram = frame::open(frame).map_err(Silence::Frame)?;
-        let request = Request::read(datagram.payload).map_err(Silence::Request)?;
-        let (decision, written) = self.consider(arrival, &request);
-        if let Some(written) = written {
-            let envelope = Envelope::broadcast_from(ready.mac, ready.router);
-            let mut buffer = [0; frame::HEADERS_LEN + reply::MAX_LEN];
-            // The reply is no longer than MAX_LEN, so the frame always fits.
-            if let Some(frame) = frame::seal(&envelope, &written.bytes, &mut buffer) {
-                ready.socket.send(frame).unwrap_or_else(|error| self.trouble.say(device, "sending", &error));
-            }
-        }
-        // Behind the reply: writing to the log takes as long as deciding.
-        self.report(device, arrival, &request, &decision);
-        Ok(())
     }
 
     /// Port 4011: requests to us alone.
@@ -249,36 +236,26 @@ impl Daemon {
         for _ in 0..BURST {
             let Some(listener) = self.boot_server.listener() else { return };
             let Some((received, payload)) = receive(listener, &mut buffer) else { return };
-            if let Err(silence) = self.on_boot_request(listener, &received, payload) {
-                report::dropped("port 4011", &silence);
+            let answered = link_of(&self.links, &received).and_then(|(link, ready)| {
+                let request = Request::read(payload).map_err(Silence::Request)?;
+                Ok((link, link.arrival(Door::BootServer, ready), request))
+            });
+            let (link, arrival, request) = match answered {
+                Ok(answered) => answered,
+                Err(silence) => {
+                    report::dropped("port 4011", &silence);
+                    continue;
+                }
+            };
+            let device = &link.interface.device;
+            let scene = Scene { config: &self.config, files: self.transfers.files() };
+            let answer = scene.consider(&arrival, &request);
+            if let Some(written) = &answer.1 {
+                listener
+                    .send(&written.bytes, received.peer, received.local, received.ifindex)
+                    .unwrap_or_else(|error| self.trouble.say(device, "sending", &error));
             }
-        }
-    }
-
-    fn on_boot_request(&self, listener: &UdpListener, received: &Received, payload: &[u8]) -> Result<(), Silence> {
-        let (link, ready) = self.link_of(received)?;
-        let request = Request::read(payload).map_err(Silence::Request)?;
-        let arrival = link.arrival(Door::BootServer, ready);
-        let (decision, written) = self.consider(&arrival, &request);
-        let device = &link.interface.device;
-        if let Some(written) = written {
-            listener
-                .send(&written.bytes, received.peer, received.local, received.ifindex)
-                .unwrap_or_else(|error| self.trouble.say(device, "sending", &error));
-        }
-        self.report(device, &arrival, &request, &decision);
-        Ok(())
-    }
-
-    /// The part of the way that both doors share.
-    fn consider(&self, arrival: &Arrival<'_>, request: &Request<'_>) -> (Decision, Option<Written>) {
-        proxy::consider(&self.config.rules, self.transfers.files(), arrival, request)
-    }
-
-    fn report(&self, device: &str, arrival: &Arrival<'_>, request: &Request<'_>, decision: &Decision) {
-        report::decided(device, arrival.door, request, decision);
-        if let Err(Silence::NoFile { looked_for }) = &decision.outcome {
-            self.transfers.files().report_unservable(looked_for);
+            self.answers.report(&scene, &arrival, &request, &answer);
         }
     }
 
@@ -288,25 +265,11 @@ impl Daemon {
         for _ in 0..BURST {
             let Some(listener) = self.tftp.listener() else { return };
             let Some((received, payload)) = receive(listener, &mut buffer) else { return };
-            match self.link_of(&received) {
+            match link_of(&self.links, &received) {
                 Ok(_) => self.transfers.on_request(now, Entrance { listener, epoll: &self.epoll }, payload, &received),
                 Err(silence) => report::dropped("port 69", &silence),
             }
         }
-    }
-
-    /// The served link that a datagram came in on, if its sender is on that link's network.
-    fn link_of(&self, received: &Received) -> Result<(&Link, &Ready), Silence> {
-        proxy::admit_source(received.peer.port())?;
-        let served = self.links.iter().filter_map(|link| Some((link, link.ready()?)));
-        let (link, ready) = served
-            .into_iter()
-            .find(|(_, ready)| ready.ifindex() == received.ifindex)
-            .ok_or(Silence::OtherDevice(received.ifindex))?;
-        if !ready.reaches(*received.peer.ip()) {
-            return Err(Silence::OffLink(*received.peer.ip()));
-        }
-        Ok((link, ready))
     }
 
     fn on_signals(&mut self) -> Next {
@@ -325,6 +288,7 @@ impl Daemon {
             Some(Some(config)) => {
                 self.transfers.reconfigure(&config.tftp);
                 self.config = config;
+                self.answers = Answers::default();
                 self.apply_config();
                 info!("configuration reloaded");
             }
@@ -379,6 +343,43 @@ impl Daemon {
         self.retry_at = missing.then(|| Instant::now() + RETRY);
         self.drop_spent_powers();
     }
+}
+
+/// The served link that a datagram came in on, if its sender is on that link's network.
+fn link_of<'l>(links: &'l [Link], received: &Received) -> Result<(&'l Link, &'l Ready), Silence> {
+    proxy::admit_source(received.peer.port())?;
+    let mut served = links.iter().filter_map(|link| Some((link, link.ready()?)));
+    let (link, ready) =
+        served.find(|(_, ready)| ready.ifindex() == received.ifindex).ok_or(Silence::OtherDevice(received.ifindex))?;
+    if !ready.reaches(*received.peer.ip()) {
+        return Err(Silence::OffLink(*received.peer.ip()));
+    }
+    Ok((link, ready))
+}
+
+/// Answers a frame that came to port 67; the inner result is that of sending.
+fn on_frame(
+    scene: &Scene<'_>,
+    answers: &mut Answers,
+    link: &Link,
+    ready: &Ready,
+    frame: &[u8],
+) -> Result<io::Result<()>, Silence> {
+    let datagram = frame::open(frame).map_err(Silence::Frame)?;
+    let request = Request::read(datagram.payload).map_err(Silence::Request)?;
+    let arrival = link.arrival(Door::Proxy, ready);
+    let answer = scene.consider(&arrival, &request);
+    let mut sent = Ok(());
+    if let Some(written) = &answer.1 {
+        let envelope = Envelope::broadcast_from(ready.mac, ready.router);
+        let mut buffer = [0; frame::HEADERS_LEN + reply::MAX_LEN];
+        // The reply is no longer than MAX_LEN, so the frame always fits.
+        if let Some(frame) = frame::seal(&envelope, &written.bytes, &mut buffer) {
+            sent = ready.socket.send(frame);
+        }
+    }
+    answers.report(scene, &arrival, &request, &answer);
+    Ok(sent)
 }
 
 /// Takes a datagram from a port, with its payload; `None` when there is none or it can't be had.
