@@ -55,6 +55,14 @@ impl House {
         TftpRoot::new(&self.run)
     }
 
+    /// Serves `files` by TFTP at `address`, which the LAN's client plays: another dnsmasq that does nothing else.
+    pub fn serve_tftp(&self, address: &str, files: &TftpRoot) -> Process {
+        let (root, listen) = (format!("--tftp-root={}", files.path.display()), format!("--listen-address={address}"));
+        let command =
+            ["dnsmasq", "-C", "/dev/null", "-k", "-p", "0", "--enable-tftp", &root, &listen, "--log-facility=-"];
+        Process::start(&self.lan.client.name, &command, &Journal::new("nas", &self.run, None))
+    }
+
     /// Starts upxe with a recipe's lines.
     pub fn follow(self, recipe: &Recipe<'_>, tftp: &TftpRoot) -> BootRun {
         let upxe = Upxe::with_recipe(&self.lan, recipe, &tftp.path, &self.run, self.listener.clone());
@@ -62,7 +70,7 @@ impl House {
     }
 
     /// Switches a machine on.
-    pub fn switch_on(&self, machine: Machine) -> Vm {
+    pub fn power_up(&self, machine: Machine) -> Vm {
         self.steps.record("switches the machine on");
         Vm::start(&self.lan, machine, &self.run, self.listener.clone())
     }
@@ -92,11 +100,16 @@ impl BootRun {
 
     /// Switches a machine on, and lives on while its firmware starts.
     pub fn switch_on(&self, machine: Machine) -> Vm {
-        let vm = self.house.switch_on(machine);
+        let vm = self.house.power_up(machine);
+        self.live_on(&vm);
+        vm
+    }
+
+    /// Lives on while the machine's firmware starts.
+    pub fn live_on(&self, vm: &Vm) {
         self.house.dnsmasq.log.expect(0, &["DHCPDISCOVER", &vm.mac], FIRMWARE);
         self.house.steps.record("while the machine boots, the laptop renews its lease and looks up a name");
         self.house.bystander.live_on(&self.house.dnsmasq);
-        vm
     }
 
     /// What upxe says.

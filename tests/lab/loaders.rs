@@ -11,6 +11,12 @@ pub fn ipxe_script(root: TftpRoot, command_line: &str) -> TftpRoot {
     root.linux(Arch::Amd64).text("boot.ipxe", &script)
 }
 
+/// The same for gPXE.
+pub fn gpxe_script(root: TftpRoot, command_line: &str) -> TftpRoot {
+    let script = format!("#!gpxe\nkernel vmlinuz initrd=initrd {X64_CONSOLE} {command_line}\ninitrd initrd\nboot\n");
+    root.linux(Arch::Amd64).text("boot.gpxe", &script)
+}
+
 /// iPXE for x64 UEFI, and the script.
 pub fn x64_ipxe(root: TftpRoot, command_line: &str) -> TftpRoot {
     ipxe_script(root.packaged("snponly.efi", Arch::Amd64, "usr/lib/ipxe/snponly.efi"), command_line)
