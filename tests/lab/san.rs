@@ -12,7 +12,7 @@ const TARGET: &str = "iqn.2026-01.lan.nas:disk";
 
 /// The target, while it serves.
 pub struct San {
-    pub process: Process,
+    _process: Process,
     /// What a DHCP server says of it in option 17 (RFC 4173 §5).
     pub root_path: String,
 }
@@ -49,15 +49,15 @@ impl San {
              [UnitControl]\nAuthMethod None\nPortal UC1 127.0.0.1:3261\nNetmask 127.0.0.1\n\
              [PortalGroup1]\nPortal DA1 {address}:3260\n\
              [InitiatorGroup1]\nInitiatorName \"ALL\"\nNetmask {address}/24\n\
-             [LogicalUnit1]\nTargetName disk\nMapping PortalGroup1 InitiatorGroup1\nAuthMethod None\nUseDigest None\n\
+             [LogicalUnit1]\nTargetName disk\nMapping PortalGroup1 InitiatorGroup1\nAuthMethod None\nUseDigest Auto\n\
              UnitType Disk\nLUN0 Storage {disk} Auto\n",
             pid_file.display()
         );
         files::write(&config, &text);
         let (program, config) = (packaged(Arch::Amd64, "usr/sbin/istgt"), config.to_string_lossy().into_owned());
-        let command = [&program.to_string_lossy(), "-D", "-t", "iscsi", "-c", &config];
+        let command = [&program.to_string_lossy(), "-D", "-c", &config];
         let process = Process::start(&server.name, &command, &Journal::new("istgt", folder, None));
-        process.log.expect(0, &["istgt"], Duration::from_secs(10));
-        San { process, root_path: format!("iscsi:{address}::::{TARGET}") }
+        process.log.expect(0, &["LUN0", "storage"], Duration::from_secs(10));
+        San { _process: process, root_path: format!("iscsi:{address}::::{TARGET}") }
     }
 }

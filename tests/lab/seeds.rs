@@ -109,11 +109,12 @@ fn were_fetched(web: &Process, files: &[&str]) {
     }
 }
 
-/// gPXE loads a script, and boots from the disk on the network that option 17 names.
+/// gPXE loads a script, and boots from the disk on the network that option 17 names. That option stands in the router's
+/// own configuration, for gPXE alone, from which both dnsmasq and upxe take it.
 #[test]
 fn gpxe_boots_from_an_iscsi_disk() {
     let root_path = "iscsi:192.168.1.5::::iqn.2026-01.lan.nas:disk";
-    let stock = format!("dhcp-option=17,\"{root_path}\"\n");
+    let stock = format!("dhcp-match=set:gpxe,175\ndhcp-option=tag:gpxe,17,\"{root_path}\"\n");
     let house = House::new("seed-gpxe-san", [192, 168, 1], &stock, None);
     let disk = san::disk(&house.run, &house.command_line());
     house.lan.settle(5);
@@ -123,7 +124,10 @@ fn gpxe_boots_from_an_iscsi_disk() {
         .tftp()
         .packaged("gpxe.pxe", Arch::Amd64, "usr/lib/ipxe/ipxe.pxe")
         .text("boot.gpxe", "#!gpxe\necho keep-san is ${keep-san}\nsanboot ${root-path}\n");
-    let also = format!("config dnsmasq\n\tlist dhcp_option '17,{root_path}'\n");
+    let also = format!(
+        "config match\n\toption networkid 'gpxe'\n\toption match '175'\n\
+         config tag 'gpxe'\n\tlist dhcp_option '17,{root_path}'\n"
+    );
     let recipe = Recipe::Lines { file: example("gpxe-san.conf"), folder: "/var/lib/tftpboot", also: &also };
     let run = house.follow(&recipe, &tftp);
     let vm = run.switch_on(GPXE);
