@@ -9,6 +9,7 @@ mod frames;
 mod links;
 mod port;
 mod report;
+mod transfer_log;
 pub mod transfers;
 
 use std::io;
@@ -19,10 +20,10 @@ use log::{info, warn};
 use self::links::{Link, Ready};
 use self::port::Port;
 use self::report::Trouble;
-use self::transfers::Transfers;
+use self::transfers::{Entrance, Transfers};
 use crate::config::Config;
 use crate::proxy::{self, Arrival, Decision, Door, Silence};
-use crate::sys::epoll::Epoll;
+use crate::sys::epoll::{self, Epoll};
 use crate::sys::limits;
 use crate::sys::link::LinkWatch;
 use crate::sys::privileges::{self, Account, Keep};
@@ -50,6 +51,7 @@ mod token {
     pub const LINK_WATCH: u64 = 1;
     pub const BOOT_SERVER: u64 = 2;
     pub const TFTP: u64 = 3;
+    pub const DOORS: u64 = 4;
     pub const FIRST_LINK: u64 = 16;
 }
 
@@ -60,7 +62,10 @@ pub type Reload = Box<dyn Fn() -> Option<Config>>;
 pub struct Daemon {
     config: Config,
     reload: Reload,
+    /// Where everything is waited for: the doors, and the transfers.
     epoll: Epoll,
+    /// Everything but transfers: what these leave waiting is answered before more of them is done.
+    doors: Epoll,
     signals: Signals,
     link_watch: LinkWatch,
     links: Vec<Link>,
@@ -91,9 +96,11 @@ impl Daemon {
     /// Only for want of descriptors or memory.
     pub fn new(config: Config, reload: Reload, signals: Signals) -> io::Result<Self> {
         let epoll = Epoll::new()?;
+        let doors = Epoll::new()?;
         let link_watch = LinkWatch::open()?;
-        epoll.add(&signals, token::SIGNALS)?;
-        epoll.add(&link_watch, token::LINK_WATCH)?;
+        epoll.add(&doors, token::DOORS)?;
+        doors.add(&signals, token::SIGNALS)?;
+        doors.add(&link_watch, token::LINK_WATCH)?;
         let without_4011 = "clients that take the file straight from the offer still boot";
         let without_69 = "clients are offered files all the same, for the other server to send";
         let mut daemon = Self {
@@ -108,6 +115,7 @@ impl Daemon {
             config,
             reload,
             epoll,
+            doors,
             signals,
             link_watch,
         };
@@ -142,22 +150,45 @@ impl Daemon {
     /// # Errors
     /// Only if waiting itself fails.
     pub fn run(&mut self) -> io::Result<()> {
+        let mut now = Instant::now();
         loop {
-            let now = Instant::now();
+            // Counted from when the last wait ended: what was done since makes a deadline late by next to nothing, and
+            // to ask for the time costs as much as all the thinking about a packet.
             let deadline = self.transfers.next_deadline().into_iter().chain(self.retry_at).min();
             let ready = self.epoll.wait(deadline.map(|deadline| deadline.saturating_duration_since(now)))?;
-            let now = Instant::now();
+            now = Instant::now();
+            let mut count = 0;
+            let mut at_the_doors = false;
             for token in ready {
-                if self.dispatch(token, now) == Next::Stop {
-                    info!("stopped");
-                    return Ok(());
+                count += 1;
+                match token {
+                    token::DOORS => at_the_doors = true,
+                    _ => self.transfers.on_ready(
+                        now,
+                        self.tftp.listener().map(|listener| Entrance { listener, epoll: &self.epoll }),
+                        token,
+                    ),
                 }
+            }
+            // When there is more to do than one wait tells, whoever knocks doesn't stand in line.
+            if (at_the_doors || count == epoll::BATCH) && self.answer_doors(now)? == Next::Stop {
+                info!("stopped");
+                return Ok(());
             }
             self.transfers.on_deadline(now);
             if self.retry_at.is_some_and(|time| time <= now) {
                 self.acquire();
             }
         }
+    }
+
+    fn answer_doors(&mut self, now: Instant) -> io::Result<Next> {
+        for token in self.doors.wait(Some(Duration::ZERO))? {
+            if self.dispatch(token, now) == Next::Stop {
+                return Ok(Next::Stop);
+            }
+        }
+        Ok(Next::GoOn)
     }
 
     fn dispatch(&mut self, token: u64, now: Instant) -> Next {
@@ -169,7 +200,6 @@ impl Daemon {
             }
             token::BOOT_SERVER => self.on_boot_server(),
             token::TFTP => self.on_tftp(now),
-            _ if Transfers::owns(token) => self.transfers.on_ready(now, token),
             token::FIRST_LINK.. => self.on_frames(token),
             _ => {}
         }
@@ -200,7 +230,6 @@ impl Daemon {
         let datagram = frame::open(frame).map_err(Silence::Frame)?;
         let request = Request::read(datagram.payload).map_err(Silence::Request)?;
         let (decision, written) = self.consider(arrival, &request);
-        self.report(device, arrival, &request, &decision);
         if let Some(written) = written {
             let envelope = Envelope::broadcast_from(ready.mac, ready.router);
             let mut buffer = [0; frame::HEADERS_LEN + reply::MAX_LEN];
@@ -209,6 +238,8 @@ impl Daemon {
                 ready.socket.send(frame).unwrap_or_else(|error| self.trouble.say(device, "sending", &error));
             }
         }
+        // Behind the reply: writing to the log takes as long as deciding.
+        self.report(device, arrival, &request, &decision);
         Ok(())
     }
 
@@ -230,12 +261,12 @@ impl Daemon {
         let arrival = link.arrival(Door::BootServer, ready);
         let (decision, written) = self.consider(&arrival, &request);
         let device = &link.interface.device;
-        self.report(device, &arrival, &request, &decision);
         if let Some(written) = written {
             listener
                 .send(&written.bytes, received.peer, received.local, received.ifindex)
                 .unwrap_or_else(|error| self.trouble.say(device, "sending", &error));
         }
+        self.report(device, &arrival, &request, &decision);
         Ok(())
     }
 
@@ -258,7 +289,7 @@ impl Daemon {
             let Some(listener) = self.tftp.listener() else { return };
             let Some((received, payload)) = receive(listener, &mut buffer) else { return };
             match self.link_of(&received) {
-                Ok(_) => self.transfers.on_request(now, &self.epoll, payload, &received),
+                Ok(_) => self.transfers.on_request(now, Entrance { listener, epoll: &self.epoll }, payload, &received),
                 Err(silence) => report::dropped("port 69", &silence),
             }
         }
@@ -339,10 +370,10 @@ impl Daemon {
     /// Opens what is wanted and can be had now.
     fn acquire(&mut self) {
         for link in &mut self.links {
-            link.refresh(&self.epoll);
+            link.refresh(&self.doors);
         }
-        self.boot_server.open(&self.epoll);
-        self.tftp.open(&self.epoll);
+        self.boot_server.open(&self.doors);
+        self.tftp.open(&self.doors);
         let missing =
             self.links.iter().any(Link::has_failed) || self.boot_server.is_missing() || self.tftp.is_missing();
         self.retry_at = missing.then(|| Instant::now() + RETRY);

@@ -33,19 +33,19 @@ pub fn write(busybox: &Path, token: Option<&str>, output: &Path) {
         archive.add("dev/ttyS0", 0o020_600, &[], (4, 64));
         archive.add("token", 0o100_644, token.as_bytes(), (0, 0));
     }
-    archive.add("TRAILER!!!", 0, &[], (0, 0));
-    fs::write(output, archive.bytes).unwrap_or_else(|e| panic!("{}: {e}", output.display()));
+    archive.write(output);
 }
 
 /// A cpio archive in the "newc" format (the kernel's Documentation/driver-api/early-userspace/buffer-format.rst).
 #[derive(Default)]
-struct Archive {
+pub struct Archive {
     bytes: Vec<u8>,
     inode: usize,
 }
 
 impl Archive {
-    fn add(&mut self, name: &str, mode: usize, data: &[u8], (major, minor): (usize, usize)) {
+    /// Adds what has this mode: a file, a folder, a link, or a device with these numbers.
+    pub fn add(&mut self, name: &str, mode: usize, data: &[u8], (major, minor): (usize, usize)) {
         self.inode += 1;
         let (uid, gid, nlink, mtime, device, checksum) = (0, 0, 1, 0, (0, 0), 0);
         let fields = [
@@ -69,6 +69,11 @@ impl Archive {
         self.pad();
         self.bytes.extend(data);
         self.pad();
+    }
+
+    pub fn write(mut self, output: &Path) {
+        self.add("TRAILER!!!", 0, &[], (0, 0));
+        fs::write(output, self.bytes).unwrap_or_else(|e| panic!("{}: {e}", output.display()));
     }
 
     /// Names and data end on a multiple of four.

@@ -109,6 +109,10 @@ fn were_fetched(web: &Process, files: &[&str]) {
     }
 }
 
+/// iPXE, which plays gPXE here, opens the disk that option 17 names before it loads the script; gPXE would leave that to
+/// the script, as `sanboot ${root-path}`.
+const SAN_SCRIPT: &str = "#!gpxe\necho keep-san is ${keep-san}\nsanboot --drive 0x80\n";
+
 /// gPXE loads a script, and boots from the disk on the network that option 17 names. That option stands in the router's
 /// own configuration, for gPXE alone, from which both dnsmasq and upxe take it.
 #[test]
@@ -123,7 +127,7 @@ fn gpxe_boots_from_an_iscsi_disk() {
     let tftp = house
         .tftp()
         .packaged("gpxe.pxe", Arch::Amd64, "usr/lib/ipxe/ipxe.pxe")
-        .text("boot.gpxe", "#!gpxe\necho keep-san is ${keep-san}\nsanboot ${root-path}\n");
+        .text("boot.gpxe", SAN_SCRIPT);
     let also = format!(
         "config match\n\toption networkid 'gpxe'\n\toption match '175'\n\
          config tag 'gpxe'\n\tlist dhcp_option '17,{root_path}'\n"

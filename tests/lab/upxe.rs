@@ -95,8 +95,11 @@ fn text(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// The binary that cargo built with this test, or beside the folder of this example.
-fn program() -> PathBuf {
+/// What `UPXE_PROGRAM` names; else the binary that cargo built with this test, or beside the folder of this example.
+pub fn program() -> PathBuf {
+    if let Some(path) = std::env::var_os("UPXE_PROGRAM") {
+        return path.into();
+    }
     match option_env!("CARGO_BIN_EXE_upxe") {
         Some(path) => path.into(),
         None => std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("upxe"),

@@ -3,7 +3,9 @@
 #[path = "../support/scratch.rs"]
 mod scratch;
 
+mod one_port;
 mod peers;
+mod segments;
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
