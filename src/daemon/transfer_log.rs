@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use log::{debug, info, warn};
@@ -10,26 +10,30 @@ use log::{debug, info, warn};
 use super::files::Files;
 use crate::sys::tree;
 use crate::tftp::session::{End, Session};
-use crate::tftp::{Order, Refusal, Refused};
+use crate::tftp::{Ignored, Order, Refusal, Refused};
 
-/// Lines about refusals at once, and how often there is one more. A machine that looks for its configuration asks for a
-/// dozen names that are not there.
-const REFUSALS: Budget = Budget::new(32, Duration::from_millis(500));
-/// Lines about transfers that have ended: a whole class room may finish at once.
+/// Lines about what came to nothing, all reasons together: so many at once, and how often there is one more. A machine
+/// that looks for its configuration asks for a dozen names that are not there.
+const FAILURES: Budget = Budget::new(32, Duration::from_millis(500));
+/// Lines about files that have arrived: a whole class room may finish at once.
 const ENDS: Budget = Budget::new(256, Duration::from_millis(100));
+
+/// Lines about requests for which there was no place.
+const FULL: Budget = Budget::new(1, Duration::from_secs(60));
 
 /// The log's memory.
 #[derive(Debug)]
 pub struct TransferLog {
-    refusals: Budget,
+    failures: Budget,
     ends: Budget,
+    full: Budget,
     /// The root was missing when last looked for: said once.
     root_is_missing: bool,
 }
 
 impl Default for TransferLog {
     fn default() -> Self {
-        Self { refusals: REFUSALS, ends: ENDS, root_is_missing: false }
+        Self { failures: FAILURES, ends: ENDS, full: FULL, root_is_missing: false }
     }
 }
 
@@ -52,11 +56,20 @@ impl TransferLog {
         let name = refusal.filename.escape_ascii();
         match refusal.why {
             Refused::Unterminated => debug!("TFTP malformed request from {host}"),
-            _ if !self.refusals.allows(now) => {}
+            _ if !self.failures.allows(now) => {}
             Refused::Write => info!("TFTP refused to write for {host}: nothing is ever written"),
             Refused::Mode => info!("TFTP refused {name} to {host}: mode is not octet or netascii"),
             Refused::Name(why) => info!("TFTP refused {name} to {host}: {why}"),
         }
+    }
+
+    /// A datagram is not answered.
+    pub fn ignored(&mut self, now: Instant, peer: SocketAddrV4, why: Ignored) {
+        let is_full = matches!(why, Ignored::Full | Ignored::HostFull);
+        if is_full && self.full.allows(now) {
+            return warn!("TFTP has no place for {peer}: {why}; if they are all wanted, raise option tftp_max");
+        }
+        debug!("TFTP ignored a datagram from {peer}: {why}");
     }
 
     /// There is no such file for the client.
@@ -69,7 +82,7 @@ impl TransferLog {
         files: &Files,
     ) {
         let was_missing = std::mem::replace(&mut self.root_is_missing, matches!(why, tree::Refused::NoRoot(_)));
-        if was_missing && self.root_is_missing || !self.refusals.allows(now) {
+        if was_missing && self.root_is_missing || !self.failures.allows(now) {
             return;
         }
         let path = &order.path;
@@ -86,7 +99,7 @@ impl TransferLog {
 
     /// The system has no socket for the transfer, or no way to the client.
     pub fn cannot_send(&mut self, now: Instant, host: Ipv4Addr, order: &Order<'_>, error: &io::Error) {
-        if self.refusals.allows(now) {
+        if self.failures.allows(now) {
             warn!("TFTP cannot send {} to {host}: {error}", order.path);
         }
     }
@@ -97,11 +110,12 @@ impl TransferLog {
         let (name, acked) = (name.escape_ascii(), session.acked());
         match end {
             End::Probe => return debug!("TFTP {host} wanted to know about {name} only"),
-            End::Superseded => return debug!("TFTP {host} gave up {name} after {acked} blocks and asks anew"),
+            End::Superseded => return debug!("TFTP ended {name} to {host} after {acked} blocks: its place is taken"),
             _ => {}
         }
         self.root_is_missing = false;
-        if !self.ends.allows(now) {
+        let budget = if end.is_success() { &mut self.ends } else { &mut self.failures };
+        if !budget.allows(now) {
             return;
         }
         match end {

@@ -126,7 +126,7 @@ impl Transfers {
                 self.log.refused_request(now, *peer.ip(), &refusal);
                 self.refuse(entrance.listener, received, refusal.why.error());
             }
-            Verdict::Ignore(why) => debug!("TFTP ignored a datagram from {peer}: {why}"),
+            Verdict::Ignore(why) => self.log.ignored(now, peer, why),
         }
     }
 
@@ -160,6 +160,9 @@ impl Transfers {
                 return self.refuse(entrance.listener, received, answer(&why));
             }
         };
+        if let Some(idle) = order.displaces {
+            self.end(now, idle, End::Superseded);
+        }
         if let Err(error) = self.start(now, entrance, order, received, file) {
             self.log.cannot_send(now, host, order, &error);
         }

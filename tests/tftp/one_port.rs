@@ -77,7 +77,7 @@ fn another_request_from_the_same_port_ends_the_transfer() {
     client.block(1);
     client.ask("second-wish", "");
     assert!(client.rest(1, 512, 1) == second);
-    logged("gave up first-wish after 0 blocks and asks anew");
+    logged("ended first-wish to 127.0.0.1 after 0 blocks: its place is taken");
 }
 
 #[test]
