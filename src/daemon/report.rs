@@ -110,6 +110,7 @@ fn chosen_by(offer: &Offer) -> String {
     match &offer.chosen_by {
         ChosenBy::Rule(origin) => format!("chosen by {}:{}", origin.file, origin.line),
         ChosenBy::Script => "chosen by option script".to_owned(),
+        ChosenBy::Machine => "chosen as the machine's own file".to_owned(),
         ChosenBy::Custom => "chosen as the customary file".to_owned(),
     }
 }

@@ -102,6 +102,8 @@ pub enum ChosenBy {
     Rule(Origin),
     /// `option script`.
     Script,
+    /// It is there for this very machine.
+    Machine,
     /// The table of customary names.
     Custom,
 }

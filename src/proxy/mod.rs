@@ -100,7 +100,7 @@ pub fn decide(
             let (passed_over, looked_for) = (Vec::new(), Vec::new());
             let (client, options) = (&client, &options);
             let mut chooser =
-                Chooser { rules, files, door, router, client, tags, options, past, passed_over, looked_for };
+                Chooser { rules, files, door, router, request, client, tags, options, past, passed_over, looked_for };
             let outcome = offer(&mut chooser, request);
             decision.passed_over = chooser.passed_over;
             outcome

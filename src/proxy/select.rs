@@ -2,6 +2,9 @@
 
 use std::net::Ipv4Addr;
 
+use dhcproto::v4::OptionCode;
+
+use super::UUID_LEN;
 use super::architecture::{Architecture, Loader, is_ipxe_binary};
 use super::client::{Client, Program};
 use super::clients::Past;
@@ -11,6 +14,10 @@ use super::tags::TagSet;
 use super::upgrade::needs_more;
 use super::vendor::{BootItem, Menu, MenuEntry, Shape};
 use crate::config::rules::{Action, Boot, Origin, Rules, Service};
+use crate::wire::request::Request;
+
+/// The folder of scripts that are for one machine each.
+const OWN_SCRIPTS: &str = "ipxe/";
 
 /// What iPXE looks for without a rule: our own name first, then the one newer iPXE asks for by itself.
 const IPXE_SCRIPTS: &[&str] = &["boot.ipxe", "autoexec.ipxe"];
@@ -56,6 +63,8 @@ pub struct Chooser<'a> {
     pub door: Door,
     /// Our address on its link.
     pub router: Ipv4Addr,
+    /// Its request.
+    pub request: &'a Request<'a>,
     /// Who asks.
     pub client: &'a Client,
     /// The tags it carries.
@@ -265,6 +274,9 @@ impl<'a> Chooser<'a> {
 
     fn customary_file(&mut self, ours: bool) -> Result<Choice, Silence> {
         let (rules, client) = (self.rules, self.client);
+        if let Some(choice) = self.machines_own().filter(|_| ours) {
+            return Ok(choice);
+        }
         if let Some(script) = rules.script.as_deref().filter(|_| client.is_ipxe()) {
             let origin = Origin { file: "option script".into(), line: 0 };
             if needs_more(script, client) {
@@ -285,6 +297,25 @@ impl<'a> Chooser<'a> {
             Some((name, architecture)) => Ok(self.own_choice(name, ChosenBy::Custom, architecture)),
             None => Err(self.no_file()),
         }
+    }
+
+    /// The file that is there for this very machine: an iPXE script called after its UUID or its address, or any customary
+    /// file in a folder called after its address. The names are made of bytes written in hex, and lead nowhere else.
+    fn machines_own(&self) -> Option<Choice> {
+        let client = self.client;
+        let mac = hyphened(&self.request.chaddr.0);
+        let mut names = Vec::new();
+        if matches!(client.program, Program::Ipxe { .. }) {
+            let uuid = self.request.option(OptionCode::ClientMachineIdentifier);
+            if let Some([0, uuid @ ..]) = uuid.as_deref().filter(|uuid| uuid.len() == UUID_LEN) {
+                names.push(([OWN_SCRIPTS, &hyphened(uuid), ".ipxe"].concat(), None));
+            }
+            names.push(([OWN_SCRIPTS, &mac, ".ipxe"].concat(), None));
+        }
+        let customary = customary_names(client).into_iter();
+        names.extend(customary.map(|(name, architecture)| ([&mac, "/", name].concat(), architecture)));
+        let (name, architecture) = names.into_iter().find(|(name, _)| self.files.has(name))?;
+        Some(self.own_choice(&name, ChosenBy::Machine, architecture))
     }
 
     /// A file that no line names.
@@ -376,6 +407,21 @@ fn customary_names(client: &Client) -> Vec<(&'static str, Option<Architecture>)>
         Loader::Other(_) => true,
     });
     scripts.iter().map(|script| (*script, None)).chain(wanted.map(|(loader, it)| (loader.name(), it))).collect()
+}
+
+/// An address's bytes in hex, each by itself, or a UUID's, in its groups.
+fn hyphened(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::new();
+    for (at, byte) in bytes.iter().enumerate() {
+        if at > 0 && (bytes.len() < 16 || matches!(at, 4 | 6 | 8 | 10)) {
+            text.push('-');
+        }
+        for digit in [byte >> 4, byte & 15] {
+            text.extend(DIGITS.get(usize::from(digit)).map(|digit| char::from(*digit)));
+        }
+    }
+    text
 }
 
 /// True for a URL.

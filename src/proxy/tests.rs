@@ -108,6 +108,36 @@ fn an_offer_names_the_architecture_that_its_file_is_for() {
 }
 
 #[test]
+fn a_machines_own_file_comes_before_everybodys() {
+    let none = rules(&[]);
+    let uuid: &[u8] = &[0, 0x4c, 0x4c, 0x45, 0x44, 0, 0x51, 0x36, 0x10, 0x80, 0x42, 0xb7, 0xc0, 0x4f, 0x4d, 0x54, 0x31];
+    let with_uuid = &[IPXE, &[(97, uuid)]].concat();
+    let by_uuid = "ipxe/4c4c4544-0051-3610-8042-b7c04f4d5431.ipxe";
+    let by_mac = "ipxe/52-54-00-00-00-01.ipxe";
+    for (files, client, expected) in [
+        (&["boot.ipxe", by_mac, by_uuid][..], &with_uuid[..], by_uuid),
+        (&["boot.ipxe", by_mac, by_uuid], IPXE, by_mac),
+        (&["boot.ipxe", "52-54-00-00-00-01/boot.ipxe"], IPXE, "52-54-00-00-00-01/boot.ipxe"),
+        (&["ipxe.efi", "52-54-00-00-00-01/shimx64.efi"], X64, "52-54-00-00-00-01/shimx64.efi"),
+        (&["undionly.kpxe", by_mac], GPXE, "undionly.kpxe"),
+        (&["undionly.kpxe", by_mac], BIOS, "undionly.kpxe"),
+        (&["boot.ipxe", "ipxe/52-54-00-00-00-02.ipxe"], IPXE, "boot.ipxe"),
+    ] {
+        assert_eq!(told(&none, files, client), format!("{expected}@192.168.1.1"), "{files:?}");
+    }
+    let mut general = rules(&[]);
+    general.script = Some("menu.ipxe".into());
+    assert_eq!(told(&general, &["menu.ipxe", by_mac], IPXE), format!("{by_mac}@192.168.1.1"));
+    assert_eq!(told(&rules(&[(&[], "x", None)]), &["x", by_mac], IPXE), "x@192.168.1.1", "a rule is a rule");
+    // Hostile identifiers make plain names.
+    let odd = &[IPXE, &[(97, b"\0../../../../../." as &[u8])]].concat();
+    assert_eq!(
+        told(&none, &["boot.ipxe", "ipxe/2e2e2f2e-2e2f-2e2e-2f2e-2e2f2e2e2f2e.ipxe"], odd),
+        "boot.ipxe@192.168.1.1"
+    );
+}
+
+#[test]
 fn another_servers_files_are_not_looked_for_here() {
     assert_eq!(told(&rules(&[(&[], "x.efi", Some(ELSEWHERE))]), &[], X64), "x.efi@10.0.0.9");
     assert_eq!(told(&rules(&[(&[], "", Some(ELSEWHERE))]), &[], X64), "snponly.efi@10.0.0.9");
