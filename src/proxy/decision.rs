@@ -74,7 +74,7 @@ pub enum Unfit {
     Url,
     /// UEFI HTTP Boot knows nothing but URLs.
     NoUrl,
-    /// iPXE that loads iPXE does so for ever.
+    /// iPXE that loads iPXE does so for ever, and gPXE that loads gPXE.
     Loop,
 }
 
@@ -137,7 +137,7 @@ impl Unfit {
             Unfit::Missing => "is not under the TFTP root",
             Unfit::Url => "is a URL, which firmware cannot fetch by PXE",
             Unfit::NoUrl => "is no URL, and UEFI HTTP Boot takes nothing else",
-            Unfit::Loop => "is iPXE itself, and this client is iPXE already",
+            Unfit::Loop => "is what this client has loaded already",
         }
     }
 }
