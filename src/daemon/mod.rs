@@ -6,12 +6,14 @@
 
 pub mod files;
 mod frames;
-mod links;
+pub mod links;
 mod port;
 mod report;
+pub mod status;
 pub mod transfers;
 
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
@@ -19,6 +21,7 @@ use log::{info, warn};
 use self::links::{Link, Ready};
 use self::port::Port;
 use self::report::Trouble;
+use self::status::Status;
 use self::transfers::Transfers;
 use crate::config::Config;
 use crate::proxy::{self, Arrival, Decision, Door, Silence};
@@ -50,6 +53,9 @@ mod token {
     pub const LINK_WATCH: u64 = 1;
     pub const BOOT_SERVER: u64 = 2;
     pub const TFTP: u64 = 3;
+    pub const QUESTION: u64 = 4;
+    pub const FIRST_READER: u64 = 5;
+    pub const LAST_READER: u64 = FIRST_READER + super::status::MAX_READERS as u64 - 1;
     pub const FIRST_LINK: u64 = 16;
 }
 
@@ -73,6 +79,8 @@ pub struct Daemon {
     tftp: Port,
     transfers: Transfers,
     trouble: Trouble,
+    status: Status,
+    started: Instant,
     /// What may still be opened; `None`: anything, as root.
     powers: Option<Keep>,
 }
@@ -104,6 +112,8 @@ impl Daemon {
             next_link: token::FIRST_LINK,
             retry_at: None,
             trouble: Trouble::default(),
+            status: Status::default(),
+            started: Instant::now(),
             powers: None,
             config,
             reload,
@@ -113,6 +123,11 @@ impl Daemon {
         };
         daemon.apply_config();
         Ok(daemon)
+    }
+
+    /// Answers questions at `socket` from now on.
+    pub fn answer_at(&mut self, socket: &Path) {
+        self.status.open(socket, &self.epoll, token::QUESTION);
     }
 
     /// Goes on as another user than root, with what it takes to open again what is lost.
@@ -169,6 +184,8 @@ impl Daemon {
             }
             token::BOOT_SERVER => self.on_boot_server(),
             token::TFTP => self.on_tftp(now),
+            token::QUESTION => self.on_question(now, token::FIRST_READER),
+            token::FIRST_READER..=token::LAST_READER => self.status.go_on(token - token::FIRST_READER),
             _ if Transfers::owns(token) => self.transfers.on_ready(now, token),
             token::FIRST_LINK.. => self.on_frames(token),
             _ => {}

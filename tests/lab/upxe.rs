@@ -11,7 +11,10 @@ use crate::process::Process;
 /// A running upxe.
 pub struct Upxe {
     process: Process,
-    config: PathBuf,
+    pub config: PathBuf,
+    /// Where `upxe status` is answered.
+    #[allow(dead_code, reason = "the lab's own tests don't ask yet")]
+    pub socket: PathBuf,
     pub log: Journal,
 }
 
@@ -27,13 +30,20 @@ impl Upxe {
         files::write(&config.join("upxe"), &settings(lans, tftp));
         let log = Journal::new("upxe", run, listener);
         let command = [program().to_string_lossy().into_owned(), config.to_string_lossy().into_owned()];
-        let process = Process::start(&lans[0].router.name, &[&command[0], "run", "-c", &command[1]], &log);
-        Upxe { process, config, log }
+        let socket = run.join("status");
+        let words = [&command[0], "run", "-c", &command[1], "--socket", &socket.to_string_lossy()];
+        let process = Process::start(&lans[0].router.name, &words, &log);
+        Upxe { process, config, socket, log }
     }
 
-    /// Replaces one of its UCI files and sends SIGHUP, as procd does on `reload`.
+    /// Replaces one of its UCI files and has it read them.
     pub fn reload(&self, file: &str, text: &str) {
         files::write(&self.config.join(file), text);
+        self.reload_signal();
+    }
+
+    /// Sends SIGHUP, as procd does on `reload`.
+    pub fn reload_signal(&self) {
         self.process.signal(libc::SIGHUP);
     }
 
@@ -53,7 +63,7 @@ impl Upxe {
 }
 
 /// The binary that cargo built with this test, or beside the folder of this example.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     match option_env!("CARGO_BIN_EXE_upxe") {
         Some(path) => path.into(),
         None => std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("upxe"),
