@@ -139,6 +139,7 @@ fn read_main(
     let (root, root_origin) = reader.folder(&upxe::TFTP_ROOT);
     let allow = reader.items(&upxe::TFTP_ALLOW, section::folder);
     let max_transfers = reader.number(&upxe::TFTP_MAX);
+    let single_port = reader.flag(&upxe::TFTP_SINGLE_PORT);
     let script = reader.text(&upxe::SCRIPT);
     let no_override = reader.flag(&upxe::NO_OVERRIDE);
     let user = reader.text(&upxe::USER).unwrap_or_else(|| upxe::USER.default.to_owned());
@@ -155,6 +156,7 @@ fn read_main(
             root,
             allow: allow.into_iter().map(|(path, _)| path).collect(),
             max_transfers: u16::try_from(max_transfers).unwrap_or(u16::MAX),
+            single_port,
         },
         rules: Rules { script, no_override, ..Rules::default() },
         user,

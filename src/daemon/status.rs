@@ -121,7 +121,7 @@ impl Daemon {
     /// Somebody asks.
     pub(super) fn on_question(&mut self, now: Instant, first: u64) {
         let mut status = std::mem::take(&mut self.status);
-        status.answer(&self.epoll, first, || self.describe(now));
+        status.answer(&self.doors, first, || self.describe(now));
         self.status = status;
     }
 

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use dhcproto::v4::MessageType;
 
+use super::architecture::Architecture;
 use super::client::Client;
 use super::matching::Barred;
 use super::options::Sent;
@@ -27,19 +28,28 @@ pub enum Door {
 /// The outcome for one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// Who asked, if it asked to boot.
-    pub client: Option<Client>,
-    /// The tags it carries.
+    /// The tags that the client carries.
     pub tags: TagSet,
     /// Rules that would have had precedence, and why they were passed over.
     pub passed_over: Vec<PassedOver>,
     /// The answer, or why there is none.
     pub outcome: Result<Offer, Silence>,
+    /// Who asked to boot and gets no answer.
+    pub(super) unserved: Option<Client>,
+}
+
+impl Decision {
+    /// Who asked, if it asked to boot.
+    pub fn client(&self) -> Option<&Client> {
+        self.outcome.as_ref().map_or(self.unserved.as_ref(), |offer| Some(&offer.client))
+    }
 }
 
 /// What a client is told to boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
+    /// To whom; of its architectures the one that the file is for stands first.
+    pub client: Client,
     /// The boot file's name or URL.
     pub file: Text<127>,
     /// The server's name; empty: its address as text.
@@ -114,8 +124,8 @@ pub enum Silence {
     OtherServer(u16),
     /// It asks for a boot file's credentials (PXE 2.1's BIS), which nobody has.
     Credentials,
-    /// The client didn't say what it can run, and no rule covers it.
-    UnknownArchitecture,
+    /// Nothing is customary for what the client says it can run, if it says so at all, and no rule covers it.
+    UnknownArchitecture(Option<Architecture>),
     /// None of these files is under the TFTP root.
     NoFile {
         /// The names that were looked for, best first.
@@ -153,7 +163,7 @@ impl Silence {
     pub fn is_notable(&self) -> bool {
         matches!(
             self,
-            Silence::UnknownArchitecture | Silence::NoFile { .. } | Silence::NeedsHttp { .. } | Silence::NeedsUrl
+            Silence::UnknownArchitecture(_) | Silence::NoFile { .. } | Silence::NeedsHttp { .. } | Silence::NeedsUrl
         )
     }
 }
@@ -174,8 +184,12 @@ impl fmt::Display for Silence {
             Silence::Barred(Barred::OtherRange(origin)) => write!(f, "the proxy range at {origin} is for other tags"),
             Silence::OtherServer(number) => write!(f, "boot server type {number} is not served here"),
             Silence::Credentials => f.write_str("asks for credentials of a boot file (BIS), which are not supported"),
-            Silence::UnknownArchitecture => {
-                f.write_str("did not say what it can run, and no boot rule covers it; add one with a file name")
+            Silence::UnknownArchitecture(said) => {
+                match said {
+                    Some(architecture) => write!(f, "no boot file is customary for {architecture}")?,
+                    None => f.write_str("did not say what it can run")?,
+                }
+                f.write_str(", and no boot rule covers it; add one with a file name")
             }
             Silence::NoFile { looked_for } => {
                 write!(f, "no boot file: put one of these under the TFTP root: {}", looked_for.join(", "))

@@ -25,6 +25,7 @@ use self::select::Chooser;
 use self::tags::TagSet;
 use self::vendor::Shape;
 use crate::config::Rules;
+use crate::wire::SERVER_PORTS;
 use crate::wire::reply::{self, Options, Overload, Reply, Text, Written};
 use crate::wire::request::Request;
 
@@ -51,14 +52,11 @@ pub fn consider(
     request: &Request<'_>,
 ) -> (Decision, Option<Written>) {
     let decision = decide(rules, files, arrival, request);
-    let written = match (&decision.client, &decision.outcome) {
-        (Some(client), Ok(offer)) => {
-            let reply = answer(rules, arrival, request, client, offer);
-            let limit = reply::size_limit(request.max_message_size());
-            Some(reply::write(&reply, overload(rules, client), limit))
-        }
-        _ => None,
-    };
+    let written = decision.outcome.as_ref().ok().map(|offer| {
+        let reply = answer(rules, arrival, request, offer);
+        let limit = reply::size_limit(request.max_message_size());
+        reply::write(&reply, overload(rules, &offer.client), limit)
+    });
     (decision, written)
 }
 
@@ -67,13 +65,17 @@ pub fn consider(
 /// # Errors
 /// The reason for silence.
 pub fn admit_source(port: u16) -> Result<(), Silence> {
-    if matches!(port, 0 | 67 | 69) { Err(Silence::SourcePort(port)) } else { Ok(()) }
+    if SERVER_PORTS.contains(&port) { Err(Silence::SourcePort(port)) } else { Ok(()) }
 }
 
 /// Decides what the sender of `request` is told.
 pub fn decide(rules: &Rules, files: &dyn BootFiles, arrival: &Arrival<'_>, request: &Request<'_>) -> Decision {
-    let mut decision =
-        Decision { client: None, tags: TagSet::default(), passed_over: Vec::new(), outcome: Err(Silence::NotBooting) };
+    let mut decision = Decision {
+        unserved: None,
+        tags: TagSet::default(),
+        passed_over: Vec::new(),
+        outcome: Err(Silence::NotBooting),
+    };
     if let Err(silence) = admit(arrival.door, request) {
         decision.outcome = Err(silence);
         return decision;
@@ -94,7 +96,9 @@ pub fn decide(rules: &Rules, files: &dyn BootFiles, arrival: &Arrival<'_>, reque
         }
     };
     decision.tags = carried.all;
-    decision.client = Some(client);
+    if decision.outcome.is_err() {
+        decision.unserved = Some(client);
+    }
     decision
 }
 
@@ -102,7 +106,12 @@ pub fn decide(rules: &Rules, files: &dyn BootFiles, arrival: &Arrival<'_>, reque
 fn offer(chooser: &mut Chooser<'_>, request: &Request<'_>) -> Result<Offer, Silence> {
     let item = request.option(OptionCode::VendorExtensions).and_then(|value| vendor::boot_item(&value));
     let choice = chooser.choose(item)?;
+    let mut client = chooser.client.clone();
+    if let Some(at) = client.architectures.iter().position(|it| Some(*it) == choice.architecture) {
+        client.architectures.swap(0, at);
+    }
     Ok(Offer {
+        client,
         file: text(&choice.file),
         server_name: text(&choice.server_name),
         server: choice.server,
@@ -130,7 +139,8 @@ fn admit(door: Door, request: &Request<'_>) -> Result<(), Silence> {
 }
 
 /// Builds the reply that carries `offer`.
-pub fn answer(rules: &Rules, arrival: &Arrival<'_>, request: &Request<'_>, client: &Client, offer: &Offer) -> Reply {
+pub fn answer(rules: &Rules, arrival: &Arrival<'_>, request: &Request<'_>, offer: &Offer) -> Reply {
+    let client = &offer.client;
     // PXE 2.1 §2.4.5 and dnsmasq `pxe_misc`: the boot server's answer to a chosen item names the client in yiaddr.
     let (ciaddr, yiaddr) = match (arrival.door, &offer.shape) {
         (Door::Proxy, _) => (Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED),
@@ -154,7 +164,7 @@ pub fn answer(rules: &Rules, arrival: &Arrival<'_>, request: &Request<'_>, clien
         file: offer.file.clone(),
         options: Options::default(),
     };
-    push_options(&mut reply, arrival.router, request, client, offer);
+    push_options(&mut reply, arrival.router, request, offer);
     if !rules.no_override && !client.is_ipxe() {
         move_names_to_options(&mut reply, request);
     }
@@ -168,7 +178,9 @@ pub fn overload(rules: &Rules, client: &Client) -> Overload {
 
 /// In dnsmasq's order: 53 (written by [`crate::wire::reply`]), 54, 60, 97, 43; then the others. What is more than a
 /// packet holds is left out.
-fn push_options(reply: &mut Reply, router: Ipv4Addr, request: &Request<'_>, client: &Client, offer: &Offer) {
+fn push_options(reply: &mut Reply, router: Ipv4Addr, request: &Request<'_>, offer: &Offer) {
+    let client = &offer.client;
+    // What doesn't fit is remembered there.
     let mut push = |code: OptionCode, value: &[u8]| reply.options.push(code, value).is_ok();
     push(OptionCode::ServerIdentifier, &router.octets());
     push(OptionCode::ClassIdentifier, client.vendor.as_bytes());
@@ -220,5 +232,7 @@ fn address_text(address: Ipv4Addr) -> Text<63> {
     text
 }
 
+#[cfg(test)]
+mod recipes;
 #[cfg(test)]
 mod tests;

@@ -34,6 +34,8 @@ pub struct Choice {
     pub chosen_by: ChosenBy,
     /// What the client shall do with it.
     pub shape: Shape,
+    /// Which of the client's architectures it is for, where that decided.
+    pub architecture: Option<Architecture>,
 }
 
 /// All that the choice depends on.
@@ -151,7 +153,8 @@ impl<'a> Chooser<'a> {
         let mut numbers = self.client.architectures.iter().flat_map(|architecture| architecture.aliases());
         let Some(number) = numbers.find(|number| holding(*number).next().is_some()) else { return Entries::default() };
         let services = holding(number).filter(|(_, service)| self.leads_on(service)).collect();
-        Entries { services, uefi: Architecture(number).is_uefi_to_dnsmasq() }
+        let architecture = Architecture(number);
+        Entries { services, uefi: architecture.is_uefi_to_dnsmasq(), architecture: Some(architecture) }
     }
 
     /// True for an entry that leads somewhere. What iPXE can use of it is looked at later.
@@ -177,6 +180,7 @@ impl<'a> Chooser<'a> {
             server: beside.map_or(self.router, |choice| choice.server),
             chosen_by: first.map_or(ChosenBy::Custom, ChosenBy::Rule),
             shape: if entries.uefi && self.door == Door::Proxy { Shape::AskAgain } else { Shape::Menu(menu) },
+            architecture: entries.architecture,
         }
     }
 
@@ -221,42 +225,53 @@ impl<'a> Chooser<'a> {
             server,
             chosen_by: ChosenBy::Rule(origin.clone()),
             shape: Shape::Direct,
+            architecture: None,
         }
     }
 
     fn service_choice(&self, service: &Service, file: String, server_name: String, shape: Shape) -> Choice {
         let server = service.server.unwrap_or(self.router);
-        Choice { file, server_name, server, chosen_by: ChosenBy::Rule(service.origin.clone()), shape }
+        let chosen_by = ChosenBy::Rule(service.origin.clone());
+        let architecture = Some(Architecture(service.architecture));
+        Choice { file, server_name, server, chosen_by, shape, architecture }
     }
 
     /// `option script`, then the customary names, on the server that the rules name.
     fn customary(&mut self) -> Result<Choice, Silence> {
         let rule = boots_by_precedence(&self.rules.boots, self.tags).next();
         let server = rule.and_then(|boot| boot.server).unwrap_or(self.router);
-        let (file, chosen_by) = self.customary_file(server == self.router)?;
+        let choice = self.customary_file(server == self.router)?;
         let server_name = rule.map(|boot| boot.server_name.clone()).unwrap_or_default();
-        Ok(Choice { file, server_name, server, chosen_by, shape: Shape::Direct })
+        Ok(Choice { server_name, server, ..choice })
     }
 
-    fn customary_file(&mut self, ours: bool) -> Result<(String, ChosenBy), Silence> {
+    fn customary_file(&mut self, ours: bool) -> Result<Choice, Silence> {
         let (rules, client) = (self.rules, self.client);
         if let Some(script) = rules.script.as_deref().filter(|_| client.is_ipxe()) {
             if needs_http(script, client) {
                 return Err(Silence::NeedsHttp { url: script.to_owned() });
             }
             if is_url(script) || !ours || self.finds(script) {
-                return Ok((script.to_owned(), ChosenBy::Script));
+                return Ok(self.own_choice(script, ChosenBy::Script, None));
             }
+            self.pass_over(&Origin { file: "option script".into(), line: 0 }, script, Unfit::Missing);
         }
         let names = customary_names(client);
         if names.is_empty() {
-            return Err(Silence::UnknownArchitecture);
+            return Err(Silence::UnknownArchitecture(client.architectures.first().copied()));
         }
-        let found = if ours { names.into_iter().find(|name| self.finds(name)) } else { names.first().copied() };
+        let mut names = names.into_iter();
+        let found = if ours { names.find(|(name, _)| self.finds(name)) } else { names.next() };
         match found {
-            Some(name) => Ok((name.to_owned(), ChosenBy::Custom)),
+            Some((name, architecture)) => Ok(self.own_choice(name, ChosenBy::Custom, architecture)),
             None => Err(self.no_file()),
         }
+    }
+
+    /// A file that no line names.
+    fn own_choice(&self, file: &str, chosen_by: ChosenBy, architecture: Option<Architecture>) -> Choice {
+        let (file, server_name, shape) = (file.to_owned(), String::new(), Shape::Direct);
+        Choice { file, server_name, server: self.router, chosen_by, shape, architecture }
     }
 
     fn finds(&mut self, name: &str) -> bool {
@@ -281,6 +296,7 @@ impl<'a> Chooser<'a> {
 struct Entries<'r> {
     services: Vec<(u16, &'r Service)>,
     uefi: bool,
+    architecture: Option<Architecture>,
 }
 
 impl Entries<'_> {
@@ -329,18 +345,18 @@ fn unfit(file: &str, client: &Client) -> Option<Unfit> {
 }
 
 /// The customary names for a client, best first; for each architecture that it listed, in its order.
-fn customary_names(client: &Client) -> Vec<&'static str> {
-    let loaders = || client.architectures.iter().flat_map(|architecture| architecture.loaders());
+fn customary_names(client: &Client) -> Vec<(&'static str, Option<Architecture>)> {
+    let loaders = client.architectures.iter().flat_map(|it| it.loaders().iter().map(|loader| (*loader, Some(*it))));
     let scripts: &[&str] = match client.program {
         Program::Ipxe { .. } => IPXE_SCRIPTS,
         Program::Gpxe => GPXE_SCRIPTS,
         Program::Pxe | Program::HttpBoot => &[],
     };
-    let wanted = loaders().filter(|loader| match loader {
+    let wanted = loaders.filter(|(loader, _)| match loader {
         Loader::Ipxe(_) => !matches!(client.program, Program::Ipxe { .. }),
         Loader::Other(_) => true,
     });
-    scripts.iter().copied().chain(wanted.map(|loader| loader.name())).collect()
+    scripts.iter().map(|script| (*script, None)).chain(wanted.map(|(loader, it)| (loader.name(), it))).collect()
 }
 
 /// True for a URL.

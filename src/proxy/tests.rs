@@ -65,6 +65,8 @@ fn silence_has_a_reason() {
     assert!(told(&none, &["undionly.kpxe"], IPXE).contains("boot.ipxe, autoexec.ipxe, lpxelinux.0"));
     assert_eq!(told(&none, &[], &[(60, b"MSFT 5.0")]), "did not ask to boot from the network");
     assert!(told(&none, &[], &[(60, b"PXEClient")]).contains("did not say what it can run"));
+    let strange = told(&none, &[], &[(60, b"PXEClient"), (93, &[0, 99])]);
+    assert!(strange.starts_with("no boot file is customary for architecture 99, and no"), "{strange}");
     assert!(told(&none, &[], HTTP).contains("needs a boot rule with an http:// URL"));
 }
 
@@ -82,6 +84,26 @@ fn a_rule_without_its_file_falls_back_to_custom() {
     let rule = rules(&[(&[], "missing.efi", None)]);
     assert_eq!(told(&rule, &["ipxe.efi"], X64), "ipxe.efi@192.168.1.1");
     assert!(told(&rule, &[], X64).contains("missing.efi, snponly.efi"));
+}
+
+#[test]
+fn a_script_without_its_file_is_passed_over_and_named() {
+    let mut rule = rules(&[]);
+    rule.script = Some("menu.ipxe".into());
+    let packet = discover(IPXE);
+    let files: &[&str] = &["boot.ipxe"];
+    let decision = decide(&rule, &files, &arrival(Door::Proxy), &Request::read(&packet).unwrap());
+    assert_eq!(decision.outcome.unwrap().file, "boot.ipxe");
+    let passed: Vec<String> = decision.passed_over.iter().map(PassedOver::to_string).collect();
+    assert_eq!(passed, ["option script: menu.ipxe is not under the TFTP root"]);
+}
+
+#[test]
+fn an_offer_names_the_architecture_that_its_file_is_for() {
+    let packet = discover(&[(60, b"PXEClient"), (93, &[0, 11, 0, 7])]);
+    let files: &[&str] = &["ipxe.efi"];
+    let decision = decide(&rules(&[]), &files, &arrival(Door::Proxy), &Request::read(&packet).unwrap());
+    assert_eq!(decision.client().unwrap().to_string(), "x64");
 }
 
 #[test]
@@ -135,7 +157,7 @@ fn reply(rules: &Rules, door: Door, kind: u8, options: &[(u8, &[u8])]) -> Reply 
     let request = Request::read(&packet).unwrap();
     let files: &[&str] = &["ipxe.efi", "boot.ipxe"];
     let decision = decide(rules, &files, &arrival(door), &request);
-    answer(rules, &arrival(door), &request, &decision.client.unwrap(), &decision.outcome.unwrap())
+    answer(rules, &arrival(door), &request, &decision.outcome.unwrap())
 }
 
 fn option(reply: &Reply, code: u8) -> Option<&[u8]> {

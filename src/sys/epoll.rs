@@ -1,13 +1,13 @@
 //! Waiting for descriptors to become readable, or for a time to come.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use super::{owned_fd, succeeded};
 
 /// Descriptors reported by one wait; more wait for the next.
-const BATCH: usize = 64;
+pub const BATCH: usize = 8;
 
 /// A set of descriptors; one leaves it by being closed.
 #[derive(Debug)]
@@ -73,5 +73,11 @@ impl Epoll {
             Err(error) => return Err(error),
         };
         Ok(events.into_iter().take(count).map(|event| event.u64))
+    }
+}
+
+impl AsFd for Epoll {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }

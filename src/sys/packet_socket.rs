@@ -37,7 +37,11 @@ impl PacketSocket {
         let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
         self.set_option(libc::SO_ATTACH_FILTER, &program)?;
         // Whoever takes over this process later can't widen the filter.
-        self.set_option(libc::SO_LOCK_FILTER, &1i32)
+        match self.set_option(libc::SO_LOCK_FILTER, &1i32) {
+            // Linux before 3.9 and QEMU's imitation of it don't know that; the filter stands all the same.
+            Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Ok(()),
+            result => result,
+        }
     }
 
     fn bind(&self, ifindex: u32) -> io::Result<()> {

@@ -6,6 +6,8 @@
 
 #[path = "../lab/dnsmasq.rs"]
 mod dnsmasq;
+#[path = "../lab/elsewhere.rs"]
+mod elsewhere;
 #[path = "../lab/files.rs"]
 mod files;
 #[path = "../lab/initramfs.rs"]

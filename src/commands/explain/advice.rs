@@ -48,7 +48,7 @@ fn advice(silence: &Silence) -> (&'static str, &'static str) {
             "The server that this menu entry names has to answer; if it should be the router, give the entry a file.",
         ),
         Silence::Credentials => ("credentials", "Switch off BIS (boot integrity services) in the machine's firmware."),
-        Silence::UnknownArchitecture => {
+        Silence::UnknownArchitecture(_) => {
             ("unknown-architecture", "Add a boot rule that holds for this client and names a file for it.")
         }
         Silence::NoFile { .. } => (

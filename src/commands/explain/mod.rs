@@ -272,7 +272,7 @@ pub fn explain(
         return Ok(report);
     }
     let (decision, written) = proxy::consider(&config.rules, files, &arrival, &request);
-    report.client = client_facts(&request, decision.client.as_ref());
+    report.client = client_facts(&request, decision.client());
     report.tags = decision.tags.iter().map(|(tag, by)| set_by(&config.rules, tag, by)).collect();
     let judge = Judge::new(&config.rules, &decision, &request);
     report.rules = judge.boots();

@@ -87,7 +87,7 @@ fn answered(text: &mut String, reply: &Reply) {
     });
     table(text, "", fields.chain(options));
     if let Some(code) = reply.left_out {
-        push(text, &["  no room for option ", &code.to_string(), ", nor for what follows it\n"]);
+        push(text, &["  no room for option ", &code.to_string(), "\n"]);
     }
 }
 

@@ -131,7 +131,7 @@ const KEYWORDS: &[(&str, Keyword)] = &[
     ("tftp-no-blocksize", Keyword::Not("upxe grants larger blocks to whoever asks for them")),
     ("tftp-mtu", Keyword::Not("upxe keeps blocks within the device's own MTU")),
     ("tftp-port-range", Keyword::Not("upxe sends from ports that the kernel chooses")),
-    ("tftp-single-port", Keyword::Not("upxe uses a port for each transfer")),
+    ("tftp-single-port", Keyword::Not("upxe has 'option tftp_single_port' for that")),
     ("dhcp-reply-delay", Keyword::Not("upxe answers at once")),
     ("dhcp-alternate-port", Keyword::Not("upxe hears clients on port 67")),
     ("conf-script", Keyword::Not("upxe runs no programs")),
