@@ -279,7 +279,7 @@ fn read_dhcp(
 ) {
     let mut disabled = Vec::new();
     let masqs = dhcp.sections.iter().filter(|section| section.kind == dnsmasq::SECTION.kind);
-    for (index, section) in masqs.enumerate() {
+    for section in masqs {
         // dnsmasq.init reads a flag it does not understand as its default.
         let mut reader = Reader::new(file, Some(section), Severity::Warning, out);
         if reader.flag(&dnsmasq::DISABLED) {
@@ -296,7 +296,7 @@ fn read_dhcp(
         if let (path, Some(origin)) = root {
             // dnsmasq.init: enable_tftp counts only together with tftp_root.
             if let Some((true, at)) = serves {
-                stock.tftp.get_or_insert_with(|| (at, remedy(&uci_name(section, index))));
+                stock.tftp.get_or_insert_with(|| (at, remedy(&section.address("dhcp", dhcp))));
             }
             stock.root.get_or_insert((path, origin));
         }
@@ -323,15 +323,6 @@ fn remark_on_several_boots(reader: &mut Reader<'_>, section: &Section) {
              as a line. For one file per architecture, config boot sections serve both",
         ];
         reader.remark(Severity::Warning, &dnsmasq::DHCP_BOOT, origin.clone(), parts);
-    }
-}
-
-/// How `uci set` addresses a `config dnsmasq` section.
-fn uci_name(section: &Section, index: usize) -> String {
-    if section.anonymous {
-        ["dhcp.@dnsmasq[", &index.to_string(), "]"].concat()
-    } else {
-        ["dhcp.", &section.name].concat()
     }
 }
 

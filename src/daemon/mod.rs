@@ -7,13 +7,15 @@
 mod answers;
 pub mod files;
 mod frames;
-mod links;
+pub mod links;
 mod port;
 mod report;
+pub mod status;
 mod transfer_log;
 pub mod transfers;
 
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
@@ -22,6 +24,7 @@ use self::answers::{Answers, Scene};
 use self::links::{Link, Ready};
 use self::port::Port;
 use self::report::Trouble;
+use self::status::Status;
 use self::transfers::{Entrance, Transfers};
 use crate::config::Config;
 use crate::proxy::{self, Door, Silence};
@@ -57,6 +60,9 @@ mod token {
     pub const BOOT_SERVER: u64 = 2;
     pub const TFTP: u64 = 3;
     pub const DOORS: u64 = 4;
+    pub const QUESTION: u64 = 5;
+    pub const FIRST_READER: u64 = 6;
+    pub const LAST_READER: u64 = FIRST_READER + super::status::MAX_READERS as u64 - 1;
     pub const FIRST_LINK: u64 = 16;
 }
 
@@ -84,6 +90,8 @@ pub struct Daemon {
     transfers: Transfers,
     answers: Answers,
     trouble: Trouble,
+    status: Status,
+    started: Instant,
     /// What may still be opened; `None`: anything, as root.
     powers: Option<Keep>,
 }
@@ -118,6 +126,8 @@ impl Daemon {
             retry_at: None,
             answers: Answers::default(),
             trouble: Trouble::default(),
+            status: Status::default(),
+            started: Instant::now(),
             powers: None,
             config,
             reload,
@@ -128,6 +138,11 @@ impl Daemon {
         };
         daemon.apply_config();
         Ok(daemon)
+    }
+
+    /// Answers questions at `socket` from now on.
+    pub fn answer_at(&mut self, socket: &Path) {
+        self.status.open(socket, &self.doors, token::QUESTION);
     }
 
     /// Goes on as another user than root, with what it takes to open again what is lost.
@@ -207,6 +222,8 @@ impl Daemon {
             }
             token::BOOT_SERVER => self.on_boot_server(now),
             token::TFTP => self.on_tftp(now),
+            token::QUESTION => self.on_question(now, token::FIRST_READER),
+            token::FIRST_READER..=token::LAST_READER => self.status.go_on(token - token::FIRST_READER),
             token::FIRST_LINK.. => self.on_frames(token, now),
             _ => {}
         }

@@ -89,6 +89,16 @@ impl Transfers {
         &self.files
     }
 
+    /// Transfers in progress.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// True when there are none.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     /// True when `token` is to be handed to [`on_ready`](Self::on_ready).
     pub fn owns(token: u64) -> bool {
         token & TOKEN != 0
