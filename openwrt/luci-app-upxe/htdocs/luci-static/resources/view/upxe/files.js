@@ -1,21 +1,12 @@
 'use strict';
 'require view';
+'require dom';
 'require form';
 'require uci';
 'require upxe';
 
 /* Which machine boots what: plain sections of /etc/config/upxe, as a hand would write them. */
 
-const CUSTOMARY = {
-	bios: [ 'undionly.kpxe', 'undionly.kkpxe', 'ipxe.pxe', 'netboot.xyz.kpxe', 'lpxelinux.0', 'pxelinux.0' ],
-	x64: [ 'snponly.efi', 'ipxe.efi', 'netboot.xyz.efi', 'shimx64.efi', 'grubx64.efi', 'syslinux.efi', 'bootx64.efi' ],
-	ia32: [ 'snponly-ia32.efi', 'ipxe-ia32.efi', 'shimia32.efi', 'grubia32.efi', 'syslinux32.efi', 'bootia32.efi' ],
-	arm64: [ 'snponly-arm64.efi', 'ipxe-arm64.efi', 'netboot.xyz-arm64.efi', 'shimaa64.efi', 'grubaa64.efi', 'bootaa64.efi' ],
-	arm32: [ 'snponly-arm32.efi', 'ipxe-arm32.efi', 'shimarm.efi', 'grubarm.efi', 'bootarm.efi' ],
-	riscv64: [ 'snponly-riscv64.efi', 'ipxe-riscv64.efi', 'grubriscv64.efi', 'bootriscv64.efi' ],
-	loong64: [ 'snponly-loong64.efi', 'ipxe-loong64.efi', 'grubloongarch64.efi', 'bootloongarch64.efi' ]
-};
-const SCRIPTS = [ 'boot.ipxe', 'autoexec.ipxe' ];
 const IGNORE = '!';
 
 /* The last boot line for this tag alone, which is the one that counts. */
@@ -74,8 +65,12 @@ function hostTag(host) {
 }
 
 return view.extend({
+	/* With what each kind of machine is told today: nobody knows the customary names better than who answers. */
 	load: function() {
-		return Promise.all([ upxe.files(), upxe.hosts(), upxe.status(), uci.load('upxe') ]);
+		return Promise.all([ upxe.files(), upxe.hosts(), upxe.status(),
+			Promise.all(upxe.architectures.map(function(arch) { return upxe.explain('', arch[0], ''); })
+				.concat(upxe.explain('', 'x64', 'ipxe'))),
+			uci.load('upxe') ]);
 	},
 
 	sizeOf: function(name) {
@@ -92,26 +87,28 @@ return view.extend({
 			: E('small', { 'style': 'color:#c33' }, [ '✗ ' + name + ': ', _('not in the folder') ]);
 	},
 
+	/* What a machine is told today, in a line. */
+	today: function(told) {
+		const request = (told.requests || [])[0];
+		return !request ? null : request.reply
+			? this.state(request.reply.fields.file) || E('small', {}, [ request.reply.fields.file ])
+			: E('small', {}, [ request.silence.reason ]);
+	},
+
 	/* A field for a file of the folder, with its state below. */
-	fileField: function(section, name, title, description, filter, customary) {
+	fileField: function(section, name, title, description, filter, told) {
 		const self = this;
 		const option = section.option(form.Value, name, title, description);
-		const usual = (customary || []).filter(function(file) { return self.sizeOf(file) != null; })[0];
 		this.found.filter(function(file) { return filter.test(file.name); }).forEach(function(file) {
 			option.value(file.name, E('span', {}, [ file.name + ' (' + upxe.size(file.size) + ')' ]));
 		});
 		option.datatype = 'maxlength(127)';
 		option.rmempty = true;
-		if (customary)
-			option.placeholder = usual || _('nothing customary found');
 		option.renderWidget = function(id, index, value) {
-			const below = E('div', {}, [ self.state(value || usual) ]);
+			const below = E('div', {}, [ value ? self.state(value) : self.today(told || {}) ]);
 			return E('div', {
 				'widget-change': L.bind(function() {
-					below.replaceChildren();
-					const now = self.state(this.formvalue(id) || usual);
-					if (now)
-						below.appendChild(now);
+					dom.content(below, [ self.state(this.formvalue(id)) ]);
 				}, this)
 			}, [ form.Value.prototype.renderWidget.apply(this, [ id, index, value ]), below ]);
 		};
@@ -144,9 +141,10 @@ return view.extend({
 		}
 	},
 
-	architectures: function(section) {
-		upxe.architectures.forEach(L.bind(function(arch) {
-			const option = this.fileField(section, '_' + arch[0], arch[2], null, /./, CUSTOMARY[arch[0]]);
+	architectures: function(section, told) {
+		upxe.architectures.forEach(L.bind(function(arch, at) {
+			const option = this.fileField(section, '_' + arch[0], arch[2], null, /./, told[at]);
+			option.placeholder = _('customary file');
 			option.load = function() { return (bootOf(archTag(arch)) || {}).filename; };
 			option.write = function(id, file) { setArch(arch, file); };
 			option.remove = function() { removeBoot(archTag(arch)); };
@@ -223,6 +221,8 @@ return view.extend({
 				const option = section.option(field[0], field[1], field[2]);
 				option.placeholder = field[3];
 				option.rmempty = field !== TAG;
+				/* Sections that the fields above make are not drawn yet when they are saved. */
+				option.retain = true;
 			});
 		});
 	},
@@ -245,8 +245,8 @@ return view.extend({
 
 		const main = map.section(form.NamedSection, 'main', 'upxe', _('Files'));
 		this.folder(main, files);
-		this.fileField(main, 'script', _('Script or URL for iPXE'), _('What iPXE does once it runs.'), /\.ipxe$/i, SCRIPTS);
-		this.architectures(main);
+		this.fileField(main, 'script', _('Script or URL for iPXE'), _('What iPXE does once it runs.'), /\.ipxe$/i, data[3][upxe.architectures.length]);
+		this.architectures(main, data[3]);
 		let option = main.option(form.DynamicList, 'pxe_service', _('Boot menu'),
 			_('Architecture, text, file; a single entry is booted at once.'));
 		option.placeholder = 'x86PC,"Install",pxelinux';
