@@ -86,7 +86,7 @@ pub fn decide(
         passed_over: Vec::new(),
         outcome: Err(Silence::NotBooting),
     };
-    if let Err(silence) = admit(arrival.door, request) {
+    if let Err(silence) = admit(arrival, rules.relay, request) {
         decision.outcome = Err(silence);
         return decision;
     }
@@ -161,7 +161,8 @@ fn adapt(chooser: &Chooser<'_>, choice: &mut Choice) -> Option<Form> {
 }
 
 /// Which messages are ours to answer.
-fn admit(door: Door, request: &Request<'_>) -> Result<(), Silence> {
+fn admit(arrival: &Arrival<'_>, relay: bool, request: &Request<'_>) -> Result<(), Silence> {
+    let door = arrival.door;
     let ours = match door {
         // Never an ACK for a REQUEST on port 67: EDK2 takes it for the DHCP server's, finds another yiaddr in it, and
         // declines the lease (EDK2 Dhcp4Io.c).
@@ -171,8 +172,11 @@ fn admit(door: Door, request: &Request<'_>) -> Result<(), Silence> {
     if !ours {
         return Err(Silence::Message(request.message_type, door));
     }
-    if !request.giaddr.is_unspecified() {
-        return Err(Silence::Relayed(request.giaddr));
+    let agent = request.giaddr;
+    let is_one = !(agent.is_broadcast() || agent.is_multicast() || agent.is_loopback() || agent == arrival.router);
+    let is_answered = agent.is_unspecified() || relay && is_one;
+    if !is_answered {
+        return Err(Silence::Relayed(agent));
     }
     Ok(())
 }
@@ -232,6 +236,11 @@ fn push_options(reply: &mut Reply, router: Ipv4Addr, request: &Request<'_>, offe
     }
     for option in &offer.options {
         push(OptionCode::from(option.code), &option.value);
+    }
+    // RFC 3046 §2.2: as it came, behind all others.
+    let agent = request.option(OptionCode::RelayAgentInformation).filter(|_| !request.giaddr.is_unspecified());
+    if let Some(agent) = agent {
+        push(OptionCode::RelayAgentInformation, &agent);
     }
 }
 

@@ -131,10 +131,8 @@ fn a_machines_own_file_comes_before_everybodys() {
     assert_eq!(told(&rules(&[(&[], "x", None)]), &["x", by_mac], IPXE), "x@192.168.1.1", "a rule is a rule");
     // Hostile identifiers make plain names.
     let odd = &[IPXE, &[(97, b"\0../../../../../." as &[u8])]].concat();
-    assert_eq!(
-        told(&none, &["boot.ipxe", "ipxe/2e2e2f2e-2e2f-2e2e-2f2e-2e2f2e2e2f2e.ipxe"], odd),
-        "boot.ipxe@192.168.1.1"
-    );
+    let plain = "ipxe/2e2e2f2e-2e2f-2e2e-2f2e-2e2f2e2e2f2e.ipxe";
+    assert_eq!(told(&none, &["boot.ipxe", plain], odd), format!("{plain}@192.168.1.1"));
 }
 
 #[test]
@@ -185,6 +183,46 @@ fn relayed_requests_are_left_alone() {
         &Past::default(),
     );
     assert_eq!(decision.outcome, Err(Silence::Relayed(Ipv4Addr::new(10, 0, 0, 1))));
+}
+
+#[test]
+fn with_option_relay_they_are_answered_to_the_relay() {
+    let agent: &[u8] = b"\x01\x04port\x02\x02\xaa\xbb";
+    let relayed = |options: &[(u8, &[u8])], giaddr: [u8; 4]| {
+        let mut packet = discover(options);
+        packet[24..28].copy_from_slice(&giaddr);
+        packet
+    };
+    let mut rules = recipes::rules(
+        "dhcp-circuitid=set:here,port\ndhcp-boot=tag:here,by-port.efi\ndhcp-range=set:far,10.0.0.10,10.0.0.99,255.0.0.0\n\
+         dhcp-boot=tag:far,tag:!here,far.efi\ndhcp-host=52:54:00:00:00:01,set:host,10.7.0.7\ndhcp-boot=tag:host,host.efi\n\
+         dhcp-range=set:near,192.168.1.10,192.168.1.99\ndhcp-boot=tag:near,near.efi",
+    );
+    rules.relay = true;
+    fn outcome(rules: &Rules, packet: &[u8]) -> (Result<String, String>, Option<Written>) {
+        let files: &[&str] = &["by-port.efi", "far.efi", "near.efi", "host.efi"];
+        let request = Request::read(packet).unwrap();
+        let (decision, written) = consider(rules, &files, &arrival(Door::Proxy), &request, &Past::default());
+        (decision.outcome.map(|offer| offer.file.to_string()).map_err(|silence| silence.to_string()), written)
+    }
+    assert_eq!(outcome(&rules, &relayed(X64, [10, 1, 2, 3])).0.as_deref(), Ok("host.efi"), "its mask is the range's");
+    assert!(
+        outcome(&rules, &relayed(X64, [172, 16, 0, 1])).0.unwrap_err().starts_with("no boot file"),
+        "nobody's network"
+    );
+    assert_eq!(outcome(&rules, &relayed(X64, [0; 4])).0.as_deref(), Ok("near.efi"));
+    rules.hosts.clear();
+    assert_eq!(outcome(&rules, &relayed(X64, [10, 1, 2, 3])).0.as_deref(), Ok("far.efi"));
+    let (told, written) = outcome(&rules, &relayed(&[X64, &[(82, agent)]].concat(), [10, 1, 2, 3]));
+    assert_eq!(told.as_deref(), Ok("by-port.efi"));
+    let bytes = written.unwrap().bytes;
+    assert_eq!(bytes[24..28], [10, 1, 2, 3]);
+    let end = bytes.iter().rposition(|&byte| byte == 255).unwrap();
+    assert_eq!(bytes[end - 12..end], [&[82, 10][..], agent].concat(), "as it came, behind all others");
+    // Nobody is a relay whose address is no other machine's.
+    for giaddr in [[255; 4], [224, 0, 0, 1], [127, 0, 0, 1], ROUTER.octets()] {
+        assert!(outcome(&rules, &relayed(X64, giaddr)).0.unwrap_err().starts_with("relayed by"), "{giaddr:?}");
+    }
 }
 
 /// The reply that a message with these options gets.

@@ -28,10 +28,9 @@ fn advice(silence: &Silence) -> (&'static str, &'static str) {
         Silence::Message(_, Door::BootServer) => {
             ("not-ours", "Nothing to do: a boot server answers DHCPREQUEST and DHCPINFORM only.")
         }
-        Silence::Relayed(_) => (
-            "relayed",
-            "Connect the machine to a network of the router's own, or let a boot server on the relay's side answer.",
-        ),
+        Silence::Relayed(_) => {
+            ("relayed", "Set option relay '1' to answer such requests, and send the relay's requests to this router.")
+        }
         Silence::NotBooting => (
             "not-booting",
             "Nothing to do if it is not meant to boot. If it is: its firmware must ask for network boot (vendor class \
