@@ -10,6 +10,7 @@ pub mod clients;
 pub mod decision;
 pub mod matching;
 pub mod options;
+pub mod raspberry_pi;
 pub mod select;
 pub mod tags;
 mod upgrade;
@@ -230,6 +231,10 @@ fn push_options(reply: &mut Reply, router: Ipv4Addr, request: &Request<'_>, offe
     if let Some(uuid) = request.option(OptionCode::ClientMachineIdentifier).filter(|uuid| uuid.len() == UUID_LEN) {
         push(OptionCode::ClientMachineIdentifier, &uuid);
     }
+    if client.program == Program::RaspberryPi {
+        // Its first bootloader looks for the server there.
+        push(OptionCode::TFTPServerName, address_text(offer.server).as_bytes());
+    }
     if client.program == Program::HttpBoot {
         // EDK2 HttpBootDhcp4.c reads the URL from option 67 first.
         push(OptionCode::BootfileName, offer.file.as_bytes());
@@ -271,6 +276,21 @@ fn text<const N: usize>(name: &str) -> Text<N> {
         end -= 1;
     }
     name.get(..end).and_then(|cut| Text::try_from(cut).ok()).unwrap_or_default()
+}
+
+/// An address's bytes in hex, each by itself, or a UUID's, in its groups.
+fn hyphened(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::new();
+    for (at, byte) in bytes.iter().enumerate() {
+        if at > 0 && (bytes.len() < 16 || matches!(at, 4 | 6 | 8 | 10)) {
+            text.push('-');
+        }
+        for digit in [byte >> 4, byte & 15] {
+            text.extend(DIGITS.get(usize::from(digit)).map(|digit| char::from(*digit)));
+        }
+    }
+    text
 }
 
 fn address_text(address: Ipv4Addr) -> Text<63> {

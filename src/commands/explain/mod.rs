@@ -327,6 +327,7 @@ fn program(program: Program) -> &'static str {
         Program::Ipxe { http: true, .. } => "iPXE",
         Program::Ipxe { http: false, .. } => "iPXE without HTTP",
         Program::Gpxe => "gPXE",
+        Program::RaspberryPi => "firmware (Raspberry Pi)",
         Program::HttpBoot => "firmware (UEFI HTTP Boot)",
     }
 }
