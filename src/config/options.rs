@@ -110,6 +110,9 @@ pub mod upxe {
             "folders outside the root that links in it may lead to (a list)";
         /// Transfers at once.
         TFTP_MAX = "tftp_max", Form::Number(1, 1024), "64", "TFTP transfers under way at once";
+        /// No port of its own for each transfer.
+        TFTP_SINGLE_PORT = "tftp_single_port", Form::Flag, "0",
+            "sends from port 69 too, for clients behind a firewall that lets nothing else through (dnsmasq: `tftp-single-port`)";
         /// What iPXE is given.
         SCRIPT = "script", Form::Text(127), "",
             "what iPXE is given: a script under the TFTP root or a URL; unset: `boot.ipxe` if it exists";
@@ -136,6 +139,7 @@ pub mod upxe {
             &TFTP_ROOT,
             &TFTP_ALLOW,
             &TFTP_MAX,
+            &TFTP_SINGLE_PORT,
             &SCRIPT,
             &dnsmasq::PXE_SERVICE,
             &dnsmasq::PXE_PROMPT,

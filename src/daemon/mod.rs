@@ -7,13 +7,16 @@
 mod answers;
 pub mod files;
 mod frames;
-mod links;
+pub mod links;
 mod port;
 mod report;
+pub mod status;
+mod transfer_log;
 pub mod transfers;
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
@@ -22,10 +25,11 @@ use self::answers::{Answers, Scene};
 use self::links::{Link, Ready};
 use self::port::Port;
 use self::report::Trouble;
-use self::transfers::Transfers;
+use self::status::Status;
+use self::transfers::{Entrance, Transfers};
 use crate::config::Config;
 use crate::proxy::{self, Door, Silence};
-use crate::sys::epoll::Epoll;
+use crate::sys::epoll::{self, Epoll};
 use crate::sys::limits;
 use crate::sys::link::LinkWatch;
 use crate::sys::privileges::{self, Account, Keep};
@@ -56,6 +60,10 @@ mod token {
     pub const LINK_WATCH: u64 = 1;
     pub const BOOT_SERVER: u64 = 2;
     pub const TFTP: u64 = 3;
+    pub const DOORS: u64 = 4;
+    pub const QUESTION: u64 = 5;
+    pub const FIRST_READER: u64 = 6;
+    pub const LAST_READER: u64 = FIRST_READER + super::status::MAX_READERS as u64 - 1;
     pub const FIRST_LINK: u64 = 16;
 }
 
@@ -66,7 +74,10 @@ pub type Reload = Box<dyn Fn() -> Option<Config>>;
 pub struct Daemon {
     config: Config,
     reload: Reload,
+    /// Where everything is waited for: the doors, and the transfers.
     epoll: Epoll,
+    /// Everything but transfers: what these leave waiting is answered before more of them is done.
+    doors: Epoll,
     signals: Signals,
     link_watch: LinkWatch,
     links: Vec<Link>,
@@ -80,6 +91,8 @@ pub struct Daemon {
     transfers: Transfers,
     answers: Answers,
     trouble: Trouble,
+    status: Status,
+    started: Instant,
     /// What may still be opened; `None`: anything, as root.
     powers: Option<Keep>,
 }
@@ -98,9 +111,11 @@ impl Daemon {
     /// Only for want of descriptors or memory.
     pub fn new(config: Config, reload: Reload, signals: Signals) -> io::Result<Self> {
         let epoll = Epoll::new()?;
+        let doors = Epoll::new()?;
         let link_watch = LinkWatch::open()?;
-        epoll.add(&signals, token::SIGNALS)?;
-        epoll.add(&link_watch, token::LINK_WATCH)?;
+        epoll.add(&doors, token::DOORS)?;
+        doors.add(&signals, token::SIGNALS)?;
+        doors.add(&link_watch, token::LINK_WATCH)?;
         let without_4011 = "clients that take the file straight from the offer still boot";
         let without_69 = "clients are offered files all the same, for the other server to send";
         let mut daemon = Self {
@@ -112,15 +127,23 @@ impl Daemon {
             retry_at: None,
             answers: Answers::default(),
             trouble: Trouble::default(),
+            status: Status::default(),
+            started: Instant::now(),
             powers: None,
             config,
             reload,
             epoll,
+            doors,
             signals,
             link_watch,
         };
         daemon.apply_config();
         Ok(daemon)
+    }
+
+    /// Answers questions at `socket` from now on.
+    pub fn answer_at(&mut self, socket: &Path) {
+        self.status.open(socket, &self.doors, token::QUESTION);
     }
 
     /// Goes on as another user than root, with what it takes to open again what is lost.
@@ -150,22 +173,45 @@ impl Daemon {
     /// # Errors
     /// Only if waiting itself fails.
     pub fn run(&mut self) -> io::Result<()> {
+        let mut now = Instant::now();
         loop {
-            let now = Instant::now();
+            // Counted from when the last wait ended: what was done since makes a deadline late by next to nothing, and
+            // to ask for the time costs as much as all the thinking about a packet.
             let deadline = self.transfers.next_deadline().into_iter().chain(self.retry_at).min();
             let ready = self.epoll.wait(deadline.map(|deadline| deadline.saturating_duration_since(now)))?;
-            let now = Instant::now();
+            now = Instant::now();
+            let mut count = 0;
+            let mut at_the_doors = false;
             for token in ready {
-                if self.dispatch(token, now) == Next::Stop {
-                    info!("stopped");
-                    return Ok(());
+                count += 1;
+                match token {
+                    token::DOORS => at_the_doors = true,
+                    _ => self.transfers.on_ready(
+                        now,
+                        self.tftp.listener().map(|listener| Entrance { listener, epoll: &self.epoll }),
+                        token,
+                    ),
                 }
+            }
+            // When there is more to do than one wait tells, whoever knocks doesn't stand in line.
+            if (at_the_doors || count == epoll::BATCH) && self.answer_doors(now)? == Next::Stop {
+                info!("stopped");
+                return Ok(());
             }
             self.transfers.on_deadline(now);
             if self.retry_at.is_some_and(|time| time <= now) {
                 self.acquire();
             }
         }
+    }
+
+    fn answer_doors(&mut self, now: Instant) -> io::Result<Next> {
+        for token in self.doors.wait(Some(Duration::ZERO))? {
+            if self.dispatch(token, now) == Next::Stop {
+                return Ok(Next::Stop);
+            }
+        }
+        Ok(Next::GoOn)
     }
 
     fn dispatch(&mut self, token: u64, now: Instant) -> Next {
@@ -177,7 +223,8 @@ impl Daemon {
             }
             token::BOOT_SERVER => self.on_boot_server(now),
             token::TFTP => self.on_tftp(now),
-            _ if Transfers::owns(token) => self.transfers.on_ready(now, token),
+            token::QUESTION => self.on_question(now, token::FIRST_READER),
+            token::FIRST_READER..=token::LAST_READER => self.status.go_on(token - token::FIRST_READER),
             token::FIRST_LINK.. => self.on_frames(token, now),
             _ => {}
         }
@@ -247,7 +294,7 @@ impl Daemon {
                     if payload.starts_with(&[0, READ_REQUEST]) {
                         self.answers.clients.fetched(now, *received.peer.ip());
                     }
-                    self.transfers.on_request(now, &self.epoll, payload, &received);
+                    self.transfers.on_request(now, Entrance { listener, epoll: &self.epoll }, payload, &received);
                 }
                 Err(silence) => report::dropped("port 69", &silence),
             }
@@ -320,10 +367,10 @@ impl Daemon {
     /// Opens what is wanted and can be had now.
     fn acquire(&mut self) {
         for link in &mut self.links {
-            link.refresh(&self.epoll);
+            link.refresh(&self.doors);
         }
-        self.boot_server.open(&self.epoll);
-        self.tftp.open(&self.epoll);
+        self.boot_server.open(&self.doors);
+        self.tftp.open(&self.doors);
         let missing =
             self.links.iter().any(Link::has_failed) || self.boot_server.is_missing() || self.tftp.is_missing();
         self.retry_at = missing.then(|| Instant::now() + RETRY);

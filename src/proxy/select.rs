@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use dhcproto::v4::OptionCode;
 
-use super::architecture::{Architecture, Loader, is_ipxe_binary};
+use super::architecture::{Architecture, Loader, is_gpxe_binary, is_ipxe_binary};
 use super::client::{Client, Program};
 use super::clients::Past;
 use super::decision::{ChosenBy, Door, PassedOver, Silence, Unfit};
@@ -411,7 +411,8 @@ fn unfit(file: &str, client: &Client) -> Option<Unfit> {
         Program::Pxe => is_url(file).then_some(Unfit::Url),
         // The loop of every second recipe: iPXE told to load iPXE.
         Program::Ipxe { .. } => is_ipxe_binary(file).then_some(Unfit::Loop),
-        Program::Gpxe | Program::RaspberryPi => None,
+        Program::Gpxe => is_gpxe_binary(file).then_some(Unfit::Loop),
+        Program::RaspberryPi => None,
     }
 }
 

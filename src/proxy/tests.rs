@@ -157,6 +157,9 @@ fn ipxe_never_gets_its_own_binary_nor_a_url_it_cannot_fetch() {
     url.script = Some("http://10.0.0.9/menu".into());
     assert_eq!(told(&url, files, IPXE), "http://10.0.0.9/menu@192.168.1.1");
     assert_eq!(told(&url, files, BIOS), "undionly.kpxe@192.168.1.1");
+    let gpxe = rules(&[(&[], "gpxe.pxe", Some(ELSEWHERE))]);
+    assert_eq!(told(&gpxe, &[], BIOS), "gpxe.pxe@10.0.0.9");
+    assert_eq!(told(&gpxe, &[], GPXE), "boot.gpxe@10.0.0.9");
 }
 
 #[test]
