@@ -41,6 +41,9 @@ use crate::wire::request::Request;
 /// Room for any DHCP request and any TFTP request in one packet; what is longer is neither.
 const FRAME_LEN: usize = 2048;
 
+/// RFC 1350 §5: the second byte of a request to read.
+const READ_REQUEST: u8 = 1;
+
 /// Datagrams taken from one socket before the others get their turn.
 const BURST: usize = 16;
 
@@ -217,20 +220,22 @@ impl Daemon {
                 self.link_watch.drain();
                 self.acquire();
             }
-            token::BOOT_SERVER => self.on_boot_server(),
+            token::BOOT_SERVER => self.on_boot_server(now),
             token::TFTP => self.on_tftp(now),
             token::QUESTION => self.on_question(now, token::FIRST_READER),
             token::FIRST_READER..=token::LAST_READER => self.status.go_on(token - token::FIRST_READER),
-            token::FIRST_LINK.. => self.on_frames(token),
+            token::FIRST_LINK.. => self.on_frames(token, now),
             _ => {}
         }
         Next::GoOn
     }
 
     /// Port 67: requests that the DHCP server hears too.
-    fn on_frames(&mut self, token: u64) {
+    fn on_frames(&mut self, token: u64, now: Instant) {
         let mut buffer = [0; FRAME_LEN];
-        let (scene, answers) = (Scene { config: &self.config, files: self.transfers.files() }, &mut self.answers);
+        let all_ports = self.all_ports();
+        let (scene, answers) =
+            (Scene { config: &self.config, files: self.transfers.files(), all_ports, now }, &mut self.answers);
         let Some(link) = self.links.iter().find(|link| link.token == token) else { return };
         let Some(ready) = link.ready() else { return };
         let device = &link.interface.device;
@@ -248,7 +253,7 @@ impl Daemon {
     }
 
     /// Port 4011: requests to us alone.
-    fn on_boot_server(&mut self) {
+    fn on_boot_server(&mut self, now: Instant) {
         let mut buffer = [0; FRAME_LEN];
         for _ in 0..BURST {
             let Some(listener) = self.boot_server.listener() else { return };
@@ -265,8 +270,9 @@ impl Daemon {
                 }
             };
             let device = &link.interface.device;
-            let scene = Scene { config: &self.config, files: self.transfers.files() };
-            let answer = scene.consider(&arrival, &request);
+            let all_ports = self.all_ports();
+            let scene = Scene { config: &self.config, files: self.transfers.files(), all_ports, now };
+            let answer = self.answers.consider(&scene, &arrival, &request);
             if let Some(written) = &answer.1 {
                 listener
                     .send(&written.bytes, received.peer, received.local, received.ifindex)
@@ -283,10 +289,19 @@ impl Daemon {
             let Some(listener) = self.tftp.listener() else { return };
             let Some((received, payload)) = receive(listener, &mut buffer) else { return };
             match link_of(&self.links, &received) {
-                Ok(_) => self.transfers.on_request(now, Entrance { listener, epoll: &self.epoll }, payload, &received),
+                Ok(_) => {
+                    if payload.starts_with(&[0, READ_REQUEST]) {
+                        self.answers.clients.fetched(now, *received.peer.ip());
+                    }
+                    self.transfers.on_request(now, Entrance { listener, epoll: &self.epoll }, payload, &received);
+                }
                 Err(silence) => report::dropped("port 69", &silence),
             }
         }
+    }
+
+    fn all_ports(&self) -> bool {
+        self.boot_server.listener().is_some() && self.tftp.listener().is_some()
     }
 
     fn on_signals(&mut self) -> Next {
@@ -385,7 +400,7 @@ fn on_frame(
     let datagram = frame::open(frame).map_err(Silence::Frame)?;
     let request = Request::read(datagram.payload).map_err(Silence::Request)?;
     let arrival = link.arrival(Door::Proxy, ready);
-    let answer = scene.consider(&arrival, &request);
+    let answer = answers.consider(scene, &arrival, &request);
     let mut sent = Ok(());
     if let Some(written) = &answer.1 {
         let envelope = Envelope::broadcast_from(ready.mac, ready.router);

@@ -13,8 +13,9 @@ const MAX_ARCHITECTURES: usize = 8;
 
 /// The option that iPXE and gPXE keep their own settings in (the number was Etherboot's).
 const ETHERBOOT: u8 = 175;
-/// iPXE's feature number for HTTP within option 175 (ipxe.org: `DHCP_EB_FEATURE_HTTP`).
+/// iPXE's feature numbers within option 175 (ipxe.org: `DHCP_EB_FEATURE_HTTP`, `_HTTPS`).
 const FEATURE_HTTP: u8 = 0x13;
+const FEATURE_HTTPS: u8 = 0x14;
 
 /// A client that asked to boot from the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub enum Program {
     Ipxe {
         /// False only when iPXE listed its features and HTTP was not among them.
         http: bool,
+        /// The same for HTTPS.
+        https: bool,
     },
     /// gPXE, which preceded iPXE and reads scripts of its own kind only.
     Gpxe,
@@ -115,7 +118,8 @@ fn pxe_program(request: &Request<'_>) -> Program {
     if says(b"gPXE") {
         Program::Gpxe
     } else if settings.is_some() || says(b"iPXE") {
-        Program::Ipxe { http: settings.is_none_or(|settings| has_feature(&settings, FEATURE_HTTP)) }
+        let has = |feature| settings.as_deref().is_none_or(|settings| has_feature(settings, feature));
+        Program::Ipxe { http: has(FEATURE_HTTP), https: has(FEATURE_HTTPS) }
     } else {
         Program::Pxe
     }
@@ -178,14 +182,14 @@ mod tests {
             (&[(60, b"PXEClient")], Some("unknown Pxe")),
             (&[(60, b"PXEClient"), (93, &[0, 0])], Some("BIOS Pxe")),
             (&[pxe, (93, &[0])], Some("x64 Pxe")),
-            (&[pxe, x64, (77, b"iPXE")], Some("x64 iPXE Ipxe { http: true }")),
-            (&[pxe, x64, (77, b"\x04iPXE")], Some("x64 iPXE Ipxe { http: true }")),
-            (&[pxe, x64, (77, b"\x02ab\x04iPXE")], Some("x64 iPXE Ipxe { http: true }")),
+            (&[pxe, x64, (77, b"iPXE")], Some("x64 iPXE Ipxe { http: true, https: true }")),
+            (&[pxe, x64, (77, b"\x04iPXE")], Some("x64 iPXE Ipxe { http: true, https: true }")),
+            (&[pxe, x64, (77, b"\x02ab\x04iPXE")], Some("x64 iPXE Ipxe { http: true, https: true }")),
             (&[pxe, x64, (77, b"\xff")], Some("x64 Pxe")),
-            (&[pxe, x64, (175, &[])], Some("x64 iPXE Ipxe { http: true }")),
-            (&[pxe, x64, (175, &[0x13, 1, 1, 0x11, 1, 1])], Some("x64 iPXE Ipxe { http: true }")),
-            (&[pxe, x64, (175, &[0x11, 1, 1])], Some("x64 iPXE Ipxe { http: false }")),
-            (&[pxe, x64, (175, &[0x11, 9])], Some("x64 iPXE Ipxe { http: true }")),
+            (&[pxe, x64, (175, &[])], Some("x64 iPXE Ipxe { http: true, https: true }")),
+            (&[pxe, x64, (175, &[0x13, 1, 1, 0x11, 1, 1])], Some("x64 iPXE Ipxe { http: true, https: false }")),
+            (&[pxe, x64, (175, &[0x11, 1, 1])], Some("x64 iPXE Ipxe { http: false, https: false }")),
+            (&[pxe, x64, (175, &[0x11, 9])], Some("x64 iPXE Ipxe { http: true, https: true }")),
             (&[pxe, x64, (175, &[1, 1, 1]), (77, b"gPXE")], Some("x64 gPXE Gpxe")),
             (&[(60, b"HTTPClient:Arch:00016:UNDI:003001"), (93, &[0, 16])], Some("x64 HTTP HttpBoot")),
         ];

@@ -6,11 +6,13 @@
 
 pub mod architecture;
 pub mod client;
+pub mod clients;
 pub mod decision;
 pub mod matching;
 pub mod options;
 pub mod select;
 pub mod tags;
+mod upgrade;
 pub mod vendor;
 
 use std::net::Ipv4Addr;
@@ -18,13 +20,14 @@ use std::net::Ipv4Addr;
 use dhcproto::v4::{MessageType, OptionCode};
 
 use self::client::{Client, Program};
+use self::clients::{Form, Past};
 pub use self::decision::{ChosenBy, Decision, Door, Offer, PassedOver, Silence, Unfit};
 use self::options::Selection;
 pub use self::select::BootFiles;
-use self::select::Chooser;
+use self::select::{Choice, Chooser, OWN_SERVER_TYPE};
 use self::tags::TagSet;
-use self::vendor::Shape;
-use crate::config::Rules;
+use self::vendor::{Menu, MenuEntry, Shape};
+use crate::config::{Origin, Rules};
 use crate::wire::SERVER_PORTS;
 use crate::wire::reply::{self, Options, Overload, Reply, Text, Written};
 use crate::wire::request::Request;
@@ -44,14 +47,15 @@ pub struct Arrival<'a> {
     pub mask: Ipv4Addr,
 }
 
-/// Decides what the sender of `request` is told, and writes the reply if there is one.
+/// Decides what the sender of `request` is told, after what is remembered of it, and writes the reply if there is one.
 pub fn consider(
     rules: &Rules,
     files: &dyn BootFiles,
     arrival: &Arrival<'_>,
     request: &Request<'_>,
+    past: &Past,
 ) -> (Decision, Option<Written>) {
-    let decision = decide(rules, files, arrival, request);
+    let decision = decide(rules, files, arrival, request, past);
     let written = decision.outcome.as_ref().ok().map(|offer| {
         let reply = answer(rules, arrival, request, offer);
         let limit = reply::size_limit(request.max_message_size());
@@ -68,8 +72,14 @@ pub fn admit_source(port: u16) -> Result<(), Silence> {
     if SERVER_PORTS.contains(&port) { Err(Silence::SourcePort(port)) } else { Ok(()) }
 }
 
-/// Decides what the sender of `request` is told.
-pub fn decide(rules: &Rules, files: &dyn BootFiles, arrival: &Arrival<'_>, request: &Request<'_>) -> Decision {
+/// Decides what the sender of `request` is told, after what is remembered of it.
+pub fn decide(
+    rules: &Rules,
+    files: &dyn BootFiles,
+    arrival: &Arrival<'_>,
+    request: &Request<'_>,
+    past: &Past,
+) -> Decision {
     let mut decision = Decision {
         unserved: None,
         tags: TagSet::default(),
@@ -89,7 +99,8 @@ pub fn decide(rules: &Rules, files: &dyn BootFiles, arrival: &Arrival<'_>, reque
             let (door, router, tags) = (arrival.door, arrival.router, &carried.all);
             let (passed_over, looked_for) = (Vec::new(), Vec::new());
             let (client, options) = (&client, &options);
-            let mut chooser = Chooser { rules, files, door, router, client, tags, options, passed_over, looked_for };
+            let mut chooser =
+                Chooser { rules, files, door, router, client, tags, options, past, passed_over, looked_for };
             let outcome = offer(&mut chooser, request);
             decision.passed_over = chooser.passed_over;
             outcome
@@ -105,7 +116,11 @@ pub fn decide(rules: &Rules, files: &dyn BootFiles, arrival: &Arrival<'_>, reque
 /// Chooses what the client boots, and the options that go with it.
 fn offer(chooser: &mut Chooser<'_>, request: &Request<'_>) -> Result<Offer, Silence> {
     let item = request.option(OptionCode::VendorExtensions).and_then(|value| vendor::boot_item(&value));
-    let choice = chooser.choose(item)?;
+    let mut choice = chooser.choose(item)?;
+    if chooser.past.is_looping(chooser.client, &choice.file) {
+        return Err(Silence::Looping { file: choice.file });
+    }
+    let form = adapt(chooser, &mut choice);
     let mut client = chooser.client.clone();
     if let Some(at) = client.architectures.iter().position(|it| Some(*it) == choice.architecture) {
         client.architectures.swap(0, at);
@@ -118,7 +133,31 @@ fn offer(chooser: &mut Chooser<'_>, request: &Request<'_>) -> Result<Offer, Sile
         chosen_by: choice.chosen_by,
         options: chooser.options.compose(&choice.shape, chooser.client.is_ipxe()),
         shape: choice.shape,
+        form,
+        upgrade: choice.upgrade,
     })
+}
+
+/// Gives a plain offer to firmware the form that this machine seems to want; `None` where there is but one way.
+fn adapt(chooser: &Chooser<'_>, choice: &mut Choice) -> Option<Form> {
+    let plain = choice.shape == Shape::Direct && chooser.client.program == Program::Pxe;
+    if !plain || chooser.past.fixed || chooser.door != Door::Proxy || choice.server != chooser.router {
+        return None;
+    }
+    match chooser.past.form {
+        Form::Direct => {}
+        Form::AskAgain => choice.shape = Shape::AskAgain,
+        Form::Menu => {
+            let entry = MenuEntry {
+                origin: Origin { file: "".into(), line: 0 },
+                server_type: OWN_SERVER_TYPE,
+                text: "Network boot".to_owned(),
+                server: Some(chooser.router),
+            };
+            choice.shape = Shape::Menu(Menu::of(vec![entry], &chooser.options.vendor_suboptions()));
+        }
+    }
+    Some(chooser.past.form)
 }
 
 /// Which messages are ours to answer.

@@ -4,9 +4,11 @@ use std::net::Ipv4Addr;
 
 use super::architecture::{Architecture, Loader, is_ipxe_binary};
 use super::client::{Client, Program};
+use super::clients::Past;
 use super::decision::{ChosenBy, Door, PassedOver, Silence, Unfit};
 use super::options::Selection;
 use super::tags::TagSet;
+use super::upgrade::needs_more;
 use super::vendor::{BootItem, Menu, MenuEntry, Shape};
 use crate::config::rules::{Action, Boot, Origin, Rules, Service};
 
@@ -14,6 +16,10 @@ use crate::config::rules::{Action, Boot, Origin, Rules, Service};
 const IPXE_SCRIPTS: &[&str] = &["boot.ipxe", "autoexec.ipxe"];
 /// gPXE refuses scripts that begin with `#!ipxe`.
 const GPXE_SCRIPTS: &[&str] = &["boot.gpxe"];
+
+/// The type of the one entry in a menu that no line of the configuration asks for; those of lines are numbered from
+/// [`FIRST_SERVER_TYPE`](crate::config::rules::FIRST_SERVER_TYPE) up.
+pub const OWN_SERVER_TYPE: u16 = 0xfffe;
 
 /// The files that can be fetched from this router.
 pub trait BootFiles {
@@ -36,6 +42,8 @@ pub struct Choice {
     pub shape: Shape,
     /// Which of the client's architectures it is for, where that decided.
     pub architecture: Option<Architecture>,
+    /// It is an iPXE with HTTP, for one without.
+    pub upgrade: bool,
 }
 
 /// All that the choice depends on.
@@ -54,6 +62,8 @@ pub struct Chooser<'a> {
     pub tags: &'a TagSet,
     /// The options that hold for it.
     pub options: &'a Selection<'a>,
+    /// What is remembered of it.
+    pub past: &'a Past,
     /// Rules that were of no use.
     pub passed_over: Vec<PassedOver>,
     /// Names that were looked for in vain.
@@ -89,7 +99,7 @@ impl<'a> Chooser<'a> {
                 }
                 Ok(self.service_choice(service, file, String::new(), Shape::Chosen(item)))
             }
-            None if rules.services.is_empty() => {
+            None if rules.services.is_empty() || item.server_type == OWN_SERVER_TYPE => {
                 let choice = match self.client.program {
                     Program::Ipxe { .. } | Program::Gpxe => self.ipxe()?,
                     _ => self.firmware()?,
@@ -128,6 +138,9 @@ impl<'a> Chooser<'a> {
         }
         for (_, service) in self.entries().services {
             let Some(file) = file_of(service) else { continue };
+            if needs_more(&file, self.client) {
+                return self.fuller_ipxe(&file, &service.origin);
+            }
             match unfit(&file, self.client) {
                 Some(why) => self.pass_over(&service.origin, &file, why),
                 None => return Ok(self.service_choice(service, file, service.server_name.clone(), Shape::Direct)),
@@ -181,6 +194,7 @@ impl<'a> Chooser<'a> {
             chosen_by: first.map_or(ChosenBy::Custom, ChosenBy::Rule),
             shape: if entries.uefi && self.door == Door::Proxy { Shape::AskAgain } else { Shape::Menu(menu) },
             architecture: entries.architecture,
+            upgrade: false,
         }
     }
 
@@ -191,34 +205,37 @@ impl<'a> Chooser<'a> {
                 return Ok(None);
             }
             let server = boot.server.unwrap_or(self.router);
-            if self.is_useful(&boot.file, server, &boot.origin)? {
+            if needs_more(&boot.file, self.client) {
+                return self.fuller_ipxe(&boot.file, &boot.origin).map(Some);
+            }
+            if self.is_useful(&boot.file, server, &boot.origin) {
                 return Ok(Some(self.boot_choice(&boot.file, &boot.server_name, server, &boot.origin)));
             }
         }
         if let Some((file, origin)) = self.options.boot_file() {
             let server = self.options.server().unwrap_or(self.router);
-            if self.is_useful(&file, server, origin)? {
+            if needs_more(&file, self.client) {
+                return self.fuller_ipxe(&file, origin).map(Some);
+            }
+            if self.is_useful(&file, server, origin) {
                 return Ok(Some(self.boot_choice(&file, &self.options.server_name(), server, origin)));
             }
         }
         Ok(None)
     }
 
-    fn is_useful(&mut self, file: &str, server: Ipv4Addr, origin: &Origin) -> Result<bool, Silence> {
-        if needs_http(file, self.client) {
-            return Err(Silence::NeedsHttp { url: file.to_owned() });
-        }
+    fn is_useful(&mut self, file: &str, server: Ipv4Addr, origin: &Origin) -> bool {
         // What another server holds can't be looked up from here.
         let why = match unfit(file, self.client) {
-            None if is_url(file) || server != self.router || self.finds(file) => return Ok(true),
+            None if is_url(file) || server != self.router || self.finds(file) => return true,
             None => Unfit::Missing,
             Some(why) => why,
         };
         self.pass_over(origin, file, why);
-        Ok(false)
+        false
     }
 
-    fn boot_choice(&self, file: &str, server_name: &str, server: Ipv4Addr, origin: &Origin) -> Choice {
+    pub(super) fn boot_choice(&self, file: &str, server_name: &str, server: Ipv4Addr, origin: &Origin) -> Choice {
         Choice {
             file: file.to_owned(),
             server_name: server_name.to_owned(),
@@ -226,14 +243,15 @@ impl<'a> Chooser<'a> {
             chosen_by: ChosenBy::Rule(origin.clone()),
             shape: Shape::Direct,
             architecture: None,
+            upgrade: false,
         }
     }
 
-    fn service_choice(&self, service: &Service, file: String, server_name: String, shape: Shape) -> Choice {
+    pub(super) fn service_choice(&self, service: &Service, file: String, server_name: String, shape: Shape) -> Choice {
         let server = service.server.unwrap_or(self.router);
         let chosen_by = ChosenBy::Rule(service.origin.clone());
         let architecture = Some(Architecture(service.architecture));
-        Choice { file, server_name, server, chosen_by, shape, architecture }
+        Choice { file, server_name, server, chosen_by, shape, architecture, upgrade: false }
     }
 
     /// `option script`, then the customary names, on the server that the rules name.
@@ -248,13 +266,14 @@ impl<'a> Chooser<'a> {
     fn customary_file(&mut self, ours: bool) -> Result<Choice, Silence> {
         let (rules, client) = (self.rules, self.client);
         if let Some(script) = rules.script.as_deref().filter(|_| client.is_ipxe()) {
-            if needs_http(script, client) {
-                return Err(Silence::NeedsHttp { url: script.to_owned() });
+            let origin = Origin { file: "option script".into(), line: 0 };
+            if needs_more(script, client) {
+                return self.fuller_ipxe(script, &origin);
             }
             if is_url(script) || !ours || self.finds(script) {
                 return Ok(self.own_choice(script, ChosenBy::Script, None));
             }
-            self.pass_over(&Origin { file: "option script".into(), line: 0 }, script, Unfit::Missing);
+            self.pass_over(&origin, script, Unfit::Missing);
         }
         let names = customary_names(client);
         if names.is_empty() {
@@ -269,12 +288,12 @@ impl<'a> Chooser<'a> {
     }
 
     /// A file that no line names.
-    fn own_choice(&self, file: &str, chosen_by: ChosenBy, architecture: Option<Architecture>) -> Choice {
+    pub(super) fn own_choice(&self, file: &str, chosen_by: ChosenBy, architecture: Option<Architecture>) -> Choice {
         let (file, server_name, shape) = (file.to_owned(), String::new(), Shape::Direct);
-        Choice { file, server_name, server: self.router, chosen_by, shape, architecture }
+        Choice { file, server_name, server: self.router, chosen_by, shape, architecture, upgrade: false }
     }
 
-    fn finds(&mut self, name: &str) -> bool {
+    pub(super) fn finds(&mut self, name: &str) -> bool {
         let found = self.files.has(name);
         if !found {
             self.looked_for.push(name.to_owned());
@@ -286,7 +305,7 @@ impl<'a> Chooser<'a> {
         Silence::NoFile { looked_for: std::mem::take(&mut self.looked_for) }
     }
 
-    fn pass_over(&mut self, origin: &Origin, file: &str, why: Unfit) {
+    pub(super) fn pass_over(&mut self, origin: &Origin, file: &str, why: Unfit) {
         self.passed_over.push(PassedOver { origin: origin.clone(), file: file.to_owned(), why });
     }
 }
@@ -362,9 +381,4 @@ fn customary_names(client: &Client) -> Vec<(&'static str, Option<Architecture>)>
 /// True for a URL.
 pub fn is_url(file: &str) -> bool {
     file.contains("://")
-}
-
-fn needs_http(file: &str, client: &Client) -> bool {
-    let by_http = file.starts_with("http://") || file.starts_with("https://");
-    by_http && client.program == Program::Ipxe { http: false }
 }

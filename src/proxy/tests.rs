@@ -1,7 +1,7 @@
 //! Requests in, decisions and replies out.
 
 use super::*;
-use crate::config::{Boot, Origin, TagTest};
+use crate::config::{Boot, TagTest};
 use crate::wire::request::tests::{discover, message};
 
 const ROUTER: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 1);
@@ -37,7 +37,7 @@ fn arrival(door: Door) -> Arrival<'static> {
 /// What a DISCOVER with these options is told, in one line.
 fn told(rules: &Rules, files: &[&str], options: &[(u8, &[u8])]) -> String {
     let packet = discover(options);
-    let decision = decide(rules, &files, &arrival(Door::Proxy), &Request::read(&packet).unwrap());
+    let decision = decide(rules, &files, &arrival(Door::Proxy), &Request::read(&packet).unwrap(), &Past::default());
     match decision.outcome {
         Ok(offer) => format!("{}@{}", offer.file, offer.server),
         Err(silence) => silence.to_string(),
@@ -92,7 +92,7 @@ fn a_script_without_its_file_is_passed_over_and_named() {
     rule.script = Some("menu.ipxe".into());
     let packet = discover(IPXE);
     let files: &[&str] = &["boot.ipxe"];
-    let decision = decide(&rule, &files, &arrival(Door::Proxy), &Request::read(&packet).unwrap());
+    let decision = decide(&rule, &files, &arrival(Door::Proxy), &Request::read(&packet).unwrap(), &Past::default());
     assert_eq!(decision.outcome.unwrap().file, "boot.ipxe");
     let passed: Vec<String> = decision.passed_over.iter().map(PassedOver::to_string).collect();
     assert_eq!(passed, ["option script: menu.ipxe is not under the TFTP root"]);
@@ -102,7 +102,8 @@ fn a_script_without_its_file_is_passed_over_and_named() {
 fn an_offer_names_the_architecture_that_its_file_is_for() {
     let packet = discover(&[(60, b"PXEClient"), (93, &[0, 11, 0, 7])]);
     let files: &[&str] = &["ipxe.efi"];
-    let decision = decide(&rules(&[]), &files, &arrival(Door::Proxy), &Request::read(&packet).unwrap());
+    let decision =
+        decide(&rules(&[]), &files, &arrival(Door::Proxy), &Request::read(&packet).unwrap(), &Past::default());
     assert_eq!(decision.client().unwrap().to_string(), "x64");
 }
 
@@ -118,7 +119,10 @@ fn ipxe_never_gets_its_own_binary_nor_a_url_it_cannot_fetch() {
     assert_eq!(told(&rules(&[(&[], "undionly.kpxe", None)]), files, IPXE), "boot.ipxe@192.168.1.1");
     let mut url = rules(&[(&[], "http://10.0.0.9/ipxe.php?mac=${mac}", None)]);
     assert_eq!(told(&url, files, IPXE), "http://10.0.0.9/ipxe.php?mac=${mac}@192.168.1.1");
-    assert!(told(&url, files, IPXE_WITHOUT_HTTP).contains("cannot fetch"));
+    assert_eq!(told(&url, files, IPXE_WITHOUT_HTTP), "undionly.kpxe@192.168.1.1", "a fuller iPXE first");
+    assert!(told(&url, &["boot.ipxe"], IPXE_WITHOUT_HTTP).contains("cannot fetch"));
+    let secure = rules(&[(&[], "https://10.0.0.9/x", None)]);
+    assert_eq!(told(&secure, files, IPXE), "undionly.kpxe@192.168.1.1", "it listed HTTP, not HTTPS");
     assert_eq!(told(&url, files, BIOS), "undionly.kpxe@192.168.1.1", "a ROM knows no URL");
     assert_eq!(told(&url, files, HTTP), "http://10.0.0.9/ipxe.php?mac=${mac}@192.168.1.1");
     url = rules(&[]);
@@ -133,7 +137,7 @@ fn only_a_discover_is_answered_on_port_67_and_only_request_and_inform_on_4011() 
         for kind in 0..=20 {
             let packet = message(kind, X64);
             let request = Request::read(&packet).unwrap();
-            let decision = decide(&rules(&[]), &(&["ipxe.efi"] as &[&str]), &arrival(door), &request);
+            let decision = decide(&rules(&[]), &(&["ipxe.efi"] as &[&str]), &arrival(door), &request, &Past::default());
             assert_eq!(decision.outcome.is_ok(), answered.contains(&kind), "{door:?} {kind}");
         }
     }
@@ -143,8 +147,13 @@ fn only_a_discover_is_answered_on_port_67_and_only_request_and_inform_on_4011() 
 fn relayed_requests_are_left_alone() {
     let mut packet = discover(X64);
     packet[24..28].copy_from_slice(&[10, 0, 0, 1]);
-    let decision =
-        decide(&rules(&[]), &(&["ipxe.efi"] as &[&str]), &arrival(Door::Proxy), &Request::read(&packet).unwrap());
+    let decision = decide(
+        &rules(&[]),
+        &(&["ipxe.efi"] as &[&str]),
+        &arrival(Door::Proxy),
+        &Request::read(&packet).unwrap(),
+        &Past::default(),
+    );
     assert_eq!(decision.outcome, Err(Silence::Relayed(Ipv4Addr::new(10, 0, 0, 1))));
 }
 
@@ -156,7 +165,7 @@ fn reply(rules: &Rules, door: Door, kind: u8, options: &[(u8, &[u8])]) -> Reply 
     }
     let request = Request::read(&packet).unwrap();
     let files: &[&str] = &["ipxe.efi", "boot.ipxe"];
-    let decision = decide(rules, &files, &arrival(door), &request);
+    let decision = decide(rules, &files, &arrival(door), &request, &Past::default());
     answer(rules, &arrival(door), &request, &decision.outcome.unwrap())
 }
 

@@ -61,6 +61,7 @@ fn advice(silence: &Silence) -> (&'static str, &'static str) {
             "Let it load an iPXE that was built with HTTP first: put one into ROOT and name it in a boot rule for this \
              client; or offer it a script from ROOT instead of the URL.",
         ),
+        Silence::Looping { .. } => ("looping", "Nothing that explain can see: the running service remembers it."),
         Silence::NeedsUrl => ("needs-url", "Add a boot rule with a URL for this client: option filename 'http://…'."),
     }
 }

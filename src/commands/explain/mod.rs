@@ -24,6 +24,7 @@ use crate::config::files::load_from;
 use crate::config::{Config, Origin, Overrides, Rules};
 use crate::daemon::files::Files;
 use crate::proxy::client::{Client, Program};
+use crate::proxy::clients::Past;
 use crate::proxy::options::ETHERBOOT;
 use crate::proxy::tags::SetBy;
 use crate::proxy::vendor;
@@ -271,7 +272,7 @@ pub fn explain(
         report.outcome = Err(advice::quiet(&silence, config));
         return Ok(report);
     }
-    let (decision, written) = proxy::consider(&config.rules, files, &arrival, &request);
+    let (decision, written) = proxy::consider(&config.rules, files, &arrival, &request, &Past::default());
     report.client = client_facts(&request, decision.client());
     report.tags = decision.tags.iter().map(|(tag, by)| set_by(&config.rules, tag, by)).collect();
     let judge = Judge::new(&config.rules, &decision, &request);
@@ -323,8 +324,8 @@ fn client_facts(request: &Request<'_>, client: Option<&Client>) -> Vec<Field> {
 fn program(program: Program) -> &'static str {
     match program {
         Program::Pxe => "firmware (PXE)",
-        Program::Ipxe { http: true } => "iPXE",
-        Program::Ipxe { http: false } => "iPXE without HTTP",
+        Program::Ipxe { http: true, .. } => "iPXE",
+        Program::Ipxe { http: false, .. } => "iPXE without HTTP",
         Program::Gpxe => "gPXE",
         Program::HttpBoot => "firmware (UEFI HTTP Boot)",
     }
