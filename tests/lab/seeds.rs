@@ -124,10 +124,7 @@ fn gpxe_boots_from_an_iscsi_disk() {
     house.lan.settle(5);
     let san = San::serve(&disk, &house.lan, &house.lan.client, 5, &house.run);
     assert_eq!(san.root_path, root_path);
-    let tftp = house
-        .tftp()
-        .packaged("gpxe.pxe", Arch::Amd64, "usr/lib/ipxe/ipxe.pxe")
-        .text("boot.gpxe", SAN_SCRIPT);
+    let tftp = house.tftp().packaged("gpxe.pxe", Arch::Amd64, "usr/lib/ipxe/ipxe.pxe").text("boot.gpxe", SAN_SCRIPT);
     let also = format!(
         "config match\n\toption networkid 'gpxe'\n\toption match '175'\n\
          config tag 'gpxe'\n\tlist dhcp_option '17,{root_path}'\n"
