@@ -9,6 +9,7 @@ pub mod files;
 mod frames;
 pub mod links;
 mod port;
+mod progress;
 mod report;
 pub mod status;
 mod transfer_log;
@@ -32,6 +33,7 @@ use crate::proxy::{self, Door, Silence};
 use crate::sys::epoll::{self, Epoll};
 use crate::sys::limits;
 use crate::sys::link::LinkWatch;
+use crate::sys::neighbour;
 use crate::sys::privileges::{self, Account, Keep};
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::udp::{Received, UdpListener};
@@ -199,6 +201,7 @@ impl Daemon {
                 return Ok(());
             }
             self.transfers.on_deadline(now);
+            progress::tell(&mut self.answers.clients, now, self.transfers.take_news());
             if self.retry_at.is_some_and(|time| time <= now) {
                 self.acquire();
             }
@@ -290,8 +293,12 @@ impl Daemon {
             let Some(listener) = self.tftp.listener() else { return };
             let Some((received, payload)) = receive(listener, &mut buffer) else { return };
             match link_of(&self.links, &received, self.config.rules.relay) {
-                Ok(_) => {
+                Ok((link, _)) => {
                     if payload.starts_with(&[0, READ_REQUEST]) {
+                        let device = &link.interface.device;
+                        if let Some(mac) = neighbour::mac(listener, device, *received.peer.ip()) {
+                            self.answers.clients.met(now, mac, device, *received.peer.ip());
+                        }
                         self.answers.clients.fetched(now, *received.peer.ip());
                     }
                     self.transfers.on_request(now, Entrance { listener, epoll: &self.epoll }, payload, &received);
@@ -321,7 +328,7 @@ impl Daemon {
             Some(Some(config)) => {
                 self.transfers.reconfigure(&config.tftp);
                 self.config = config;
-                self.answers = Answers::default();
+                self.answers.reconfigured();
                 self.apply_config();
                 info!("configuration reloaded");
             }

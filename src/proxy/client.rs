@@ -79,20 +79,37 @@ impl Client {
     }
 }
 
+impl Program {
+    /// What it is, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Program::Pxe => "firmware (PXE)",
+            Program::Ipxe { http: true, .. } => "iPXE",
+            Program::Ipxe { http: false, .. } => "iPXE without HTTP",
+            Program::Gpxe => "gPXE",
+            Program::RaspberryPi => "firmware (Raspberry Pi)",
+            Program::HttpBoot => "firmware (UEFI HTTP Boot)",
+        }
+    }
+}
+
+/// A client in few words: `x64 iPXE`.
+pub fn short(architecture: Option<Architecture>, program: Program) -> String {
+    if program == Program::RaspberryPi {
+        return "Raspberry Pi".to_owned();
+    }
+    let mut words = architecture.map_or_else(|| "unknown".to_owned(), |architecture| architecture.to_string());
+    words.push_str(match program {
+        Program::Pxe | Program::HttpBoot | Program::RaspberryPi => "",
+        Program::Ipxe { .. } => " iPXE",
+        Program::Gpxe => " gPXE",
+    });
+    words
+}
+
 impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.program == Program::RaspberryPi {
-            return f.write_str("Raspberry Pi");
-        }
-        match self.architectures.first() {
-            Some(architecture) => write!(f, "{architecture}")?,
-            None => f.write_str("unknown")?,
-        }
-        f.write_str(match self.program {
-            Program::Pxe | Program::HttpBoot | Program::RaspberryPi => "",
-            Program::Ipxe { .. } => " iPXE",
-            Program::Gpxe => " gPXE",
-        })
+        f.write_str(&short(self.architectures.first().copied(), self.program))
     }
 }
 

@@ -4,12 +4,14 @@
 //! an offer into the reply; [`consider`] goes all the way to bytes. All are pure: port 67, port 4011, `upxe explain` and
 //! the tests go the same way.
 
+pub mod advice;
 pub mod architecture;
 pub mod client;
 pub mod clients;
 pub mod decision;
 pub mod matching;
 pub mod options;
+pub mod progress;
 pub mod raspberry_pi;
 pub mod select;
 pub mod tags;
