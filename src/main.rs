@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use argh::FromArgs;
 use upxe::commands::explain::{Description, Question};
-use upxe::commands::{check, doctor, explain, import, run};
+use upxe::commands::{check, doctor, explain, import, run, status};
 use upxe::config::Overrides;
 
 /// Network boot beside dnsmasq: proxyDHCP, PXE boot server and TFTP.
@@ -26,6 +26,7 @@ enum Command {
     Run(Run),
     Check(Check),
     Explain(Explain),
+    Status(Status),
     Doctor(Doctor),
     Import(Import),
 }
@@ -165,6 +166,23 @@ struct Explain {
     boot_item: Option<String>,
 }
 
+/// Show what is served, and how each machine's boot goes.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "status")]
+struct Status {
+    /// where the service answers (default: /var/run/upxe/status)
+    #[argh(option, default = "default_socket()")]
+    socket: PathBuf,
+
+    /// show it anew every second, until interrupted
+    #[argh(switch)]
+    watch: bool,
+
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
 /// Tell what on this router stands in the way of network boot, and how to mend it; exit status 1 for warnings, 2 for errors.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "doctor")]
@@ -228,6 +246,7 @@ fn main() -> ExitCode {
         Some(Command::Check(Check { confdir, interface, tftp_root, conf_file, json })) => {
             check::run(&confdir, &Overrides { interfaces: interface, tftp_root, conf_file }, json)
         }
+        Some(Command::Status(Status { socket, watch, json })) => status::run(&socket, status::Wish { json, watch }),
         Some(Command::Doctor(Doctor { confdir, interface, tftp_root, conf_file, socket, probe, json })) => {
             let overrides = Overrides { interfaces: interface, tftp_root, conf_file };
             doctor::run(&confdir, &overrides, &doctor::Question { socket, probe, json })
@@ -256,7 +275,7 @@ fn main() -> ExitCode {
         }
         None => {
             eprintln!(
-                "What shall upxe do? 'upxe run' serves, 'upxe check' checks, 'upxe doctor' helps; 'upxe --help' tells more."
+                "What shall upxe do? 'upxe run' serves, 'upxe status' shows it, 'upxe doctor' helps; 'upxe --help' tells more."
             );
             ExitCode::FAILURE
         }

@@ -43,6 +43,12 @@ impl Answers {
         proxy::consider(&scene.config.rules, scene.files, arrival, request, &past)
     }
 
+    /// The configuration is another one now.
+    pub fn reconfigured(&mut self) {
+        self.said = Said::default();
+        self.clients.forgive();
+    }
+
     /// Remembers the answer and has the log written; behind the reply, for that takes as long as deciding.
     pub fn report(
         &mut self,
@@ -52,6 +58,7 @@ impl Answers {
         answer: &(Decision, Option<Written>),
     ) {
         self.clients.note(scene.now, arrival.door, request, &answer.0);
+        self.clients.tell(scene.now, arrival.door, arrival.device, request, &answer.0);
         report::decided(&mut self.said, arrival, request, answer);
         if let (Decision { outcome: Err(Silence::NoFile { looked_for }), .. }, _) = answer {
             scene.files.report_unservable(looked_for);

@@ -9,21 +9,38 @@
 //!                     "address": "192.168.1.1",                 null while it is not usable,
 //!                     "trouble": null } ],                      and then why
 //!   "ports": [ { "port": 4011, "use": "boot server", "open": true, "trouble": null } ],
-//!   "tftp": { "root": "/srv/tftp", "transfers": 2, "max": 64 }  null when TFTP is off
-//! }
+//!   "tftp": { "root": "/srv/tftp", "transfers": 2, "max": 64 },   null when TFTP is off
+//!   "clients": [ {                       the latest 64, the one that was heard of last first
+//!     "mac": "52:54:00:12:34:56",
+//!     "address": "192.168.1.50",         null before it is known
+//!     "host": "nas",                     the name of a `config host` with this MAC, or null
+//!     "interface": "lan",
+//!     "client": "x64 iPXE", "program": "iPXE",   in the words of `upxe explain`; null if it only ever loaded files
+//!     "stage": "loading",                see `Stage`
+//!     "file": "ipxe.efi",                the end of a very long name; null without a file
+//!     "size": 1044480, "bytes": 658000, "speed": 5242880,   bytes, and those of a second; null unless it loads, has loaded or failed to
+//!     "ago": 250,                        milliseconds since something was heard of it
+//!     "trouble": { "code": "no-file", "reason": "…", "advice": "…" },   or null
+//!     "steps": [ { "ago": 12300, "stage": "offered", "detail": "ipxe.efi" } ] } ] }   the oldest first; detail is a file, or empty
 //! ```
 
 use std::io::{self, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::{debug, info};
 
 use super::Daemon;
 use super::port::Port;
+use crate::config::rules::{Host, MacPattern};
+use crate::proxy::advice::Trouble;
+use crate::proxy::client::short;
+use crate::proxy::clients::Seen;
+use crate::proxy::progress::{Stage, TICKS, speed};
 use crate::sys::epoll::Epoll;
 use crate::sys::local_socket;
+use crate::wire::frame::Mac;
 use crate::wire::json::Json::{self, Flag, List, Map, Null, Number, Text};
 use crate::wire::json::{string, string_or_null};
 
@@ -153,9 +170,72 @@ impl Daemon {
             ("interfaces", List(interfaces.collect())),
             ("ports", List(ports)),
             ("tftp", if tftp.enabled { served } else { Null }),
+            ("clients", List(self.answers.clients.iter().filter_map(|seen| self.client(now, seen)).collect())),
         ])
         .line()
     }
+
+    fn client(&self, now: Instant, seen: &Seen) -> Option<Json> {
+        let (progress, tick) = (&seen.progress, self.answers.clients.tick(now));
+        let under_way = self.transfers.under_way().find(|transfer| transfer.0 == seen.address);
+        let since = match &under_way {
+            // Its packets aren't counted one by one.
+            Some(_) => Duration::ZERO,
+            None => now.saturating_duration_since(seen.last),
+        };
+        let stage = progress.stage(since)?;
+        let (size, bytes, speed) = match under_way {
+            Some((_, _, size, bytes, time)) => (size, bytes, speed(bytes, time)),
+            None => progress.loaded(),
+        };
+        let amount = |number| match stage {
+            Stage::Loading | Stage::Loaded | Stage::Failed | Stage::Gone if size > 0 => whole(number),
+            _ => Null,
+        };
+        let (file, device) = (progress.file(), progress.device());
+        let interface = self.links.iter().map(|link| &link.interface).find(|interface| interface.device == device);
+        let root = self.config.tftp.root.to_string_lossy();
+        let filled = |words: &str| {
+            let pieces: Vec<String> = words.split("FILE").map(|piece| piece.replace("ROOT", &root)).collect();
+            Text(pieces.join(file))
+        };
+        let trouble = progress.trouble().map(|Trouble { code, reason, advice }| {
+            Map(vec![("code", string(code)), ("reason", filled(reason)), ("advice", filled(advice))])
+        });
+        let steps = progress.steps().map(|(at, stage, file)| {
+            let ago = u64::from(tick.saturating_sub(at)) * u64::from(1000 / TICKS);
+            Map(vec![("ago", whole(ago)), ("stage", string(stage.name())), ("detail", string(file))])
+        });
+        let (words, program) = match progress.client() {
+            Some((architecture, program)) => (Text(short(architecture, program)), string(program.words())),
+            None => (Null, Null),
+        };
+        let ago = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        Some(Map(vec![
+            ("mac", Text(seen.mac.to_string())),
+            ("address", if seen.address.is_unspecified() { Null } else { Text(seen.address.to_string()) }),
+            ("host", string_or_null(host(&self.config.rules.hosts, seen.mac))),
+            ("interface", string(interface.map_or(device, |interface| &interface.name))),
+            ("client", words),
+            ("program", program),
+            ("stage", string(stage.name())),
+            ("file", string_or_null(Some(file).filter(|file| !file.is_empty()))),
+            ("size", amount(size)),
+            ("bytes", amount(bytes)),
+            ("speed", amount(speed)),
+            ("ago", whole(ago)),
+            ("trouble", trouble.unwrap_or(Null)),
+            ("steps", List(steps.collect())),
+        ]))
+    }
+}
+
+/// The name that a line gives to this machine and no other.
+fn host(hosts: &[Host], mac: Mac) -> Option<&str> {
+    let is_it = |pattern: &MacPattern| {
+        pattern.bytes.len() == mac.0.len() && pattern.bytes.iter().zip(mac.0).all(|(byte, own)| *byte == Some(own))
+    };
+    hosts.iter().find(|host| host.name.is_some() && host.macs.iter().any(is_it))?.name.as_deref()
 }
 
 fn port(port: &Port, purpose: &str) -> Json {

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use dhcproto::v4::{MessageType, OptionCode};
 
+use super::advice::Trouble;
 use super::client::{Client, Program};
 use super::decision::{Decision, Door, Offer};
+use super::progress::{Progress, TICKS};
 use super::vendor::Shape;
 use crate::wire::frame::Mac;
 use crate::wire::request::Request;
@@ -91,6 +93,21 @@ fn hash(text: &str) -> u32 {
 pub struct Clients {
     /// Who was heard of last stands last.
     seen: heapless::Vec<Seen, MAX_CLIENTS>,
+    /// When the first was heard of, from where the ticks of [`Progress`] count.
+    since: Option<Instant>,
+}
+
+/// What became of a machine's request for a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transfer {
+    /// It began; the file has so many bytes.
+    Began(u64),
+    /// It was never meant to go on, or another takes its place.
+    Withdrawn,
+    /// It is over; so many bytes came in that time.
+    Ended(u64, Duration, Option<&'static Trouble>),
+    /// There was none.
+    Refused(&'static Trouble),
 }
 
 /// What is remembered of a machine.
@@ -102,6 +119,8 @@ pub struct Seen {
     pub address: Ipv4Addr,
     /// When it was heard of.
     pub last: Instant,
+    /// How far its boot has come.
+    pub progress: Progress,
     boot: Boot,
     loads: [Loads; 2],
     /// The kind of its latest offer, while that offer's file hasn't been asked for.
@@ -144,6 +163,7 @@ impl Seen {
             mac,
             address: Ipv4Addr::UNSPECIFIED,
             last: now,
+            progress: Progress::default(),
             boot: Boot::default(),
             loads: [Loads::default(), Loads::default()],
             awaited: None,
@@ -236,6 +256,52 @@ impl Clients {
         }
     }
 
+    /// Ticks until `now`.
+    pub fn tick(&self, now: Instant) -> u32 {
+        let since = self.since.map(|since| now.saturating_duration_since(since).as_millis());
+        u32::try_from(since.unwrap_or_default() * u128::from(TICKS) / 1000).unwrap_or(u32::MAX)
+    }
+
+    /// Remembers for [`Seen::progress`] what a machine that asked to boot on `device` was told.
+    pub fn tell(&mut self, now: Instant, door: Door, device: &str, request: &Request<'_>, decision: &Decision) {
+        let Some(client) = decision.client() else { return };
+        let tick = self.tick(now);
+        if let Some(seen) = self.touch(now, request.chaddr) {
+            seen.progress.heard_on(device);
+            seen.progress.answered(tick, door, client, decision.outcome.as_ref().map(|offer| offer.file.as_str()));
+        }
+    }
+
+    /// The machine `mac` on `device` asks for a file from `address`.
+    pub fn met(&mut self, now: Instant, mac: Mac, device: &str, address: Ipv4Addr) {
+        if let Some(seen) = self.touch(now, mac) {
+            seen.progress.heard_on(device);
+        }
+        self.set_address(mac, address);
+    }
+
+    /// Remembers what became of a transfer to `address`.
+    pub fn transferred(&mut self, now: Instant, address: Ipv4Addr, file: &str, transfer: Transfer) {
+        let tick = self.tick(now);
+        let Some(seen) = self.seen.iter_mut().find(|seen| seen.address == address) else { return };
+        seen.last = now;
+        match transfer {
+            Transfer::Began(size) => seen.progress.began(tick, file, size),
+            Transfer::Withdrawn => seen.progress.withdrew(file),
+            Transfer::Ended(bytes, time, trouble) => seen.progress.ended(tick, file, bytes, time, trouble),
+            Transfer::Refused(trouble) => seen.progress.refused(tick, file, trouble),
+        }
+    }
+
+    /// Forgets how machines took what they were offered: the configuration may have been changed for them. What they did
+    /// stays.
+    pub fn forgive(&mut self) {
+        for seen in &mut self.seen {
+            let (address, progress) = (seen.address, std::mem::take(&mut seen.progress));
+            *seen = Seen { address, progress, ..Seen::new(seen.last, seen.mac) };
+        }
+    }
+
     /// Remembers a request and what was decided for it.
     pub fn note(&mut self, now: Instant, door: Door, request: &Request<'_>, decision: &Decision) {
         match (&decision.outcome, request.message_type, door) {
@@ -325,6 +391,7 @@ impl Clients {
 
     /// The machine's entry, which is the newest then; `None` never comes.
     fn touch(&mut self, now: Instant, mac: Mac) -> Option<&mut Seen> {
+        self.since.get_or_insert(now);
         let known = self.seen.iter().position(|seen| seen.mac == mac);
         let mut entry = match known {
             Some(at) => self.seen.remove(at),

@@ -4,15 +4,16 @@ use std::net::Ipv4Addr;
 
 use dhcproto::v4::OptionCode;
 
-use super::UUID_LEN;
 use super::architecture::{Architecture, Loader, is_gpxe_binary, is_ipxe_binary};
 use super::client::{Client, Program};
 use super::clients::Past;
 use super::decision::{ChosenBy, Door, PassedOver, Silence, Unfit};
 use super::options::Selection;
+use super::raspberry_pi;
 use super::tags::TagSet;
 use super::upgrade::needs_more;
 use super::vendor::{BootItem, Menu, MenuEntry, Shape};
+use super::{UUID_LEN, hyphened};
 use crate::config::rules::{Action, Boot, Origin, Rules, Service};
 use crate::wire::request::Request;
 
@@ -89,6 +90,7 @@ impl<'a> Chooser<'a> {
             Program::Pxe => self.firmware(),
             Program::Ipxe { .. } | Program::Gpxe => self.ipxe(),
             Program::HttpBoot => self.http_boot(),
+            Program::RaspberryPi => self.raspberry_pi(),
         }
     }
 
@@ -156,6 +158,25 @@ impl<'a> Chooser<'a> {
             }
         }
         self.customary()
+    }
+
+    /// The firmware takes no file's name: it knows what to ask for, and wants to be told that it may, by a menu entry.
+    fn raspberry_pi(&mut self) -> Result<Choice, Silence> {
+        let tags = self.tags;
+        let is_its = |service: &&Service| service.text.contains(raspberry_pi::MENU_TEXT) && tags.meets(&service.when);
+        let line = self.rules.services.iter().find(is_its);
+        let boot = boots_by_precedence(&self.rules.boots, self.tags).next();
+        let server = boot.and_then(|boot| boot.server).unwrap_or(self.router);
+        let has = |folder: &String| raspberry_pi::FILES.iter().any(|file| self.files.has(&[folder, *file].concat()));
+        if server == self.router && !raspberry_pi::folders(self.request).iter().any(has) {
+            let looked_for = raspberry_pi::FILES.iter().map(|file| (*file).to_owned()).collect();
+            return Err(Silence::NoFile { looked_for });
+        }
+        let origin = line.map_or(Origin { file: "".into(), line: 0 }, |line| line.origin.clone());
+        let chosen_by = if line.is_some() { ChosenBy::Rule(origin.clone()) } else { ChosenBy::Custom };
+        let entry = MenuEntry { origin, server_type: 0, text: raspberry_pi::MENU_TEXT.to_owned(), server: None };
+        let shape = Shape::Menu(Menu::of(vec![entry], &self.options.vendor_suboptions()));
+        Ok(Choice { server, shape, ..self.own_choice("", chosen_by, None) })
     }
 
     fn http_boot(&mut self) -> Result<Choice, Silence> {
@@ -391,6 +412,7 @@ fn unfit(file: &str, client: &Client) -> Option<Unfit> {
         // The loop of every second recipe: iPXE told to load iPXE.
         Program::Ipxe { .. } => is_ipxe_binary(file).then_some(Unfit::Loop),
         Program::Gpxe => is_gpxe_binary(file).then_some(Unfit::Loop),
+        Program::RaspberryPi => None,
     }
 }
 
@@ -400,28 +422,13 @@ fn customary_names(client: &Client) -> Vec<(&'static str, Option<Architecture>)>
     let scripts: &[&str] = match client.program {
         Program::Ipxe { .. } => IPXE_SCRIPTS,
         Program::Gpxe => GPXE_SCRIPTS,
-        Program::Pxe | Program::HttpBoot => &[],
+        Program::Pxe | Program::HttpBoot | Program::RaspberryPi => &[],
     };
     let wanted = loaders.filter(|(loader, _)| match loader {
         Loader::Ipxe(_) => !matches!(client.program, Program::Ipxe { .. }),
         Loader::Other(_) => true,
     });
     scripts.iter().map(|script| (*script, None)).chain(wanted.map(|(loader, it)| (loader.name(), it))).collect()
-}
-
-/// An address's bytes in hex, each by itself, or a UUID's, in its groups.
-fn hyphened(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::new();
-    for (at, byte) in bytes.iter().enumerate() {
-        if at > 0 && (bytes.len() < 16 || matches!(at, 4 | 6 | 8 | 10)) {
-            text.push('-');
-        }
-        for digit in [byte >> 4, byte & 15] {
-            text.extend(DIGITS.get(usize::from(digit)).map(|digit| char::from(*digit)));
-        }
-    }
-    text
 }
 
 /// True for a URL.

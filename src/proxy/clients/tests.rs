@@ -244,7 +244,8 @@ fn strangers_push_out_the_oldest_and_no_more() {
     }
     let newest: Vec<u8> = router.clients.iter().map(|seen| seen.mac.0[5]).collect();
     assert_eq!(newest, (136..200).rev().collect::<Vec<u8>>());
-    assert!(size_of::<Clients>() <= 16 * 1024, "{}", size_of::<Clients>());
+    // Half of it for what answers depend on, half for what is told of them.
+    assert!(size_of::<Clients>() <= 32 * 1024, "{}", size_of::<Clients>());
 }
 
 #[test]
