@@ -227,6 +227,7 @@ fn diagnosis(stage: &mut Stage) {
     drop(page);
     assert!(stage.config().contains("option enabled '1'"), "{}", stage.config());
     let ran = stage.router(|router| router.ran.clone());
+    assert!(ran.contains(&vec!["/etc/init.d/upxe".into(), "enable".into()]), "{ran:?}");
     let doctors: Vec<_> = ran.iter().filter(|line| line.get(1).is_some_and(|word| word == "doctor")).collect();
     assert_eq!(
         doctors.first().map(|line| line.len()),
