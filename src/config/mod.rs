@@ -72,4 +72,6 @@ pub struct Tftp {
     pub allow: Vec<PathBuf>,
     /// `option tftp_max`: transfers under way at once, 1 to 1024.
     pub max_transfers: u16,
+    /// `option tftp_single_port`: all goes through the port that was asked.
+    pub single_port: bool,
 }

@@ -110,12 +110,18 @@ pub mod upxe {
             "folders outside the root that links in it may lead to (a list)";
         /// Transfers at once.
         TFTP_MAX = "tftp_max", Form::Number(1, 1024), "64", "TFTP transfers under way at once";
+        /// No port of its own for each transfer.
+        TFTP_SINGLE_PORT = "tftp_single_port", Form::Flag, "0",
+            "sends from port 69 too, for clients behind a firewall that lets nothing else through (dnsmasq: `tftp-single-port`)";
         /// What iPXE is given.
         SCRIPT = "script", Form::Text(127), "",
             "what iPXE is given: a script under the TFTP root or a URL; unset: `boot.ipxe` if it exists";
         /// Header fields or options 66 and 67.
         NO_OVERRIDE = "no_override", Form::Flag, "1",
             "boot file and server name always stand in the packet's own fields (dnsmasq: `dhcp-no-override`)";
+        /// Relay agents.
+        RELAY = "relay", Form::Flag, "0",
+            "answers requests of other networks that a DHCP relay passes on, and serves files to them";
         /// Whom the service runs as.
         USER = "user", Form::Text(32), "upxe", "the user that the service becomes once it is started; `root`: none";
         /// The log's level.
@@ -133,12 +139,14 @@ pub mod upxe {
             &TFTP_ROOT,
             &TFTP_ALLOW,
             &TFTP_MAX,
+            &TFTP_SINGLE_PORT,
             &SCRIPT,
             &dnsmasq::PXE_SERVICE,
             &dnsmasq::PXE_PROMPT,
             &common::DHCP_OPTION,
             &common::DHCP_OPTION_FORCE,
             &NO_OVERRIDE,
+            &RELAY,
             &USER,
             &LOG_LEVEL,
         ],

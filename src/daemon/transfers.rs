@@ -1,27 +1,30 @@
 //! Carries out what the TFTP core decides: opens files and sockets, reads, sends, and says what became of it.
 
 use std::io;
-use std::time::Instant;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
 
-use log::{debug, info, warn};
+use log::debug;
 
 use super::files::Files;
 use super::frames::{Frames, Source};
+use super::progress;
+use super::transfer_log::{Ended, TransferLog};
 use crate::config;
 use crate::sys::epoll::Epoll;
 use crate::sys::transfer_socket::{TransferSocket, refuses_segments};
 use crate::sys::tree::{self, ServedFile};
-use crate::sys::udp::Received;
+use crate::sys::udp::{Received, UdpListener};
 use crate::tftp::session::{Action, Blocks, Content, End, Session};
-use crate::tftp::{Order, Refused, Table, Transfer, TransferId, Verdict};
-use crate::wire::tftp::{DATA_HEADER, ErrorCode, error};
+use crate::tftp::{Order, Table, Transfer, TransferId, Verdict};
+use crate::wire::tftp::{DATA_HEADER, ErrorCode, error, is_request};
 
 /// Marks the tokens of transfers among all that the poll loop hands out.
 const TOKEN: u64 = 1 << 63;
 /// Devices remembered for not taking segmented sends; a router has few.
 const MAX_DEVICES: usize = 16;
-/// The longest packet of a client's that matters after its request: an ERROR with its message, which may be cut.
-const INBOX: usize = 128;
+/// The longest packet that a client sends to its transfer's port: a request, when there is only one port (RFC 2347).
+const INBOX: usize = 512;
 
 /// The TFTP transfers in progress.
 #[derive(Debug)]
@@ -31,8 +34,30 @@ pub struct Transfers {
     frames: Frames,
     /// Devices, by ifindex, that refuse segmented sends.
     unsegmented: heapless::Deque<u32, MAX_DEVICES>,
-    /// The root was missing when last looked for: said once.
-    root_is_missing: bool,
+    /// New transfers use the port that was asked.
+    single_port: bool,
+    log: TransferLog,
+    news: Vec<News>,
+}
+
+/// What became of somebody's request for a file.
+#[derive(Debug)]
+pub struct News {
+    /// Whose.
+    pub host: Ipv4Addr,
+    /// The file, as it was looked for.
+    pub name: Box<[u8]>,
+    /// What.
+    pub what: progress::Transfer,
+}
+
+/// Where requests come from, and where their transfers are waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct Entrance<'a> {
+    /// The server's port.
+    pub listener: &'a UdpListener,
+    /// Where the sockets of new transfers are added.
+    pub epoll: &'a Epoll,
 }
 
 /// What a transfer needs besides the protocol's state.
@@ -41,6 +66,8 @@ struct Channel {
     socket: TransferSocket,
     file: ServedFile,
     name: Box<[u8]>,
+    /// Our address.
+    local: Ipv4Addr,
     ifindex: u32,
     /// Windows leave in one system call.
     is_segmented: bool,
@@ -57,15 +84,32 @@ impl Transfers {
             files: Files::new(config),
             frames: Frames::new(),
             unsegmented: heapless::Deque::new(),
-            root_is_missing: false,
+            single_port: config.single_port,
+            log: TransferLog::default(),
+            news: Vec::new(),
         }
+    }
+
+    /// What happened since the last call: nothing for most packets, and for each transfer two things at most.
+    pub fn take_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// The transfers in progress: to whom, which file of how many bytes, how many of them came, and in what time.
+    pub fn under_way(&self) -> impl Iterator<Item = (Ipv4Addr, &[u8], u64, u64, Duration)> {
+        self.table.transfers().map(|transfer| {
+            let Channel { file, name, .. } = &transfer.resource;
+            let came = came(&transfer.session, file);
+            (*transfer.peer.ip(), &**name, file.size(), came, transfer.session.duration())
+        })
     }
 
     /// From now on does as `config` says; transfers in progress go on as they began.
     pub fn reconfigure(&mut self, config: &config::Tftp) {
         self.table.set_limit(config.max_transfers);
         self.files = Files::new(config);
-        self.root_is_missing = false;
+        self.single_port = config.single_port;
+        self.log = TransferLog::default();
     }
 
     /// The files that are served.
@@ -73,13 +117,23 @@ impl Transfers {
         &self.files
     }
 
+    /// Transfers in progress.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// True when there are none.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     /// True when `token` is to be handed to [`on_ready`](Self::on_ready).
     pub fn owns(token: u64) -> bool {
         token & TOKEN != 0
     }
 
-    /// Takes a datagram that came to the server's port. Sockets of new transfers are added to `epoll`.
-    pub fn on_request(&mut self, now: Instant, epoll: &Epoll, datagram: &[u8], received: &Received) {
+    /// Takes a datagram that came to the server's port.
+    pub fn on_request(&mut self, now: Instant, entrance: Entrance<'_>, datagram: &[u8], received: &Received) {
         let peer = received.peer;
         if received.destination != received.local {
             // RFC 1123 §4.2.3.5.
@@ -87,38 +141,37 @@ impl Transfers {
         }
         // An ERROR or ACK sent before the request may still wait at the earlier transfer's socket.
         if let Some(earlier) = self.table.find(peer).map(|transfer| transfer.id) {
-            self.on_packet(now, earlier);
+            self.on_packet(now, None, earlier);
         }
+        self.consider(now, entrance, datagram, received);
+    }
+
+    fn consider(&mut self, now: Instant, entrance: Entrance<'_>, datagram: &[u8], received: &Received) {
+        let peer = received.peer;
         match self.table.judge(now, peer, datagram, self.files.root()) {
             Verdict::Serve(order) => {
                 if let Some(earlier) = order.supersedes {
-                    self.end(earlier, End::Superseded);
+                    self.end(now, earlier, End::Superseded);
                 }
-                self.serve(now, epoll, &order, received);
+                self.serve(now, entrance, &order, received);
             }
             Verdict::Again(id) => {
                 let Some(transfer) = self.table.transfer(id) else { return };
                 let action = transfer.session.on_request_again(now);
-                self.carry_out(id, action);
+                self.carry_out(now, id, action);
             }
             Verdict::Refuse(refusal) => {
-                let name = refusal.filename.escape_ascii();
-                match refusal.why {
-                    Refused::Write => info!("TFTP refused to write for {}: nothing is ever written", peer.ip()),
-                    Refused::Unterminated => debug!("TFTP malformed request from {peer}"),
-                    Refused::Mode => info!("TFTP refused {name} to {}: mode is not octet or netascii", peer.ip()),
-                    Refused::Name(why) => info!("TFTP refused {name} to {}: {why}", peer.ip()),
-                }
-                let (code, message) = refusal.why.error();
-                refuse(received, code, message);
+                self.log.refused_request(now, *peer.ip(), &refusal);
+                self.refuse(entrance.listener, received, refusal.why.error());
             }
-            Verdict::Ignore(why) => debug!("TFTP ignored a datagram from {peer}: {why}"),
+            Verdict::Ignore(why) => self.log.ignored(now, peer, why),
         }
     }
 
-    /// To be called when `token` is ready: takes one packet. What else waits makes the token ready again.
-    pub fn on_ready(&mut self, now: Instant, token: u64) {
-        self.on_packet(now, TransferId::from_u64(token & !TOKEN));
+    /// To be called when `token` is ready: takes one packet. What else waits makes the token ready again. Without an
+    /// entrance no transfer begins.
+    pub fn on_ready(&mut self, now: Instant, entrance: Option<Entrance<'_>>, token: u64) {
+        self.on_packet(now, entrance, TransferId::from_u64(token & !TOKEN));
     }
 
     /// When to call [`on_deadline`](Self::on_deadline) at the latest; `None` while nothing is in progress.
@@ -132,36 +185,50 @@ impl Transfers {
         while let Some(id) = self.table.take_due(now) {
             let Some(transfer) = self.table.transfer(id) else { return };
             let action = transfer.session.on_deadline(now);
-            self.carry_out(id, action);
+            self.carry_out(now, id, action);
         }
     }
 
-    fn serve(&mut self, now: Instant, epoll: &Epoll, order: &Order<'_>, received: &Received) {
+    fn serve(&mut self, now: Instant, entrance: Entrance<'_>, order: &Order<'_>, received: &Received) {
+        let host = *received.peer.ip();
         let file = match self.files.open(&order.path) {
             Ok(file) => file,
-            Err(why) => return self.refuse_file(order, received, why),
+            Err(why) => {
+                self.log.refused_file(now, host, order, &why, &self.files);
+                let what = progress::Transfer::Refused(progress::refused(&why));
+                self.news.push(News { host, name: order.path.as_bytes().into(), what });
+                return self.refuse(entrance.listener, received, answer(&why));
+            }
         };
-        self.root_is_missing = false;
-        if let Err(error) = self.start(now, epoll, order, received, file) {
-            warn!("TFTP cannot send {} to {}: {error}", order.path, received.peer.ip());
+        if let Some(idle) = order.displaces {
+            self.end(now, idle, End::Superseded);
+        }
+        if let Err(error) = self.start(now, entrance, order, received, file) {
+            self.log.cannot_send(now, host, order, &error);
         }
     }
 
     fn start(
         &mut self,
         now: Instant,
-        epoll: &Epoll,
+        entrance: Entrance<'_>,
         order: &Order<'_>,
         received: &Received,
         file: ServedFile,
     ) -> io::Result<()> {
-        let socket = TransferSocket::connect(received.local, received.peer)?;
+        let socket = match self.single_port {
+            true => TransferSocket::connect_beside(entrance.listener, received.local, received.peer)?,
+            false => TransferSocket::connect(received.local, received.peer)?,
+        };
         let (size, mtu) = (file.size(), socket.mtu()?);
         let name = order.path.as_bytes().into();
-        let channel = Channel { socket, file, name, ifindex: received.ifindex, is_segmented: false };
+        let (local, ifindex) = (received.local, received.ifindex);
+        let channel = Channel { socket, file, name, local, ifindex, is_segmented: false };
         let Some((id, action)) = self.table.start(now, order, size, mtu, channel) else { return Ok(()) };
+        let (host, name) = (*received.peer.ip(), order.path.as_bytes().into());
+        self.news.push(News { host, name, what: progress::Transfer::Began(size) });
         if let Some(transfer) = self.table.transfer(id) {
-            if let Err(error) = epoll.add(&transfer.resource.socket, TOKEN | id.to_u64()) {
+            if let Err(error) = entrance.epoll.add(&transfer.resource.socket, TOKEN | id.to_u64()) {
                 self.table.remove(id);
                 return Err(error);
             }
@@ -171,26 +238,43 @@ impl Transfers {
                 transfer.resource.is_segmented = transfer.resource.socket.segment(packet).is_ok();
             }
         }
-        self.carry_out(id, action);
+        self.carry_out(now, id, action);
         Ok(())
     }
 
-    fn on_packet(&mut self, now: Instant, id: TransferId) {
+    fn on_packet(&mut self, now: Instant, entrance: Option<Entrance<'_>>, id: TransferId) {
         // The token of a transfer that has ended since the kernel reported it names nobody.
         let Some(transfer) = self.table.transfer(id) else { return };
         let mut inbox = [0; INBOX];
         let action = match transfer.resource.socket.receive(&mut inbox) {
-            Ok(Some(len)) => transfer.session.on_packet(now, inbox.get(..len).unwrap_or_default()),
+            Ok(Some(len)) => {
+                let packet = inbox.get(..len).unwrap_or_default();
+                if let Some(entrance) = entrance.filter(|_| self.single_port && is_request(packet)) {
+                    let Channel { local, ifindex, .. } = transfer.resource;
+                    let received = Received { len, peer: transfer.peer, local, destination: local, ifindex };
+                    return self.consider(now, entrance, packet, &received);
+                }
+                transfer.session.on_packet(now, packet)
+            }
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 Action::End(transfer.session.on_unreachable())
             }
             // Other news of that kind may pass, such as no answer to ARP while the client's link comes up again.
             Ok(None) | Err(_) => return,
         };
-        self.carry_out(id, action);
+        // The one port may hold the client's next request already, which must not be closed with the transfer.
+        let ends_here = self.single_port && matches!(action, Action::End(_));
+        let next = ends_here.then(|| next_request(&transfer.resource.socket, &mut inbox)).flatten();
+        let Channel { local, ifindex, .. } = transfer.resource;
+        let peer = transfer.peer;
+        self.carry_out(now, id, action);
+        if let (Some(len), Some(entrance)) = (next, entrance) {
+            let received = Received { len, peer, local, destination: local, ifindex };
+            self.consider(now, entrance, inbox.get(..len).unwrap_or_default(), &received);
+        }
     }
 
-    fn carry_out(&mut self, id: TransferId, action: Action) {
+    fn carry_out(&mut self, now: Instant, id: TransferId, action: Action) {
         let outcome = match action {
             Action::Wait => Ok(()),
             Action::SendOptionAck => self.send_option_ack(id),
@@ -202,7 +286,7 @@ impl Transfers {
                 let deadline = transfer.session.deadline();
                 self.table.expect(deadline);
             }
-            (Err(end), _) => self.end(id, end),
+            (Err(end), _) => self.end(now, id, end),
             (Ok(()), None) => {}
         }
     }
@@ -245,47 +329,32 @@ impl Transfers {
         Ok(())
     }
 
-    fn end(&mut self, id: TransferId, end: End) {
+    fn end(&mut self, now: Instant, id: TransferId, end: End) {
         let Some(transfer) = self.table.remove(id) else { return };
         if let Some(message) = end.tells_client() {
             let packet = error(ErrorCode::NOT_DEFINED, message);
             // The client is gone or it isn't: there is nothing to be done about a failure.
             let _ = transfer.resource.socket.send(&packet);
         }
-        log_end(&transfer, end);
-    }
-
-    fn warn_of(&self, order: &Order<'_>, received: &Received, why: &tree::Refused) {
-        if let Some(remedy) = self.files.remedy(why) {
-            warn!("TFTP refused {} to {}: {remedy}", order.path, received.peer.ip());
-        }
-    }
-
-    fn refuse_file(&mut self, order: &Order<'_>, received: &Received, why: tree::Refused) {
-        let (path, host) = (&order.path, received.peer.ip());
-        let (code, message) = match why {
-            tree::Refused::NotFound => {
-                info!("TFTP file {path} not found for {host}");
-                (ErrorCode::FILE_NOT_FOUND, "file not found")
-            }
-            tree::Refused::NotAFile => {
-                info!("TFTP refused {path} to {host}: it is not a file");
-                (ErrorCode::FILE_NOT_FOUND, "not a file")
-            }
-            tree::Refused::NotReadable | tree::Refused::Outside(_) => {
-                self.warn_of(order, received, &why);
-                (ErrorCode::ACCESS_VIOLATION, "not allowed")
-            }
-            tree::Refused::NoRoot(_) => {
-                if !std::mem::replace(&mut self.root_is_missing, true) {
-                    self.warn_of(order, received, &why);
-                }
-                (ErrorCode::FILE_NOT_FOUND, "file not found")
-            }
-            // Too many open files, too little memory: it passes, and the client asks again.
-            tree::Refused::Failed(_) => return self.warn_of(order, received, &why),
+        let Transfer { session, resource: Channel { name, file, .. }, .. } = transfer;
+        let host = *transfer.peer.ip();
+        self.log.ended(now, host, &Ended { name: &name, size: file.size(), session: &session, end });
+        let what = match end {
+            End::Probe | End::Superseded => progress::Transfer::Withdrawn,
+            _ => progress::Transfer::Ended(came(&session, &file), session.duration(), progress::ended(end)),
         };
-        refuse(received, code, message);
+        self.news.push(News { host, name, what });
+    }
+
+    /// Answers a request with an ERROR, from a port of its own like any answer (RFC 1350 §4), unless all comes from one.
+    fn refuse(&self, listener: &UdpListener, received: &Received, (code, message): (ErrorCode, &str)) {
+        let packet = error(code, message);
+        let Received { local, peer, ifindex, .. } = *received;
+        // A client that cannot be reached hears nothing, and asks again or gives up by itself.
+        let _ = match self.single_port {
+            true => listener.send(&packet, peer, local, ifindex),
+            false => TransferSocket::connect(local, peer).and_then(|socket| socket.send(&packet)),
+        };
     }
 }
 
@@ -305,6 +374,21 @@ impl Channel {
     }
 }
 
+/// The bytes of the file that have arrived for certain.
+fn came(session: &Session, file: &ServedFile) -> u64 {
+    session.acked().saturating_mul(session.blksize().into()).min(file.size())
+}
+
+/// The next request among what waits at a socket; the rest is passed over.
+fn next_request(socket: &TransferSocket, inbox: &mut [u8]) -> Option<usize> {
+    while let Ok(Some(len)) = socket.receive(inbox) {
+        if inbox.get(..len).is_some_and(is_request) {
+            return Some(len);
+        }
+    }
+    None
+}
+
 /// What the system cannot take at the moment (a full queue, a device that is down) counts as lost on the way; only a
 /// client that is gone ends the transfer.
 fn is_lost_at_most(session: &Session, result: io::Result<()>) -> Result<(), End> {
@@ -318,38 +402,12 @@ fn read_failure(error: io::Error) -> End {
     if error.kind() == io::ErrorKind::UnexpectedEof { End::Truncated } else { End::ReadFailed }
 }
 
-/// Answers a request with an ERROR, from a port of its own like any answer (RFC 1350 §4).
-fn refuse(received: &Received, code: ErrorCode, message: &str) {
-    // A client that cannot be reached hears nothing, and asks again or gives up by itself.
-    let _ =
-        TransferSocket::connect(received.local, received.peer).and_then(|socket| socket.send(&error(code, message)));
-}
-
-fn log_end(transfer: &Transfer<Channel>, end: End) {
-    let Transfer { session, resource: channel, .. } = transfer;
-    let (name, host) = (channel.name.escape_ascii(), transfer.peer.ip());
-    let acked = session.acked();
-    match end {
-        End::Complete | End::Unconfirmed => {
-            let (bytes, resent, duration) = (channel.file.size(), session.resent(), session.duration());
-            let remark = if end == End::Unconfirmed { ", last ACK missing" } else { "" };
-            // By hand: the formatting of floating-point numbers would weigh more than this whole file.
-            let micros = duration.as_secs() * 1_000_000 + u64::from(duration.subsec_micros());
-            let (hundredths, tenths) = (micros / 10_000, bytes.saturating_mul(10) / micros.max(1));
-            info!(
-                "TFTP sent {name} to {host}: {bytes} bytes in {}.{:02} s ({}.{} MB/s), {resent} resent{remark}",
-                hundredths / 100,
-                hundredths % 100,
-                tenths / 10,
-                tenths % 10
-            );
-        }
-        End::Probe => debug!("TFTP {host} wanted to know about {name} only"),
-        End::Superseded => debug!("TFTP {host} gave up {name} after {acked} blocks and asks anew"),
-        End::Aborted(code) => info!("TFTP {host} stopped {name} after {acked} blocks: error {}", code.0),
-        End::Gone => info!("TFTP {host} stopped {name} after {acked} blocks: port closed"),
-        End::Unanswered | End::Silent => info!("TFTP gave up {name} to {host} after {acked} blocks: no answer"),
-        End::Truncated => warn!("TFTP gave up {name} to {host} after {acked} blocks: the file became shorter"),
-        End::ReadFailed => warn!("TFTP gave up {name} to {host} after {acked} blocks: the file cannot be read"),
+/// The ERROR for a file that cannot be served.
+fn answer(why: &tree::Refused) -> (ErrorCode, &'static str) {
+    match why {
+        tree::Refused::NotFound | tree::Refused::NoRoot(_) => (ErrorCode::FILE_NOT_FOUND, "file not found"),
+        tree::Refused::NotAFile => (ErrorCode::FILE_NOT_FOUND, "not a file"),
+        tree::Refused::NotReadable | tree::Refused::Outside(_) => (ErrorCode::ACCESS_VIOLATION, "not allowed"),
+        tree::Refused::Failed(_) => (ErrorCode::NOT_DEFINED, "cannot open file"),
     }
 }

@@ -5,8 +5,8 @@ use std::mem;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use super::udp::to_sockaddr;
-use super::{owned_fd, size_of_as_socklen, succeeded, transferred};
+use super::udp::{UdpListener, datagram_socket, share_port, to_sockaddr};
+use super::{size_of_as_socklen, succeeded, transferred};
 
 /// The most bytes that one segmented send takes: the largest UDP payload.
 pub const MAX_SEGMENTED_SEND: usize = 65507;
@@ -23,21 +23,42 @@ impl TransferSocket {
     /// # Errors
     /// When `local` is no longer ours, there is no way to `peer`, or for want of descriptors or ports.
     pub fn connect(local: Ipv4Addr, peer: SocketAddrV4) -> io::Result<Self> {
-        // SAFETY: no pointers are involved.
-        let fd = owned_fd(unsafe {
-            libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, 0)
-        })?;
-        let local = to_sockaddr(SocketAddrV4::new(local, 0));
+        Self { fd: datagram_socket()? }.bound_to(SocketAddrV4::new(local, 0))?.connected_to(peer)
+    }
+
+    /// The same, but at the port of `listener`, for clients behind a firewall that lets only that one through. The
+    /// kernel hands what comes from `peer` to the new socket, requests included, and all else to the listener. What a
+    /// stranger sends in the instant between the two steps of this may get lost here, as it might on the wire.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect).
+    pub fn connect_beside(listener: &UdpListener, local: Ipv4Addr, peer: SocketAddrV4) -> io::Result<Self> {
+        let socket = Self { fd: datagram_socket()? };
+        let port = listener.port()?;
+        share_port(socket.fd.as_fd(), true)?;
+        // For this moment only: no other server shall ever get in beside us unnoticed.
+        share_port(listener.as_fd(), true)?;
+        let bound = socket.bound_to(SocketAddrV4::new(local, port));
+        share_port(listener.as_fd(), false)?;
+        bound?.connected_to(peer)
+    }
+
+    fn bound_to(self, local: SocketAddrV4) -> io::Result<Self> {
+        let local = to_sockaddr(local);
         // SAFETY: the pointer and the length describe `local`, which outlives the call.
         succeeded(unsafe {
-            libc::bind(fd.as_raw_fd(), (&raw const local).cast(), size_of_as_socklen::<libc::sockaddr_in>())
+            libc::bind(self.fd.as_raw_fd(), (&raw const local).cast(), size_of_as_socklen::<libc::sockaddr_in>())
         })?;
+        Ok(self)
+    }
+
+    fn connected_to(self, peer: SocketAddrV4) -> io::Result<Self> {
         let peer = to_sockaddr(peer);
         // SAFETY: the pointer and the length describe `peer`, which outlives the call.
         succeeded(unsafe {
-            libc::connect(fd.as_raw_fd(), (&raw const peer).cast(), size_of_as_socklen::<libc::sockaddr_in>())
+            libc::connect(self.fd.as_raw_fd(), (&raw const peer).cast(), size_of_as_socklen::<libc::sockaddr_in>())
         })?;
-        Ok(Self { fd })
+        Ok(self)
     }
 
     /// The MTU of the way to the client, in bytes, as far as the kernel knows it.
@@ -48,10 +69,15 @@ impl TransferSocket {
         let mut mtu = 0i32;
         let mut len = size_of_as_socklen::<i32>();
         // SAFETY: the pointers describe `mtu` and `len`, which outlive the call.
-        succeeded(unsafe {
+        let told = succeeded(unsafe {
             libc::getsockopt(self.fd.as_raw_fd(), libc::IPPROTO_IP, libc::IP_MTU, (&raw mut mtu).cast(), &raw mut len)
-        })?;
-        Ok(u32::try_from(mtu).unwrap_or(0))
+        });
+        match told {
+            // QEMU's imitation of Linux doesn't know that; every Ethernet carries as much.
+            Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Ok(1500),
+            Err(error) => Err(error),
+            Ok(()) => Ok(u32::try_from(mtu).unwrap_or(0)),
+        }
     }
 
     /// From now on every send of more than `size` bytes leaves as datagrams of `size` bytes and a last one of what is
@@ -155,6 +181,31 @@ mod tests {
         stranger.connect(client.peer_addr().unwrap()).unwrap();
         stranger.send(b"\0\x04\0\0").unwrap();
         assert_eq!(socket.receive(&mut [0; 8]).unwrap(), None);
+    }
+
+    #[test]
+    fn a_socket_beside_the_listener_hears_its_client_only() {
+        let listener = UdpListener::bind(0).unwrap();
+        let port = listener.port().unwrap();
+        let [client, other] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+        let peer = SocketAddrV4::new(Ipv4Addr::LOCALHOST, client.local_addr().unwrap().port());
+        let socket = TransferSocket::connect_beside(&listener, Ipv4Addr::LOCALHOST, peer).unwrap();
+        socket.send(b"from").unwrap();
+        assert_eq!(client.recv_from(&mut [0; 8]).unwrap().1.port(), port);
+        for (from, text) in [(&other, b"other"), (&client, b"yours")] {
+            from.send_to(text, ("127.0.0.1", port)).unwrap();
+        }
+        let mut buffer = [0; 8];
+        assert_eq!(socket.receive(&mut buffer).unwrap(), Some(5));
+        assert_eq!(&buffer[..5], b"yours");
+        assert_eq!(socket.receive(&mut buffer).unwrap(), None);
+        assert_eq!(listener.receive(&mut buffer).unwrap().unwrap().peer.port(), other.local_addr().unwrap().port());
+        // Others still can't have the port, not even such as would share it.
+        let intruder = datagram_socket().unwrap();
+        share_port(intruder.as_fd(), true).unwrap();
+        let wanted = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
+        let error = TransferSocket { fd: intruder }.bound_to(wanted).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     }
 
     #[test]

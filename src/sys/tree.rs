@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::ffi::{CStr, CString, OsStr};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, IoSliceMut};
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -16,7 +16,9 @@ use super::{owned_fd, transferred};
 const MAX_RACES: u32 = 4;
 /// Read permission for everybody.
 const WORLD_READABLE: u32 = 0o004;
-/// How every file is opened: a FIFO or a terminal among them must not stop the service.
+/// How something is looked at before it is opened: opening a device or a FIFO may set things in motion.
+const LOOK_FLAGS: i32 = libc::O_PATH | libc::O_CLOEXEC;
+/// How a file is opened: a FIFO that has come in its place since must not stop the service.
 /// O_LARGEFILE is for openat2, which nobody adds it to on 32-bit machines.
 const FILE_FLAGS: i32 = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_LARGEFILE;
 /// How folders on the way are opened.
@@ -97,15 +99,15 @@ impl Tree {
         let name = c_string(path)?;
         let root = open_folder(&self.root).map_err(Refused::NoRoot)?;
         if self.resolver.get() == Resolver::Openat2 {
-            match open_beneath(root.as_fd(), &name) {
-                Ok(fd) => return ServedFile::check(File::from(fd)),
-                Err(error) => match error.raw_os_error() {
+            match ServedFile::open(&|flags| open_beneath(root.as_fd(), &name, flags)) {
+                Err(Refused::Failed(error)) => match error.raw_os_error() {
                     // A container may forbid system calls that it has never heard of (EPERM).
                     Some(libc::ENOSYS | libc::EPERM) => self.resolver.set(Resolver::Walk),
                     // It leads out: perhaps to where it may, or only by way of the root's full name.
                     Some(libc::EXDEV) => {}
-                    _ => return Err(refused(error)),
+                    _ => return Err(Refused::Failed(error)),
                 },
+                result => return result,
             }
         }
         self.open_resolved(path)
@@ -119,8 +121,8 @@ impl Tree {
         let home = homes.filter_map(|home| home.canonicalize().ok()).find(|home| real.starts_with(home));
         let Some(home) = home else { return Err(Refused::Outside(real)) };
         let beneath = real.strip_prefix(&home).unwrap_or(&real);
-        let fd = open_without_links(open_folder(&home).map_err(refused)?, beneath)?;
-        ServedFile::check(File::from(fd))
+        let (folder, name) = folder_of(open_folder(&home).map_err(refused)?, beneath)?;
+        ServedFile::open(&|flags| open_at(folder.as_fd(), &name, flags | libc::O_NOFOLLOW))
     }
 }
 
@@ -143,11 +145,11 @@ impl ServedFile {
         })
     }
 
-    fn check(file: File) -> Result<Self, Refused> {
-        let metadata = file.metadata().map_err(refused)?;
-        if !metadata.is_file() {
-            return Err(Refused::NotAFile);
-        }
+    /// Looks at what `open` opens, and then opens it if it is a file that may be served.
+    fn open(open: &dyn Fn(i32) -> io::Result<OwnedFd>) -> Result<Self, Refused> {
+        file_metadata(&File::from(open(LOOK_FLAGS).map_err(refused)?))?;
+        let file = File::from(open(FILE_FLAGS).map_err(refused)?);
+        let metadata = file_metadata(&file)?;
         // SAFETY: no pointers are involved; the call cannot fail.
         let may_read_everything = unsafe { libc::geteuid() } == 0;
         if may_read_everything && metadata.mode() & WORLD_READABLE == 0 {
@@ -155,6 +157,11 @@ impl ServedFile {
         }
         Ok(Self { file, size: metadata.size() })
     }
+}
+
+fn file_metadata(file: &File) -> Result<Metadata, Refused> {
+    let metadata = file.metadata().map_err(refused)?;
+    if metadata.is_file() { Ok(metadata) } else { Err(Refused::NotAFile) }
 }
 
 /// `struct open_how` of openat2(2).
@@ -165,9 +172,8 @@ struct OpenHow {
     resolve: u64,
 }
 
-fn open_beneath(folder: BorrowedFd<'_>, path: &CStr) -> io::Result<OwnedFd> {
-    let how =
-        OpenHow { flags: FILE_FLAGS as u64, mode: 0, resolve: libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS };
+fn open_beneath(folder: BorrowedFd<'_>, path: &CStr, flags: i32) -> io::Result<OwnedFd> {
+    let how = OpenHow { flags: flags as u64, mode: 0, resolve: libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS };
     for _ in 0..MAX_RACES {
         // SAFETY: `path` is NUL-terminated, `how` is what its size says, and both outlive the call.
         let fd = unsafe {
@@ -187,20 +193,15 @@ fn open_beneath(folder: BorrowedFd<'_>, path: &CStr) -> io::Result<OwnedFd> {
     Err(io::Error::from_raw_os_error(libc::EAGAIN))
 }
 
-/// Opens `path` beneath `folder` where no component is a link.
-fn open_without_links(mut folder: OwnedFd, path: &Path) -> Result<OwnedFd, Refused> {
-    let mut names = path.iter().peekable();
-    while let Some(name) = names.next() {
-        let is_last = names.peek().is_none();
-        let flags = if is_last { FILE_FLAGS } else { FOLDER_FLAGS };
-        let opened = open_at(folder.as_fd(), &c_string(name.as_bytes())?, flags | libc::O_NOFOLLOW);
-        let opened = opened.map_err(refused)?;
-        if is_last {
-            return Ok(opened);
-        }
-        folder = opened;
+/// Opens the folder of `path` beneath `folder`, where no component is a link; and the last component's name.
+fn folder_of(mut folder: OwnedFd, path: &Path) -> Result<(OwnedFd, CString), Refused> {
+    let mut names = path.iter();
+    let last = names.next_back().ok_or(Refused::NotAFile)?;
+    for name in names {
+        let opened = open_at(folder.as_fd(), &c_string(name.as_bytes())?, FOLDER_FLAGS | libc::O_NOFOLLOW);
+        folder = opened.map_err(refused)?;
     }
-    Err(Refused::NotAFile)
+    Ok((folder, c_string(last.as_bytes())?))
 }
 
 fn open_folder(path: &Path) -> io::Result<OwnedFd> {

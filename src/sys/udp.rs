@@ -44,10 +44,7 @@ impl UdpListener {
     /// # Errors
     /// `AddrInUse` when another program has the port, `PermissionDenied` without `CAP_NET_BIND_SERVICE`.
     pub fn bind(port: u16) -> io::Result<Self> {
-        // SAFETY: no pointers are involved.
-        let fd = owned_fd(unsafe {
-            libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, 0)
-        })?;
+        let fd = datagram_socket()?;
         let on = 1i32;
         // SAFETY: the pointer and the length describe `on`, which outlives the call.
         succeeded(unsafe {
@@ -65,6 +62,18 @@ impl UdpListener {
             libc::bind(fd.as_raw_fd(), (&raw const address).cast(), size_of_as_socklen::<libc::sockaddr_in>())
         })?;
         Ok(Self { fd })
+    }
+
+    /// The port.
+    ///
+    /// # Errors
+    /// None that could be foreseen.
+    pub fn port(&self) -> io::Result<u16> {
+        let mut address = to_sockaddr(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
+        let mut len = size_of_as_socklen::<libc::sockaddr_in>();
+        // SAFETY: the pointers describe `address` and `len`, which outlive the call.
+        succeeded(unsafe { libc::getsockname(self.fd.as_raw_fd(), (&raw mut address).cast(), &raw mut len) })?;
+        Ok(u16::from_be(address.sin_port))
     }
 
     /// Takes a datagram into `buffer`, cut to its size; `None` when none is waiting.
@@ -152,6 +161,27 @@ fn packet_info(message: &libc::msghdr) -> Option<libc::in_pktinfo> {
     }
 }
 
+/// A UDP socket that never blocks.
+pub(super) fn datagram_socket() -> io::Result<OwnedFd> {
+    // SAFETY: no pointers are involved.
+    owned_fd(unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, 0) })
+}
+
+/// Whether other sockets that say the same may bind the socket's port (SO_REUSEADDR).
+pub(super) fn share_port(socket: BorrowedFd<'_>, share: bool) -> io::Result<()> {
+    let share = i32::from(share);
+    // SAFETY: the pointer and the length describe `share`, which outlives the call.
+    succeeded(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_REUSEADDR,
+            (&raw const share).cast(),
+            size_of_as_socklen::<i32>(),
+        )
+    })
+}
+
 /// `address` as the kernel takes it.
 pub(super) fn to_sockaddr(address: SocketAddrV4) -> libc::sockaddr_in {
     // SAFETY: sockaddr_in is plain data; all zeros is a valid value.
@@ -170,7 +200,7 @@ mod tests {
     #[test]
     fn a_datagram_tells_where_it_came_in_and_is_answered_from_there() {
         let listener = UdpListener::bind(0).unwrap();
-        let port = bound_port(&listener);
+        let port = listener.port().unwrap();
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
         client.send_to(b"hello", ("127.0.0.9", port)).unwrap();
         let mut buffer = [0; 64];
@@ -191,12 +221,7 @@ mod tests {
     #[test]
     fn a_taken_port_is_noticed() {
         let first = UdpListener::bind(0).unwrap();
-        let error = UdpListener::bind(bound_port(&first)).unwrap_err();
+        let error = UdpListener::bind(first.port().unwrap()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
-    }
-
-    fn bound_port(listener: &UdpListener) -> u16 {
-        let socket = UdpSocket::from(listener.fd.try_clone().unwrap());
-        socket.local_addr().unwrap().port()
     }
 }

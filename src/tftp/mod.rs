@@ -14,15 +14,12 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Instant;
 
+use crate::wire::SERVER_PORTS;
 use crate::wire::tftp::{ErrorCode, Options, Packet, TftpError};
 use negotiate::negotiate;
 use netascii::Text;
 use path::{PathError, SafePath};
 use session::{Action, Content, Session};
-
-/// Ports that answer whatever they get with an error or an echo of their own: DHCP, TFTP and PXE servers. A request
-/// that claims to come from there was forged to set two servers on each other (CVE-2024-2169).
-const SERVER_PORTS: [u16; 4] = [0, 67, 69, 4011];
 
 /// The transfers in progress. Each carries an `R`, which the table doesn't look at: what its owner needs to carry it
 /// out.
@@ -94,9 +91,11 @@ pub struct Order<'a> {
     peer: SocketAddrV4,
     options: Options<'a>,
     fingerprint: u32,
-    /// The client's earlier transfer from the same port, which it has given up by asking for something else. Its
-    /// place is to be freed with [`Table::remove`] before the new one starts.
+    /// The client's earlier transfer from the same port, which it has given up by asking for something else. To be
+    /// ended with [`Table::remove`] whatever comes of this one.
     pub supersedes: Option<TransferId>,
+    /// A transfer that is hardly used, in whose place this one is to start: to be ended with [`Table::remove`] then.
+    pub displaces: Option<TransferId>,
 }
 
 /// The form in which a file is sent (RFC 1350 §1).
@@ -214,7 +213,7 @@ impl<R> Table<R> {
             Err(error) => return refuse(request.filename, Refused::Name(error)),
         };
         let fingerprint = fingerprint(datagram);
-        let mut supersedes = None;
+        let (mut supersedes, mut displaces) = (None, None);
         if let Some(earlier) = self.find(peer) {
             let is_same = earlier.fingerprint == fingerprint;
             if is_same && earlier.session.acked() == 0 {
@@ -225,12 +224,18 @@ impl<R> Table<R> {
             }
             // The same request of a transfer that has come to a halt: the client was reset, and begins anew.
             supersedes = Some(earlier.id);
-        } else if self.len() >= usize::from(self.limit) {
-            return Verdict::Ignore(Ignored::Full);
         } else if self.len_of(*peer.ip()) >= usize::from(self.limit_per_host()) {
-            return Verdict::Ignore(Ignored::HostFull);
+            displaces = self.unanswered(Some(*peer.ip()));
+            if displaces.is_none() {
+                return Verdict::Ignore(Ignored::HostFull);
+            }
+        } else if self.len() >= usize::from(self.limit) {
+            displaces = self.unanswered(None).or_else(|| self.spare(*peer.ip()));
+            if displaces.is_none() {
+                return Verdict::Ignore(Ignored::Full);
+            }
         }
-        Verdict::Serve(Order { path, mode, peer, options: request.options, fingerprint, supersedes })
+        Verdict::Serve(Order { path, mode, peer, options: request.options, fingerprint, supersedes, displaces })
     }
 
     /// Begins the transfer of a file of `size` bytes; `mtu` is that of the way to the client. Returns its name and its
@@ -322,6 +327,29 @@ impl<R> Table<R> {
     /// The transfers in progress.
     pub fn transfers(&self) -> impl Iterator<Item = &Transfer<R>> {
         self.slots.iter().flatten()
+    }
+
+    /// The oldest transfer, of `host` or of anybody, whose client has never answered. It may be gone, or the request
+    /// forged; who is there answers within milliseconds, and so while many others come.
+    fn unanswered(&self, host: Option<Ipv4Addr>) -> Option<TransferId> {
+        let silent = self
+            .transfers()
+            .filter(|transfer| !transfer.session.is_answered() && host.is_none_or(|host| *transfer.peer.ip() == host));
+        silent.min_by_key(|transfer| transfer.session.heard_at()).map(|transfer| transfer.id)
+    }
+
+    /// The transfer that was heard from least recently among those of hosts that have two more than `host` has: a few
+    /// hosts that answer now and then must not keep all others out.
+    fn spare(&self, host: Ipv4Addr) -> Option<TransferId> {
+        let fair = self.len_of(host) + 2;
+        let mut spare: Option<&Transfer<R>> = None;
+        for transfer in self.transfers() {
+            let is_longer_silent = spare.is_none_or(|spare| transfer.session.heard_at() < spare.session.heard_at());
+            if is_longer_silent && self.len_of(*transfer.peer.ip()) >= fair {
+                spare = Some(transfer);
+            }
+        }
+        spare.map(|transfer| transfer.id)
     }
 
     fn len_of(&self, host: Ipv4Addr) -> usize {

@@ -15,6 +15,10 @@ use super::netascii::Text;
 use super::timer::Timer;
 use crate::wire::tftp::{ErrorCode, OptionAck, Packet};
 
+/// After so long a silence, a client that sends its request again has lost its memory: nothing is reset in less time.
+/// Before, it is a copy that comes late, and to begin anew for it would end a transfer that only pauses.
+const STALLED: Duration = Duration::from_secs(1);
+
 /// One transfer in progress.
 #[derive(Debug)]
 pub struct Session {
@@ -93,7 +97,7 @@ pub enum End {
     Unanswered,
     /// The client no longer answers.
     Silent,
-    /// The client began a new transfer from the same port.
+    /// Another transfer takes its place: the client's own from the same port, or somebody else's.
     Superseded,
     /// The file became shorter than the client was told.
     Truncated,
@@ -219,9 +223,14 @@ impl Session {
         self.timer.is_answered()
     }
 
-    /// True when the client got on before, but now owes an ACK for longer than a round trip explains.
+    /// True when the client got on before, but not for so long that a pause of its own explains it.
     pub fn is_stalled(&self, now: Instant) -> bool {
-        self.acked > 0 && self.timer.is_overdue(now)
+        self.acked > 0 && now.saturating_duration_since(self.timer.heard_at()) >= STALLED
+    }
+
+    /// When the client last got on; when the transfer began if it never did.
+    pub fn heard_at(&self) -> Instant {
+        self.timer.heard_at()
     }
 
     /// Blocks that have arrived.

@@ -23,10 +23,18 @@ fn judge<'a>(table: &Table<()>, now: Instant, peer: SocketAddrV4, datagram: &'a 
 /// Serves a file of 100,000 bytes.
 fn start(table: &mut Table<()>, now: Instant, peer: SocketAddrV4, datagram: &[u8]) -> TransferId {
     let Verdict::Serve(order) = judge(table, now, peer, datagram) else { panic!("not served") };
-    if let Some(earlier) = order.supersedes {
+    for earlier in [order.supersedes, order.displaces].into_iter().flatten() {
         table.remove(earlier);
     }
     table.start(now, &order, 100_000, MTU, ()).unwrap().0
+}
+
+/// The same, for a client that is there.
+fn start_and_answer(table: &mut Table<()>, now: Instant, peer: SocketAddrV4, datagram: &[u8]) -> TransferId {
+    let id = start(table, now, peer, datagram);
+    let ack = if datagram.ends_with(b"octet\0") { b"\0\x04\0\x01" } else { b"\0\x04\0\0" };
+    assert!(matches!(table.transfer(id).unwrap().session.on_packet(now, ack), Action::Send(_)));
+    id
 }
 
 #[test]
@@ -70,7 +78,7 @@ fn requests_are_told_from_the_rest() {
 #[test]
 fn servers_are_not_answered() {
     let table = Table::new(8);
-    for port in [0, 67, 69, 4011] {
+    for port in [0, 67, 69] {
         for datagram in [&rrq("x", "")[..], b"\0\x02x\0octet\0", b"\0\x01x\0mail\0"] {
             let verdict = judge(&table, Instant::now(), peer(7, port), datagram);
             assert!(matches!(verdict, Verdict::Ignore(Ignored::ServerPort)), "port {port}");
@@ -112,7 +120,9 @@ fn a_late_copy_of_a_request_does_not_disturb_its_transfer() {
     let verdict = judge(&table, now + 2 * MS, peer(7, 2070), &request);
     assert!(matches!(verdict, Verdict::Ignore(Ignored::Repeated)));
     // But a client that has come to a halt and asks again was reset.
-    let Verdict::Serve(order) = judge(&table, now + 500 * MS, peer(7, 2070), &request) else { panic!("not served") };
+    let verdict = judge(&table, now + 1000 * MS, peer(7, 2070), &request);
+    assert!(matches!(verdict, Verdict::Ignore(Ignored::Repeated)), "it only pauses");
+    let Verdict::Serve(order) = judge(&table, now + 1001 * MS, peer(7, 2070), &request) else { panic!("not served") };
     assert_eq!(order.supersedes, Some(id));
 }
 
@@ -143,18 +153,96 @@ fn places_are_limited_in_total_and_for_each_host() {
     let mut table = Table::new(4);
     let now = Instant::now();
     let request = rrq("x", "");
-    let first = start(&mut table, now, peer(7, 1), &request);
-    start(&mut table, now, peer(7, 2), &request);
+    let first = start_and_answer(&mut table, now, peer(7, 1), &request);
+    start_and_answer(&mut table, now, peer(7, 2), &request);
     assert!(matches!(judge(&table, now, peer(7, 3), &request), Verdict::Ignore(Ignored::HostFull)));
-    start(&mut table, now, peer(8, 1), &request);
-    start(&mut table, now, peer(9, 1), &request);
-    assert!(matches!(judge(&table, now, peer(10, 1), &request), Verdict::Ignore(Ignored::Full)));
     table.remove(first);
-    start(&mut table, now, peer(10, 1), &request);
+    for host in 8..=10 {
+        start_and_answer(&mut table, now, peer(host, 1), &request);
+    }
+    assert!(matches!(judge(&table, now, peer(11, 1), &request), Verdict::Ignore(Ignored::Full)));
     // A lower limit leaves what is in progress alone.
     table.set_limit(1);
     assert_eq!(table.len(), 4);
-    assert!(matches!(judge(&table, now, peer(11, 1), &request), Verdict::Ignore(Ignored::Full)));
+    assert!(matches!(judge(&table, now, peer(12, 1), &request), Verdict::Ignore(Ignored::Full)));
+}
+
+#[test]
+fn who_has_never_answered_makes_room_oldest_first() {
+    let mut table = Table::new(4);
+    let now = Instant::now();
+    let request = rrq("x", "");
+    let alive = start_and_answer(&mut table, now, peer(7, 1), &request);
+    let silent: Vec<_> =
+        (8..11).map(|host| start(&mut table, now + u32::from(host) * MS, peer(host, 1), &request)).collect();
+    // The order of places is not that of age.
+    table.remove(silent[0]);
+    let youngest = start(&mut table, now + 20 * MS, peer(11, 1), &request);
+    for (host, oldest) in [(12, silent[1]), (13, silent[2]), (14, youngest)] {
+        let id = start(&mut table, now + u32::from(host) * 10 * MS, peer(host, 1), &request);
+        assert!(table.transfer(oldest).is_none() && table.transfer(id).is_some(), "for host {host}");
+        assert_eq!(table.len(), 4);
+    }
+    assert!(table.transfer(alive).is_some());
+}
+
+#[test]
+fn a_host_that_is_never_heard_makes_room_for_itself() {
+    let mut table = Table::new(4);
+    let now = Instant::now();
+    let request = rrq("x", "");
+    let other = start(&mut table, now, peer(8, 1), &request);
+    let first = start(&mut table, now + MS, peer(7, 1), &request);
+    start(&mut table, now + 2 * MS, peer(7, 2), &request);
+    start(&mut table, now + 3 * MS, peer(7, 3), &request);
+    assert!(table.transfer(first).is_none() && table.transfer(other).is_some());
+    assert_eq!(table.len(), 3);
+}
+
+#[test]
+fn forged_requests_by_the_hundred_do_not_keep_a_client_out() {
+    let mut table = Table::new(64);
+    let start_of_flood = Instant::now();
+    let request = rrq("x", "timeout\x00255\0");
+    // 90 a second for a minute, each from another place; in between one who answers within 20 ms.
+    for number in 0..5400u32 {
+        let now = start_of_flood + number * 11 * MS;
+        while let Some(id) = table.take_due(now) {
+            let action = table.transfer(id).unwrap().session.on_deadline(now);
+            if let Action::End(_) = action {
+                table.remove(id);
+            }
+        }
+        start(&mut table, now, peer(20 + (number % 170) as u8, number as u16 | 0x8000), &request);
+        if number % 100 == 99 {
+            let client = start(&mut table, now, peer(7, 2000), &request);
+            start(&mut table, now + 10 * MS, peer(200, number as u16 | 0x8000), &request);
+            let session = &mut table.transfer(client).unwrap().session;
+            assert!(matches!(session.on_packet(now + 20 * MS, b"\0\x04\0\0"), Action::Send(_)));
+            table.remove(client);
+        }
+    }
+}
+
+#[test]
+fn two_hosts_that_answer_now_and_then_do_not_keep_others_out() {
+    let mut table = Table::new(8);
+    let now = Instant::now();
+    let request = rrq("x", "timeout\x00255\0");
+    let ids: Vec<_> = (0..8)
+        .map(|at| start_and_answer(&mut table, now + u32::from(at) * MS, peer(8 + (at % 2) as u8, 1 + at), &request))
+        .collect();
+    // The hog itself gets nothing.
+    assert!(matches!(judge(&table, now, peer(8, 100), &request), Verdict::Ignore(Ignored::HostFull)));
+    let later = now + 1000 * MS;
+    let _ = table.transfer(ids[0]).unwrap().session.on_packet(later, b"\0\x04\0\x01");
+    for host in 10..14 {
+        start_and_answer(&mut table, later, peer(host, 1), &request);
+    }
+    // Those heard from least recently are gone, until every host has its share.
+    let left: Vec<_> = ids.iter().map(|&id| table.transfer(id).is_some()).collect();
+    assert_eq!(left, [true, false, false, false, false, true, true, true]);
+    assert_eq!(table.len(), 8);
 }
 
 #[test]

@@ -17,10 +17,11 @@ const MAX_BACKOFF: u32 = 4;
 /// line that loses something of every window unbearably slow.
 const MAX_KEPT_DOUBLINGS: u8 = 3;
 /// Repetitions for a client that has never answered: perhaps it never asked, and somebody else used its address.
-const MAX_UNANSWERED: u8 = 5;
-/// How long a client that did answer may be silent, in seconds, and in timeouts where that is more.
-const MAX_SILENCE: u32 = 20;
+const MAX_UNANSWERED: u8 = 4;
+/// How long a client that did answer may be silent: so many timeouts, but no fewer and no more seconds than these.
 const MAX_SILENCE_TIMEOUTS: u32 = 5;
+const MIN_SILENCE: u32 = 20;
+const MAX_SILENCE: u32 = 60;
 
 #[derive(Debug)]
 pub(super) struct Timer {
@@ -103,7 +104,8 @@ impl Timer {
         if !self.answered {
             return self.doublings >= MAX_UNANSWERED;
         }
-        let patience = (MAX_SILENCE * 1_000_000).max(self.timeout.saturating_mul(MAX_SILENCE_TIMEOUTS));
+        let patience = self.timeout.saturating_mul(MAX_SILENCE_TIMEOUTS);
+        let patience = patience.clamp(MIN_SILENCE * 1_000_000, MAX_SILENCE * 1_000_000);
         now.saturating_duration_since(self.heard_at) >= duration(patience)
     }
 
@@ -242,11 +244,13 @@ mod tests {
     fn patience_has_an_end() {
         let start = Instant::now();
         for (answered, timeout, shortest, longest) in [
-            // 0.25 + 0.5 + 1 + 2 + 4 seconds.
-            (false, None, 7.7, 7.8),
+            // 0.25 + 0.5 + 1 + 2 seconds.
+            (false, None, 3.7, 3.8),
             (true, None, 20.0, 24.0),
             (true, Some(1), 20.0, 24.0),
             (true, Some(10), 50.0, 90.0),
+            // No more than one wait beyond the longest patience.
+            (true, Some(60), 60.0, 130.0),
         ] {
             let mut timer = Timer::new(start, timeout);
             if answered {

@@ -83,6 +83,11 @@ pub enum Packet<'a> {
     OptionAck(Options<'a>),
 }
 
+/// True for what begins a transfer, well-formed or not.
+pub fn is_request(datagram: &[u8]) -> bool {
+    matches!(number(datagram, field::OPCODE), Ok(opcode::RRQ | opcode::WRQ))
+}
+
 /// What a read request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request<'a> {

@@ -195,13 +195,15 @@ fn no_file_at_all_gives_the_defaults() {
 fn every_option_reaches_the_configuration() {
     let config = clean(
         "config upxe main\noption enabled on\noption tftp off\noption tftp_root /mnt/usb\nlist tftp_allow /usr/lib\n\
-         list tftp_allow /opt\noption tftp_max 7\noption script s.ipxe\noption no_override 0\noption user u\noption log_level trace\n",
+         list tftp_allow /opt\noption tftp_max 7\noption tftp_single_port 1\noption script s.ipxe\n\
+         option no_override 0\noption user u\noption log_level trace\n",
         "",
     );
     assert!(config.enabled && !config.tftp.enabled && !config.rules.no_override);
     assert_eq!(config.tftp.root, std::path::Path::new("/mnt/usb"));
     assert_eq!(config.tftp.allow, ["/usr/lib", "/opt"].map(std::path::PathBuf::from));
     assert_eq!(config.tftp.max_transfers, 7);
+    assert!(config.tftp.single_port);
     assert_eq!(config.rules.script.as_deref(), Some("s.ipxe"));
     assert_eq!((config.user.as_str(), config.log_level), ("u", log::LevelFilter::Trace));
 }

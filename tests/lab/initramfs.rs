@@ -12,13 +12,16 @@ const INIT: &str = r#"#!/bin/busybox sh
 for word in $(/bin/busybox cat /proc/cmdline); do
     case $word in lab=*) token=${word#lab=} ;; esac
 done
+# A kernel that was told nothing speaks to no serial port.
+[ ! -e /token ] || { token=$(/bin/busybox cat /token) && exec >/dev/ttyS0; }
 /bin/busybox dmesg | /bin/busybox grep -o 'secureboot: .*'
 echo "UPXE-LAB-BOOTED $(/bin/busybox uname -m) $token"
 /bin/busybox poweroff -f
 "#;
 
-/// Writes an initramfs with the given static busybox. Not compressed: the kernel takes it so, and it is small.
-pub fn write(busybox: &Path, output: &Path) {
+/// Writes an initramfs with the given static busybox, and with the token if no kernel command line can bring it. Not
+/// compressed: the kernel takes it so, and it is small.
+pub fn write(busybox: &Path, token: Option<&str>, output: &Path) {
     let busybox = fs::read(busybox).unwrap_or_else(|e| panic!("{}: {e}", busybox.display()));
     let mut archive = Archive::default();
     archive.add("bin", 0o040_755, &[], (0, 0));
@@ -26,19 +29,23 @@ pub fn write(busybox: &Path, output: &Path) {
     archive.add("dev/console", 0o020_600, &[], (5, 1));
     archive.add("bin/busybox", 0o100_755, &busybox, (0, 0));
     archive.add("init", 0o100_755, INIT.as_bytes(), (0, 0));
-    archive.add("TRAILER!!!", 0, &[], (0, 0));
-    fs::write(output, archive.bytes).unwrap_or_else(|e| panic!("{}: {e}", output.display()));
+    if let Some(token) = token {
+        archive.add("dev/ttyS0", 0o020_600, &[], (4, 64));
+        archive.add("token", 0o100_644, token.as_bytes(), (0, 0));
+    }
+    archive.write(output);
 }
 
 /// A cpio archive in the "newc" format (the kernel's Documentation/driver-api/early-userspace/buffer-format.rst).
 #[derive(Default)]
-struct Archive {
+pub struct Archive {
     bytes: Vec<u8>,
     inode: usize,
 }
 
 impl Archive {
-    fn add(&mut self, name: &str, mode: usize, data: &[u8], (major, minor): (usize, usize)) {
+    /// Adds what has this mode: a file, a folder, a link, or a device with these numbers.
+    pub fn add(&mut self, name: &str, mode: usize, data: &[u8], (major, minor): (usize, usize)) {
         self.inode += 1;
         let (uid, gid, nlink, mtime, device, checksum) = (0, 0, 1, 0, (0, 0), 0);
         let fields = [
@@ -62,6 +69,11 @@ impl Archive {
         self.pad();
         self.bytes.extend(data);
         self.pad();
+    }
+
+    pub fn write(mut self, output: &Path) {
+        self.add("TRAILER!!!", 0, &[], (0, 0));
+        fs::write(output, self.bytes).unwrap_or_else(|e| panic!("{}: {e}", output.display()));
     }
 
     /// Names and data end on a multiple of four.

@@ -1,5 +1,6 @@
 //! A program run inside a namespace of the lab: started, listened to, signalled, and always ended.
 
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -23,7 +24,7 @@ impl Process {
         let mut child = Command::new("ip")
             .args(["netns", "exec", namespace])
             .args(command)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -31,6 +32,12 @@ impl Process {
         log.follow(child.stdout.take().unwrap());
         log.follow(child.stderr.take().unwrap());
         Process { child, log: log.clone() }
+    }
+
+    /// Types `keys` on its standard input.
+    pub fn type_in(&mut self, keys: &str) {
+        // It may have ended already.
+        let _ = self.child.stdin.as_mut().unwrap().write_all(keys.as_bytes());
     }
 
     pub fn signal(&self, signal: i32) {

@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Mutex;
@@ -10,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use upxe::config;
-use upxe::daemon::transfers::Transfers;
+use upxe::daemon::transfers::{Entrance, Transfers};
 use upxe::sys::epoll::Epoll;
 use upxe::sys::udp::UdpListener;
 
@@ -54,6 +53,7 @@ pub fn log_lines(words: &str) -> Vec<String> {
 pub struct Server {
     scratch: Scratch,
     port: u16,
+    single_port: bool,
     control: UnixStream,
     thread: Option<JoinHandle<()>>,
 }
@@ -61,6 +61,15 @@ pub struct Server {
 impl Server {
     /// Serves the folder `root` of a new scratch folder, and links into its folder `allowed`.
     pub fn start(max_transfers: u16) -> Self {
+        Self::start_with(max_transfers, false)
+    }
+
+    /// The same, with everything sent from the port that is asked.
+    pub fn start_on_one_port() -> Self {
+        Self::start_with(8, true)
+    }
+
+    fn start_with(max_transfers: u16, single_port: bool) -> Self {
         let _ = log::set_logger(&Recorder);
         log::set_max_level(log::LevelFilter::Trace);
         let scratch = Scratch::new();
@@ -72,12 +81,13 @@ impl Server {
             root: scratch.path().join("root"),
             allow: vec![scratch.path().join("allowed")],
             max_transfers,
+            single_port,
         };
         let listener = UdpListener::bind(0).unwrap();
-        let port = UdpSocket::from(listener.as_fd().try_clone_to_owned().unwrap()).local_addr().unwrap().port();
+        let port = listener.port().unwrap();
         let (control, orders) = UnixStream::pair().unwrap();
         let thread = std::thread::spawn(move || serve(config, &listener, orders));
-        Self { scratch, port, control, thread: Some(thread) }
+        Self { scratch, port, single_port, control, thread: Some(thread) }
     }
 
     /// The folder that is served.
@@ -106,7 +116,8 @@ impl Server {
     pub fn client(&self) -> Client {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        Client { socket, listener: (Ipv4Addr::LOCALHOST, self.port).into(), tid: None, repeated: 0 }
+        let listener = (Ipv4Addr::LOCALHOST, self.port).into();
+        Client { socket, listener, single_port: self.single_port, tid: None, repeated: 0 }
     }
 }
 
@@ -127,6 +138,7 @@ fn serve(mut config: config::Tftp, listener: &UdpListener, mut orders: UnixStrea
     let epoll = Epoll::new().unwrap();
     epoll.add(listener, LISTENER).unwrap();
     epoll.add(&orders, ORDERS).unwrap();
+    let entrance = Entrance { listener, epoll: &epoll };
     let mut buffer = [0; 2048];
     loop {
         let timeout = transfers.next_deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -134,10 +146,10 @@ fn serve(mut config: config::Tftp, listener: &UdpListener, mut orders: UnixStrea
         let now = Instant::now();
         for token in ready {
             match token {
-                _ if Transfers::owns(token) => transfers.on_ready(now, token),
+                _ if Transfers::owns(token) => transfers.on_ready(now, Some(entrance), token),
                 LISTENER => {
                     if let Some(received) = listener.receive(&mut buffer).unwrap() {
-                        transfers.on_request(now, &epoll, &buffer[..received.len], &received);
+                        transfers.on_request(now, entrance, &buffer[..received.len], &received);
                     }
                 }
                 _ => {
@@ -159,6 +171,8 @@ fn serve(mut config: config::Tftp, listener: &UdpListener, mut orders: UnixStrea
 pub struct Client {
     pub socket: UdpSocket,
     listener: SocketAddr,
+    /// The server is to answer from the port that was asked, and else never.
+    single_port: bool,
     /// The server's port for the transfer, once it has answered.
     pub tid: Option<SocketAddr>,
     /// Blocks passed over by [`block`](Self::block).
@@ -195,7 +209,7 @@ impl Client {
     pub fn receive(&mut self) -> Vec<u8> {
         let mut buffer = vec![0; 70_000];
         let (len, from) = self.socket.recv_from(&mut buffer).expect("the server says nothing");
-        assert_ne!(from, self.listener, "an answer from the well-known port");
+        assert_eq!(from == self.listener, self.single_port, "an answer from {from}");
         assert_eq!(*self.tid.get_or_insert(from), from, "an answer from another port");
         buffer.truncate(len);
         buffer

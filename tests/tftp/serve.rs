@@ -4,7 +4,7 @@ use std::io;
 use std::time::Instant;
 
 use upxe::config;
-use upxe::daemon::transfers::Transfers;
+use upxe::daemon::transfers::{Entrance, Transfers};
 use upxe::sys::epoll::Epoll;
 use upxe::sys::udp::UdpListener;
 
@@ -19,10 +19,12 @@ fn main() -> io::Result<()> {
         root: root.into(),
         allow: arguments.map(Into::into).collect(),
         max_transfers: 1024,
+        single_port: false,
     });
     let listener = UdpListener::bind(port.parse().map_err(io::Error::other)?)?;
     let epoll = Epoll::new()?;
     epoll.add(&listener, 0)?;
+    let entrance = Entrance { listener: &listener, epoll: &epoll };
     let mut buffer = [0; 2048];
     loop {
         let timeout = transfers.next_deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -30,9 +32,9 @@ fn main() -> io::Result<()> {
         let now = Instant::now();
         for token in ready {
             if Transfers::owns(token) {
-                transfers.on_ready(now, token);
+                transfers.on_ready(now, Some(entrance), token);
             } else if let Some(received) = listener.receive(&mut buffer)? {
-                transfers.on_request(now, &epoll, &buffer[..received.len], &received);
+                transfers.on_request(now, entrance, &buffer[..received.len], &received);
             }
         }
         transfers.on_deadline(now);

@@ -9,6 +9,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use scratch::Scratch;
 use upxe::sys::tree::{Refused, Resolver, Tree};
@@ -183,6 +184,25 @@ fn a_refusal_names_where_the_link_leads() {
             panic!("not refused")
         };
         assert_eq!(target, place.at("allowed/inner/file").canonicalize().unwrap());
+    }
+}
+
+#[test]
+fn a_fifo_is_not_even_opened() {
+    let place = Place::new();
+    for resolver in RESOLVERS {
+        // Whoever opens a FIFO to write to it waits for somebody to open it for reading, however briefly.
+        let fifo = place.at("root/fifo");
+        let writer = std::thread::spawn(move || fs::File::options().write(true).open(fifo).map(drop));
+        std::thread::sleep(Duration::from_millis(50));
+        let tree = place.tree(&[], resolver);
+        for path in ["fifo", "link-to-fifo"] {
+            assert_eq!(read(&tree, path), "NotAFile");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!writer.is_finished(), "by {resolver:?}");
+        drop(fs::File::open(place.at("root/fifo")).unwrap());
+        writer.join().unwrap().unwrap();
     }
 }
 

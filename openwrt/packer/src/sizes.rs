@@ -86,11 +86,16 @@ fn pieces(map: &str) -> impl Iterator<Item = Piece<'_>> {
     })
 }
 
+/// The crate that a piece belongs to; of our own crate, the folder.
 fn owner(file: &str, section: &str) -> String {
     let crates = mangled_crates(section);
     // A generic function of the standard library counts for the crate that it was made for.
     let named = crates.iter().find(|name| !STANDARD.contains(name)).or(crates.first());
     match named {
+        Some(&"upxe") => match section.split_once("4upxe").and_then(|(_, path)| identifier(path)) {
+            Some(folder) => format!("upxe::{folder}"),
+            None => "upxe".to_owned(),
+        },
         Some(name) => (*name).to_owned(),
         None if file.contains("/libc.a") => "musl".to_owned(),
         None if file.contains("/libcompiler_rt.a") => "compiler_rt".to_owned(),
@@ -100,20 +105,25 @@ fn owner(file: &str, section: &str) -> String {
 
 const STANDARD: &[&str] = &["core", "alloc", "std", "compiler_builtins", "hashbrown"];
 
-/// The crates in a mangled name (RFC 2603): `C`, `s`, a disambiguator, `_`, the length, and the name.
+/// The crates in a mangled name (RFC 2603): `C`, `s`, a disambiguator, `_`, and an identifier.
 fn mangled_crates(section: &str) -> Vec<&str> {
     let mut crates = Vec::new();
     let Some((_, mut rest)) = section.split_once("_R") else { return crates };
     while let Some((_, after)) = rest.split_once("Cs") {
         rest = after;
         let Some((disambiguator, name)) = after.split_once('_') else { break };
-        let digits = name.len() - name.trim_start_matches(|character: char| character.is_ascii_digit()).len();
-        let is_one = disambiguator.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let len = name[..digits].parse::<usize>().ok().filter(|_| is_one);
-        let name = len.and_then(|len| name[digits..].trim_start_matches('_').get(..len));
-        crates.extend(name.filter(|name| !name.is_empty()));
+        if disambiguator.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            crates.extend(identifier(name));
+        }
     }
     crates
+}
+
+/// A name behind its length in decimal, and `_` if it begins with a digit or `_`.
+fn identifier(mangled: &str) -> Option<&str> {
+    let digits = mangled.len() - mangled.trim_start_matches(|character: char| character.is_ascii_digit()).len();
+    let len = mangled.get(..digits)?.parse().ok()?;
+    mangled.get(digits..)?.trim_start_matches('_').get(..len).filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
@@ -123,7 +133,7 @@ mod tests {
     #[test]
     fn a_symbol_belongs_to_the_crate_it_was_made_for() {
         let owner = |section| owner("x.rcgu.o", section);
-        assert_eq!(owner(".text._RNvNtNtCsiEUgTrFRaKE_4upxe8commands3run3run"), "upxe");
+        assert_eq!(owner(".text._RNvNtNtCsiEUgTrFRaKE_4upxe8commands3run3run"), "upxe::commands");
         assert_eq!(owner(".text._RNvMCs4tBKRRIzUHY_4arghNtB2_4Port4open"), "argh");
         assert_eq!(owner(".text._RINvMNtCs6ku7DB2t77u_4core3str8containsReECsiEUgTrFRaKE_4upxe"), "upxe");
         assert_eq!(owner(".text._RNvNtCs6ku7DB2t77u_4core3fmt5write"), "core");
@@ -138,6 +148,6 @@ mod tests {
                    10174    10174       10     4         /t/upxe.rcgu.o:(.text._RNvCs1x_4upxe4main)\n\
                    10174    10174       10     1                 main\n";
         let sizes = by_crate(map);
-        assert_eq!(sizes.into_iter().collect::<Vec<_>>(), [("musl".to_owned(), 11), ("upxe".to_owned(), 16)]);
+        assert_eq!(sizes.into_iter().collect::<Vec<_>>(), [("musl".to_owned(), 11), ("upxe::main".to_owned(), 16)]);
     }
 }

@@ -42,7 +42,7 @@ impl<'a> Judge<'a> {
     pub fn boots(&self) -> Vec<Verdict> {
         let unasked =
             matches!(self.decision.outcome, Err(Silence::Barred(_) | Silence::Message(..) | Silence::Relayed(_)));
-        if self.decision.client.is_none() || unasked {
+        if self.decision.client().is_none() || unasked {
             return Vec::new();
         }
         let services = self.rules.services.iter().map(|service| {
@@ -157,7 +157,7 @@ impl<'a> Judge<'a> {
     }
 
     fn why_not_in_menu(&self, service: &Service) -> String {
-        let Some(client) = &self.decision.client else { return String::new() };
+        let Some(client) = self.decision.client() else { return String::new() };
         if client.program == Program::HttpBoot {
             return "UEFI HTTP Boot shows no menu".to_owned();
         }

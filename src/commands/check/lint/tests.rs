@@ -25,7 +25,13 @@ fn config(file: &str, lines: &str) -> Config {
     Config {
         enabled: true,
         interfaces: vec![Interface { name: "lan".into(), device: "br-lan".into() }],
-        tftp: Tftp { enabled: true, root: "/srv/tftp".into(), allow: Vec::new(), max_transfers: 64 },
+        tftp: Tftp {
+            enabled: true,
+            root: "/srv/tftp".into(),
+            allow: Vec::new(),
+            max_transfers: 64,
+            single_port: false,
+        },
         dnsmasq: DnsmasqPorts::default(),
         user: "root".into(),
         rules: collected.rules,
