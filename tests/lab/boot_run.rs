@@ -1,6 +1,6 @@
 //! One boot from power-on to Linux, beside dnsmasq and a bystander: the scene of the boot tests and the demonstration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -110,6 +110,11 @@ impl BootRun {
         self.house.dnsmasq.log.expect(0, &["DHCPDISCOVER", &vm.mac], FIRMWARE);
         self.house.steps.record("while the machine boots, the laptop renews its lease and looks up a name");
         self.house.bystander.live_on(&self.house.dnsmasq);
+    }
+
+    /// Where upxe answers how the boot goes.
+    pub fn socket(&self) -> &Path {
+        &self.upxe.socket
     }
 
     /// What upxe says.
