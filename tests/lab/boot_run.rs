@@ -1,6 +1,6 @@
 //! One boot from power-on to Linux, beside dnsmasq and a bystander: the scene of the boot tests and the demonstration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -131,6 +131,11 @@ impl BootRun {
         dnsmasq.kill();
         assert!(dnsmasq.log.since(0, &["DHCPOFFER", &vm.mac]).is_empty(), "dnsmasq was killed too late");
         dnsmasq.resume();
+    }
+
+    /// Where upxe answers how the boot goes.
+    pub fn socket(&self) -> &Path {
+        &self.upxe.socket
     }
 
     /// What upxe says.

@@ -33,6 +33,7 @@ mod resilience;
 mod san;
 mod seeds;
 mod service;
+mod status;
 mod sys;
 mod upxe;
 mod vm;

@@ -14,7 +14,6 @@ pub struct Upxe {
     process: Process,
     pub config: PathBuf,
     /// Where `upxe status` is answered.
-    #[allow(dead_code, reason = "the lab's own tests don't ask yet")]
     pub socket: PathBuf,
     pub log: Journal,
 }
@@ -69,6 +68,11 @@ impl Upxe {
     /// Sends SIGHUP, as procd does on `reload`.
     pub fn reload_signal(&self) {
         self.process.signal(libc::SIGHUP);
+    }
+
+    /// How often it has gone back to sleep.
+    pub fn wakings(&self) -> u64 {
+        self.process.waits()
     }
 
     /// Ends it with SIGTERM.
