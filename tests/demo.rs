@@ -11,8 +11,12 @@ mod boot_run;
 mod bystander;
 #[path = "lab/client.rs"]
 mod client;
+#[path = "lab/disguise.rs"]
+mod disguise;
 #[path = "lab/dnsmasq.rs"]
 mod dnsmasq;
+#[path = "lab/elsewhere.rs"]
+mod elsewhere;
 #[path = "lab/files.rs"]
 mod files;
 #[path = "lab/initramfs.rs"]

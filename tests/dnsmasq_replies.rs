@@ -205,11 +205,11 @@ fn reply(
     let request = Request::read(request).ok()?;
     let mask = Ipv4Addr::new(255, 255, 255, 0);
     let arrival = Arrival { door, interface: "lan", device: "br-lan", router, mask };
-    let decision = proxy::decide(rules, &Files(files), &arrival, &request);
-    let (client, offer) = (decision.client?, decision.outcome.ok()?);
-    let answer = proxy::answer(rules, &arrival, &request, &client, &offer);
+    let decision = proxy::decide(rules, &Files(files), &arrival, &request, &proxy::clients::Past::default());
+    let offer = decision.outcome.ok()?;
+    let answer = proxy::answer(rules, &arrival, &request, &offer);
     let limit = reply::size_limit(request.max_message_size());
-    Some(reply::write(&answer, proxy::overload(rules, &client), limit).bytes.to_vec())
+    Some(reply::write(&answer, proxy::overload(rules, &offer.client), limit).bytes.to_vec())
 }
 
 const TRUE_DHCP: &str = "enable-tftp

@@ -4,37 +4,48 @@
 //! it from its socket, [`Request::read`] checks it, [`proxy::consider`] chooses, builds the reply and makes bytes of it,
 //! and the same door sends them. TFTP goes through [`transfers`].
 
+mod answers;
 pub mod files;
 mod frames;
-mod links;
+pub mod links;
 mod port;
+mod progress;
 mod report;
+pub mod status;
 mod transfer_log;
 pub mod transfers;
 
 use std::io;
+use std::net::Ipv4Addr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
 
+use self::answers::{Answers, Scene};
 use self::links::{Link, Ready};
 use self::port::Port;
 use self::report::Trouble;
+use self::status::Status;
 use self::transfers::{Entrance, Transfers};
 use crate::config::Config;
-use crate::proxy::{self, Arrival, Decision, Door, Silence};
+use crate::proxy::{self, Door, Silence};
 use crate::sys::epoll::{self, Epoll};
 use crate::sys::limits;
 use crate::sys::link::LinkWatch;
+use crate::sys::neighbour;
 use crate::sys::privileges::{self, Account, Keep};
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::udp::{Received, UdpListener};
 use crate::wire::frame::{self, Envelope};
-use crate::wire::reply::{self, Written};
+use crate::wire::reply;
 use crate::wire::request::Request;
 
 /// Room for any DHCP request and any TFTP request in one packet; what is longer is neither.
 const FRAME_LEN: usize = 2048;
+
+/// RFC 1350 §5: the second byte of a request to read.
+const READ_REQUEST: u8 = 1;
 
 /// Datagrams taken from one socket before the others get their turn.
 const BURST: usize = 16;
@@ -52,6 +63,9 @@ mod token {
     pub const BOOT_SERVER: u64 = 2;
     pub const TFTP: u64 = 3;
     pub const DOORS: u64 = 4;
+    pub const QUESTION: u64 = 5;
+    pub const FIRST_READER: u64 = 6;
+    pub const LAST_READER: u64 = FIRST_READER + super::status::MAX_READERS as u64 - 1;
     pub const FIRST_LINK: u64 = 16;
 }
 
@@ -77,7 +91,10 @@ pub struct Daemon {
     boot_server: Port,
     tftp: Port,
     transfers: Transfers,
+    answers: Answers,
     trouble: Trouble,
+    status: Status,
+    started: Instant,
     /// What may still be opened; `None`: anything, as root.
     powers: Option<Keep>,
 }
@@ -110,7 +127,10 @@ impl Daemon {
             links: Vec::new(),
             next_link: token::FIRST_LINK,
             retry_at: None,
+            answers: Answers::default(),
             trouble: Trouble::default(),
+            status: Status::default(),
+            started: Instant::now(),
             powers: None,
             config,
             reload,
@@ -121,6 +141,11 @@ impl Daemon {
         };
         daemon.apply_config();
         Ok(daemon)
+    }
+
+    /// Answers questions at `socket` from now on.
+    pub fn answer_at(&mut self, socket: &Path) {
+        self.status.open(socket, &self.doors, token::QUESTION);
     }
 
     /// Goes on as another user than root, with what it takes to open again what is lost.
@@ -176,6 +201,7 @@ impl Daemon {
                 return Ok(());
             }
             self.transfers.on_deadline(now);
+            progress::tell(&mut self.answers.clients, now, self.transfers.take_news());
             if self.retry_at.is_some_and(|time| time <= now) {
                 self.acquire();
             }
@@ -198,87 +224,65 @@ impl Daemon {
                 self.link_watch.drain();
                 self.acquire();
             }
-            token::BOOT_SERVER => self.on_boot_server(),
+            token::BOOT_SERVER => self.on_boot_server(now),
             token::TFTP => self.on_tftp(now),
-            token::FIRST_LINK.. => self.on_frames(token),
+            token::QUESTION => self.on_question(now, token::FIRST_READER),
+            token::FIRST_READER..=token::LAST_READER => self.status.go_on(token - token::FIRST_READER),
+            token::FIRST_LINK.. => self.on_frames(token, now),
             _ => {}
         }
         Next::GoOn
     }
 
     /// Port 67: requests that the DHCP server hears too.
-    fn on_frames(&mut self, token: u64) {
+    fn on_frames(&mut self, token: u64, now: Instant) {
         let mut buffer = [0; FRAME_LEN];
+        let all_ports = self.all_ports();
+        let (scene, answers) =
+            (Scene { config: &self.config, files: self.transfers.files(), all_ports, now }, &mut self.answers);
         let Some(link) = self.links.iter().find(|link| link.token == token) else { return };
         let Some(ready) = link.ready() else { return };
+        let device = &link.interface.device;
         for _ in 0..BURST {
             match ready.socket.receive(&mut buffer) {
-                Ok(Some(frame)) => {
-                    let arrival = link.arrival(Door::Proxy, ready);
-                    if let Err(silence) = self.on_frame(&arrival, ready, &link.interface.device, frame) {
-                        report::dropped(&link.interface.device, &silence);
-                    }
-                }
+                Ok(Some(frame)) => match on_frame(&scene, answers, link, ready, frame) {
+                    Ok(result) => result.unwrap_or_else(|error| self.trouble.say(device, "sending", &error)),
+                    Err(silence) => report::dropped(device, &silence),
+                },
                 Ok(None) => return,
                 // The device went down; the link watch brings word of it.
-                Err(error) => return self.trouble.say(&link.interface.device, "receiving", &error),
+                Err(error) => return self.trouble.say(device, "receiving", &error),
             }
         }
-    }
-
-    fn on_frame(&self, arrival: &Arrival<'_>, ready: &Ready, device: &str, frame: &[u8]) -> Result<(), Silence> {
-        let datagram = frame::open(frame).map_err(Silence::Frame)?;
-        let request = Request::read(datagram.payload).map_err(Silence::Request)?;
-        let (decision, written) = self.consider(arrival, &request);
-        if let Some(written) = written {
-            let envelope = Envelope::broadcast_from(ready.mac, ready.router);
-            let mut buffer = [0; frame::HEADERS_LEN + reply::MAX_LEN];
-            // The reply is no longer than MAX_LEN, so the frame always fits.
-            if let Some(frame) = frame::seal(&envelope, &written.bytes, &mut buffer) {
-                ready.socket.send(frame).unwrap_or_else(|error| self.trouble.say(device, "sending", &error));
-            }
-        }
-        // Behind the reply: writing to the log takes as long as deciding.
-        self.report(device, arrival, &request, &decision);
-        Ok(())
     }
 
     /// Port 4011: requests to us alone.
-    fn on_boot_server(&mut self) {
+    fn on_boot_server(&mut self, now: Instant) {
         let mut buffer = [0; FRAME_LEN];
         for _ in 0..BURST {
             let Some(listener) = self.boot_server.listener() else { return };
             let Some((received, payload)) = receive(listener, &mut buffer) else { return };
-            if let Err(silence) = self.on_boot_request(listener, &received, payload) {
-                report::dropped("port 4011", &silence);
+            let answered = link_of(&self.links, &received, self.config.rules.relay).and_then(|(link, ready)| {
+                let request = Request::read(payload).map_err(Silence::Request)?;
+                Ok((link, link.arrival(Door::BootServer, ready), request))
+            });
+            let (link, arrival, request) = match answered {
+                Ok(answered) => answered,
+                Err(silence) => {
+                    report::dropped("port 4011", &silence);
+                    continue;
+                }
+            };
+            let device = &link.interface.device;
+            let all_ports = self.all_ports();
+            let scene = Scene { config: &self.config, files: self.transfers.files(), all_ports, now };
+            let answer = self.answers.consider(&scene, &arrival, &request);
+            if let Some(written) = &answer.1 {
+                listener
+                    .send(&written.bytes, received.peer, received.local, received.ifindex)
+                    .unwrap_or_else(|error| self.trouble.say(device, "sending", &error));
             }
-        }
-    }
-
-    fn on_boot_request(&self, listener: &UdpListener, received: &Received, payload: &[u8]) -> Result<(), Silence> {
-        let (link, ready) = self.link_of(received)?;
-        let request = Request::read(payload).map_err(Silence::Request)?;
-        let arrival = link.arrival(Door::BootServer, ready);
-        let (decision, written) = self.consider(&arrival, &request);
-        let device = &link.interface.device;
-        if let Some(written) = written {
-            listener
-                .send(&written.bytes, received.peer, received.local, received.ifindex)
-                .unwrap_or_else(|error| self.trouble.say(device, "sending", &error));
-        }
-        self.report(device, &arrival, &request, &decision);
-        Ok(())
-    }
-
-    /// The part of the way that both doors share.
-    fn consider(&self, arrival: &Arrival<'_>, request: &Request<'_>) -> (Decision, Option<Written>) {
-        proxy::consider(&self.config.rules, self.transfers.files(), arrival, request)
-    }
-
-    fn report(&self, device: &str, arrival: &Arrival<'_>, request: &Request<'_>, decision: &Decision) {
-        report::decided(device, arrival.door, request, decision);
-        if let Err(Silence::NoFile { looked_for }) = &decision.outcome {
-            self.transfers.files().report_unservable(looked_for);
+            self.answers.report(&scene, &arrival, &request, &answer);
         }
     }
 
@@ -288,25 +292,24 @@ impl Daemon {
         for _ in 0..BURST {
             let Some(listener) = self.tftp.listener() else { return };
             let Some((received, payload)) = receive(listener, &mut buffer) else { return };
-            match self.link_of(&received) {
-                Ok(_) => self.transfers.on_request(now, Entrance { listener, epoll: &self.epoll }, payload, &received),
+            match link_of(&self.links, &received, self.config.rules.relay) {
+                Ok((link, _)) => {
+                    if payload.starts_with(&[0, READ_REQUEST]) {
+                        let device = &link.interface.device;
+                        if let Some(mac) = neighbour::mac(listener, device, *received.peer.ip()) {
+                            self.answers.clients.met(now, mac, device, *received.peer.ip());
+                        }
+                        self.answers.clients.fetched(now, *received.peer.ip());
+                    }
+                    self.transfers.on_request(now, Entrance { listener, epoll: &self.epoll }, payload, &received);
+                }
                 Err(silence) => report::dropped("port 69", &silence),
             }
         }
     }
 
-    /// The served link that a datagram came in on, if its sender is on that link's network.
-    fn link_of(&self, received: &Received) -> Result<(&Link, &Ready), Silence> {
-        proxy::admit_source(received.peer.port())?;
-        let served = self.links.iter().filter_map(|link| Some((link, link.ready()?)));
-        let (link, ready) = served
-            .into_iter()
-            .find(|(_, ready)| ready.ifindex() == received.ifindex)
-            .ok_or(Silence::OtherDevice(received.ifindex))?;
-        if !ready.reaches(*received.peer.ip()) {
-            return Err(Silence::OffLink(*received.peer.ip()));
-        }
-        Ok((link, ready))
+    fn all_ports(&self) -> bool {
+        self.boot_server.listener().is_some() && self.tftp.listener().is_some()
     }
 
     fn on_signals(&mut self) -> Next {
@@ -325,6 +328,7 @@ impl Daemon {
             Some(Some(config)) => {
                 self.transfers.reconfigure(&config.tftp);
                 self.config = config;
+                self.answers.reconfigured();
                 self.apply_config();
                 info!("configuration reloaded");
             }
@@ -379,6 +383,47 @@ impl Daemon {
         self.retry_at = missing.then(|| Instant::now() + RETRY);
         self.drop_spent_powers();
     }
+}
+
+/// The served link that a datagram came in on, if its sender is on that link's network, or may be on another that
+/// a relay stands before.
+fn link_of<'l>(links: &'l [Link], received: &Received, relay: bool) -> Result<(&'l Link, &'l Ready), Silence> {
+    proxy::admit_source(received.peer.port())?;
+    let mut served = links.iter().filter_map(|link| Some((link, link.ready()?)));
+    let (link, ready) =
+        served.find(|(_, ready)| ready.ifindex() == received.ifindex).ok_or(Silence::OtherDevice(received.ifindex))?;
+    if !relay && !ready.reaches(*received.peer.ip()) {
+        return Err(Silence::OffLink(*received.peer.ip()));
+    }
+    Ok((link, ready))
+}
+
+/// Answers a frame that came to port 67; the inner result is that of sending.
+fn on_frame(
+    scene: &Scene<'_>,
+    answers: &mut Answers,
+    link: &Link,
+    ready: &Ready,
+    frame: &[u8],
+) -> Result<io::Result<()>, Silence> {
+    let datagram = frame::open(frame).map_err(Silence::Frame)?;
+    let request = Request::read(datagram.payload).map_err(Silence::Request)?;
+    let arrival = link.arrival(Door::Proxy, ready);
+    let answer = answers.consider(scene, &arrival, &request);
+    let mut sent = Ok(());
+    if let Some(written) = &answer.1 {
+        let envelope = match request.giaddr {
+            Ipv4Addr::UNSPECIFIED => Envelope::broadcast_from(ready.mac, ready.router),
+            agent => Envelope::relay_from(ready.mac, ready.router, agent, datagram.source_mac),
+        };
+        let mut buffer = [0; frame::HEADERS_LEN + reply::MAX_LEN];
+        // The reply is no longer than MAX_LEN, so the frame always fits.
+        if let Some(frame) = frame::seal(&envelope, &written.bytes, &mut buffer) {
+            sent = ready.socket.send(frame);
+        }
+    }
+    answers.report(scene, &arrival, &request, &answer);
+    Ok(sent)
 }
 
 /// Takes a datagram from a port, with its payload; `None` when there is none or it can't be had.

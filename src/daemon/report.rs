@@ -7,29 +7,83 @@ use std::time::{Duration, Instant};
 use dhcproto::v4::MessageType;
 use log::{debug, info, warn};
 
+use crate::proxy::client::Program;
+use crate::proxy::clients::Form;
 use crate::proxy::vendor::Shape;
-use crate::proxy::{ChosenBy, Decision, Door, Offer, Silence};
+use crate::proxy::{Arrival, ChosenBy, Decision, Door, Offer, Silence, Unfit};
+use crate::wire::reply::Written;
 use crate::wire::request::Request;
 
 /// Says what was decided for a request: offers, and silence towards machines that want to boot, at level info;
 /// silence towards everybody else at level debug.
-pub fn decided(device: &str, door: Door, request: &Request<'_>, decision: &Decision) {
+pub fn decided(said: &mut Said, arrival: &Arrival<'_>, request: &Request<'_>, answer: &(Decision, Option<Written>)) {
+    let (device, door) = (arrival.device, arrival.door);
     let mac = request.chaddr;
-    match (&decision.client, &decision.outcome) {
-        (Some(client), Ok(offer)) => {
+    let (decision, written) = answer;
+    match (decision.client(), &decision.outcome) {
+        (_, Ok(offer)) => {
+            let client = &offer.client;
+            said.forget(&looping(request));
             let message = match door {
                 Door::Proxy => "DHCPOFFER",
                 Door::BootServer => "DHCPACK",
             };
             info!("{message}({device}) {mac} {client} {}", offered(offer));
             debug!("{mac} carries tags {}; {}", decision.tags, chosen_by(offer));
-            decision.passed_over.iter().for_each(|passed| debug!("{mac}: passed over {passed}"));
+            if let Some(code) = written.as_ref().and_then(|written| written.left_out) {
+                let code = u8::from(code);
+                if said.is_new(&[code]) {
+                    warn!("{mac}: no room for option {code}: shorten or take out what dhcp_option lines add");
+                }
+            }
+        }
+        (Some(client), Err(silence @ Silence::Looping { .. })) if said.is_new(&looping(request)) => {
+            warn!("DHCPDISCOVER({device}) {mac} {client}: {silence}");
         }
         (Some(client), Err(silence)) if silence.is_notable() => {
             info!("{}({device}) {mac} {client}: {silence}", asked(request.message_type));
         }
         (_, Err(silence)) => debug!("{}({device}) {mac}: {silence}", asked(request.message_type)),
-        (None, Ok(_)) => {}
+    }
+    for passed in &decision.passed_over {
+        let at = &passed.origin;
+        let key = [at.file.as_bytes(), &at.line.to_be_bytes(), passed.file.as_bytes()].concat();
+        if passed.why == Unfit::Missing && said.is_new(&key) {
+            warn!("{passed}, or not readable by everybody: passed over; put it there");
+        } else {
+            debug!("{mac}: passed over {passed}");
+        }
+    }
+}
+
+/// What is remarked of a machine that is in a loop, until it is out of it.
+fn looping(request: &Request<'_>) -> [u8; 6] {
+    request.chaddr.0
+}
+
+/// Remarks that were made: each is made once. The oldest is forgotten first.
+#[derive(Debug, Default)]
+pub struct Said {
+    remarks: heapless::Deque<u32, 32>,
+}
+
+impl Said {
+    /// Makes a remark new again.
+    fn forget(&mut self, what: &[u8]) {
+        let hash = hash(what);
+        self.remarks.iter_mut().filter(|known| **known == hash).for_each(|known| *known = 0);
+    }
+
+    /// True the first time.
+    pub fn is_new(&mut self, what: &[u8]) -> bool {
+        let hash = hash(what);
+        if self.remarks.iter().any(|known| *known == hash) {
+            return false;
+        }
+        if self.remarks.is_full() {
+            self.remarks.pop_front();
+        }
+        self.remarks.push_back(hash).is_ok()
     }
 }
 
@@ -52,6 +106,9 @@ fn asked(message_type: MessageType) -> &'static str {
 /// The file and who serves it, or what comes first; a URL names its server itself.
 fn offered(offer: &Offer) -> String {
     match &offer.shape {
+        _ if offer.form == Some(Form::AskAgain) => format!("{}, to be asked for on port 4011", offer.file),
+        _ if offer.form == Some(Form::Menu) => format!("{}, as a menu of one entry", offer.file),
+        _ if offer.client.program == Program::RaspberryPi => format!("its own files from {}", offer.server),
         Shape::Menu(menu) => format!("a menu of {} entries{}", menu.entries.len(), left_out(menu.left_out)),
         Shape::AskAgain => "the way to port 4011, for a menu".to_owned(),
         _ if offer.file.contains("://") => offer.file.to_string(),
@@ -67,6 +124,7 @@ fn chosen_by(offer: &Offer) -> String {
     match &offer.chosen_by {
         ChosenBy::Rule(origin) => format!("chosen by {}:{}", origin.file, origin.line),
         ChosenBy::Script => "chosen by option script".to_owned(),
+        ChosenBy::Machine => "chosen as the machine's own file".to_owned(),
         ChosenBy::Custom => "chosen as the customary file".to_owned(),
     }
 }
@@ -86,5 +144,24 @@ impl Trouble {
             self.last.set(Some(now));
             warn!("{place}: {doing}: {error}");
         }
+    }
+}
+
+/// FNV-1a.
+fn hash(what: &[u8]) -> u32 {
+    what.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remark_is_made_once_and_remarks_are_bounded() {
+        let mut said = Said::default();
+        assert!(said.is_new(b"a") && said.is_new(b"b") && !said.is_new(b"a"));
+        (0..31u8).for_each(|number| assert!(said.is_new(&[number])));
+        assert!(said.is_new(b"a"), "forgotten");
+        assert_eq!(said.remarks.len(), 32);
     }
 }

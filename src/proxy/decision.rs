@@ -5,7 +5,9 @@ use std::net::Ipv4Addr;
 
 use dhcproto::v4::MessageType;
 
+use super::architecture::Architecture;
 use super::client::Client;
+use super::clients::Form;
 use super::matching::Barred;
 use super::options::Sent;
 use super::tags::TagSet;
@@ -27,19 +29,28 @@ pub enum Door {
 /// The outcome for one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// Who asked, if it asked to boot.
-    pub client: Option<Client>,
-    /// The tags it carries.
+    /// The tags that the client carries.
     pub tags: TagSet,
     /// Rules that would have had precedence, and why they were passed over.
     pub passed_over: Vec<PassedOver>,
     /// The answer, or why there is none.
     pub outcome: Result<Offer, Silence>,
+    /// Who asked to boot and gets no answer.
+    pub(super) unserved: Option<Client>,
+}
+
+impl Decision {
+    /// Who asked, if it asked to boot.
+    pub fn client(&self) -> Option<&Client> {
+        self.outcome.as_ref().map_or(self.unserved.as_ref(), |offer| Some(&offer.client))
+    }
 }
 
 /// What a client is told to boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
+    /// To whom; of its architectures the one that the file is for stands first.
+    pub client: Client,
     /// The boot file's name or URL.
     pub file: Text<127>,
     /// The server's name; empty: its address as text.
@@ -52,6 +63,10 @@ pub struct Offer {
     pub shape: Shape,
     /// Options that say so, and those that rules add.
     pub options: Vec<Sent>,
+    /// Which of several possible forms this is, where there is a choice.
+    pub form: Option<Form>,
+    /// The file is an iPXE with HTTP, for one without.
+    pub upgrade: bool,
 }
 
 /// A rule that holds for a client and is of no use to it.
@@ -74,8 +89,10 @@ pub enum Unfit {
     Url,
     /// UEFI HTTP Boot knows nothing but URLs.
     NoUrl,
-    /// iPXE that loads iPXE does so for ever.
+    /// iPXE that loads iPXE does so for ever, and gPXE that loads gPXE.
     Loop,
+    /// This iPXE was built without the means to fetch it.
+    NeedsHttp,
 }
 
 /// The setting that chose a boot file.
@@ -85,6 +102,8 @@ pub enum ChosenBy {
     Rule(Origin),
     /// `option script`.
     Script,
+    /// It is there for this very machine.
+    Machine,
     /// The table of customary names.
     Custom,
 }
@@ -114,20 +133,25 @@ pub enum Silence {
     OtherServer(u16),
     /// It asks for a boot file's credentials (PXE 2.1's BIS), which nobody has.
     Credentials,
-    /// The client didn't say what it can run, and no rule covers it.
-    UnknownArchitecture,
+    /// Nothing is customary for what the client says it can run, if it says so at all, and no rule covers it.
+    UnknownArchitecture(Option<Architecture>),
     /// None of these files is under the TFTP root.
     NoFile {
         /// The names that were looked for, best first.
         looked_for: Vec<String>,
     },
-    /// The chosen URL needs HTTP, which this iPXE lacks.
+    /// The chosen URL needs HTTP, which this iPXE lacks, and there is no fuller one that it could load first.
     NeedsHttp {
         /// The URL.
         url: String,
     },
     /// UEFI HTTP Boot takes nothing but a URL, and none is configured for it.
     NeedsUrl,
+    /// It has loaded this file again and again.
+    Looping {
+        /// The file.
+        file: String,
+    },
 }
 
 impl Unfit {
@@ -137,7 +161,8 @@ impl Unfit {
             Unfit::Missing => "is not under the TFTP root",
             Unfit::Url => "is a URL, which firmware cannot fetch by PXE",
             Unfit::NoUrl => "is no URL, and UEFI HTTP Boot takes nothing else",
-            Unfit::Loop => "is iPXE itself, and this client is iPXE already",
+            Unfit::NeedsHttp => "needs HTTP or HTTPS, which this iPXE was built without",
+            Unfit::Loop => "is what this client has loaded already",
         }
     }
 }
@@ -153,7 +178,7 @@ impl Silence {
     pub fn is_notable(&self) -> bool {
         matches!(
             self,
-            Silence::UnknownArchitecture | Silence::NoFile { .. } | Silence::NeedsHttp { .. } | Silence::NeedsUrl
+            Silence::UnknownArchitecture(_) | Silence::NoFile { .. } | Silence::NeedsHttp { .. } | Silence::NeedsUrl
         )
     }
 }
@@ -174,13 +199,25 @@ impl fmt::Display for Silence {
             Silence::Barred(Barred::OtherRange(origin)) => write!(f, "the proxy range at {origin} is for other tags"),
             Silence::OtherServer(number) => write!(f, "boot server type {number} is not served here"),
             Silence::Credentials => f.write_str("asks for credentials of a boot file (BIS), which are not supported"),
-            Silence::UnknownArchitecture => {
-                f.write_str("did not say what it can run, and no boot rule covers it; add one with a file name")
+            Silence::UnknownArchitecture(said) => {
+                match said {
+                    Some(architecture) => write!(f, "no boot file is customary for {architecture}")?,
+                    None => f.write_str("did not say what it can run")?,
+                }
+                f.write_str(", and no boot rule covers it; add one with a file name")
             }
             Silence::NoFile { looked_for } => {
                 write!(f, "no boot file: put one of these under the TFTP root: {}", looked_for.join(", "))
             }
-            Silence::NeedsHttp { url } => write!(f, "this iPXE cannot fetch {url}: it was built without HTTP"),
+            Silence::NeedsHttp { url } => write!(
+                f,
+                "this iPXE cannot fetch {url}: it was built without HTTP or HTTPS, and there is no fuller one to load first"
+            ),
+            Silence::Looping { file } => write!(
+                f,
+                "has loaded {file} three times within a minute, and gets no offer until it was quiet for one; see what \
+                 {file} does, and that it finds what it looks for"
+            ),
             Silence::NeedsUrl => f.write_str("UEFI HTTP Boot needs a boot rule with an http:// URL"),
         }
     }

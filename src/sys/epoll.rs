@@ -30,7 +30,28 @@ impl Epoll {
     /// # Errors
     /// Only for want of memory, or when `fd` is in the set already.
     pub fn add(&self, fd: impl AsFd, token: u64) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
+        self.add_for(fd, token, libc::EPOLLIN)
+    }
+
+    /// Reports `fd` when something comes, and not again for the same thing: what can't be taken just then keeps nobody
+    /// busy.
+    ///
+    /// # Errors
+    /// As for [`add`](Self::add).
+    pub fn add_for_news(&self, fd: impl AsFd, token: u64) -> io::Result<()> {
+        self.add_for(fd, token, libc::EPOLLIN | libc::EPOLLET)
+    }
+
+    /// Reports `fd` whenever it takes bytes, or will never again.
+    ///
+    /// # Errors
+    /// As for [`add`](Self::add).
+    pub fn add_for_writing(&self, fd: impl AsFd, token: u64) -> io::Result<()> {
+        self.add_for(fd, token, libc::EPOLLOUT)
+    }
+
+    fn add_for(&self, fd: impl AsFd, token: u64, events: i32) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: events as u32, u64: token };
         // SAFETY: `event` outlives the call; the kernel copies it.
         succeeded(unsafe {
             libc::epoll_ctl(self.fd.as_raw_fd(), libc::EPOLL_CTL_ADD, fd.as_fd().as_raw_fd(), &raw mut event)
@@ -40,8 +61,10 @@ impl Epoll {
     /// Waits until something is readable or `timeout` has passed; `None` waits for ever. Hands over the tokens.
     pub fn wait(&self, timeout: Option<Duration>) -> io::Result<impl Iterator<Item = u64> + use<>> {
         // Rounded up: to wake a moment early would mean to spin until the time has really come.
-        let milliseconds =
-            timeout.map_or(-1, |time| i32::try_from(time.as_micros().div_ceil(1000)).unwrap_or(i32::MAX));
+        let milliseconds = timeout.map_or(-1, |time| {
+            let seconds = i32::try_from(time.as_secs()).unwrap_or(i32::MAX);
+            seconds.saturating_mul(1000).saturating_add(time.subsec_nanos().div_ceil(1_000_000) as i32)
+        });
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
         // SAFETY: the pointer and the count describe `events`, which outlives the call.
         let count = unsafe { libc::epoll_wait(self.fd.as_raw_fd(), events.as_mut_ptr(), BATCH as i32, milliseconds) };

@@ -14,15 +14,12 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Instant;
 
+use crate::wire::SERVER_PORTS;
 use crate::wire::tftp::{ErrorCode, Options, Packet, TftpError};
 use negotiate::negotiate;
 use netascii::Text;
 use path::{PathError, SafePath};
 use session::{Action, Content, Session};
-
-/// Ports that answer whatever they get with an error or an echo of their own: DHCP, TFTP and PXE servers. A request
-/// that claims to come from there was forged to set two servers on each other (CVE-2024-2169).
-const SERVER_PORTS: [u16; 4] = [0, 67, 69, 4011];
 
 /// The transfers in progress. Each carries an `R`, which the table doesn't look at: what its owner needs to carry it
 /// out.

@@ -2,6 +2,12 @@
 
 pub mod capture;
 pub mod frame;
+pub mod json;
 pub mod reply;
 pub mod request;
 pub mod tftp;
+
+/// Ports that answer whatever they get, with an error or an echo of their own: two servers that were set on each other by
+/// a forged request would go on for ever (CVE-2024-2169). 4011 isn't one of them: EDK2 asks a boot server from there, and
+/// no boot server answers what isn't a request.
+pub const SERVER_PORTS: [u16; 3] = [0, 67, 69];

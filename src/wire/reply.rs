@@ -57,6 +57,8 @@ pub struct Reply {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
     bytes: Vec<u8, OPTIONS_LEN>,
+    /// The first one that did not fit.
+    refused: Option<OptionCode>,
 }
 
 /// An option did not fit.
@@ -66,12 +68,11 @@ pub struct Full;
 impl Options {
     /// Appends an option; its value may have at most 255 bytes.
     pub fn push(&mut self, code: OptionCode, value: &[u8]) -> Result<(), Full> {
-        let len = u8::try_from(value.len()).map_err(|_| Full)?;
-        if self.bytes.len() + 2 + value.len() > self.bytes.capacity() {
-            return Err(Full);
+        if append(&mut self.bytes, code, value, OPTIONS_LEN) {
+            return Ok(());
         }
-        self.bytes.extend_from_slice(&[u8::from(code), len]).map_err(|_| Full)?;
-        self.bytes.extend_from_slice(value).map_err(|_| Full)
+        self.refused.get_or_insert(code);
+        Err(Full)
     }
 
     /// The options in order: code and value.
@@ -143,7 +144,8 @@ impl Layout {
     fn plan(reply: &Reply, overload: Overload, limit: usize) -> Self {
         let room = limit.saturating_sub(HEADER_LEN + 1);
         let total = 3 + reply.options.bytes.len();
-        let mut layout = Layout { main: Vec::new(), file: Vec::new(), sname: Vec::new(), left_out: None };
+        let left_out = reply.options.refused;
+        let mut layout = Layout { main: Vec::new(), file: Vec::new(), sname: Vec::new(), left_out };
         layout.place_main(OptionCode::MessageType, &[u8::from(reply.message_type)], room);
         if total <= room || overload == Overload::Never {
             reply.options.iter().for_each(|(code, value)| {
@@ -301,5 +303,7 @@ mod tests {
         assert_eq!(options.push(OptionCode::from(43), &[0; 256]), Err(Full));
         while options.push(OptionCode::from(43), &[0; 250]).is_ok() {}
         assert_eq!(options.iter().count(), 2 + 4);
+        let written = write(&Reply { options, ..reply() }, Overload::Never, MAX_LEN);
+        assert_eq!(written.left_out, Some(OptionCode::from(43)), "a list that was too long already is told of as well");
     }
 }

@@ -267,12 +267,12 @@ fn exchanges(config: &str, rules: &Rules, mode: Mode, client: &Client) -> Vec<Ex
 
 fn ask_upxe(config: &str, rules: &Rules, arrival: &Arrival<'_>, request: &[u8]) -> (Decision, Option<Vec<u8>>) {
     let request = Request::read(request).expect("a request of our own making");
-    let decision = proxy::decide(rules, &Named(config), arrival, &request);
-    let written = match (&decision.client, &decision.outcome) {
-        (Some(client), Ok(offer)) => {
-            let answer = proxy::answer(rules, arrival, &request, client, offer);
+    let decision = proxy::decide(rules, &Named(config), arrival, &request, &proxy::clients::Past::default());
+    let written = match &decision.outcome {
+        Ok(offer) => {
+            let answer = proxy::answer(rules, arrival, &request, offer);
             let limit = reply::size_limit(request.max_message_size());
-            Some(reply::write(&answer, proxy::overload(rules, client), limit).bytes.to_vec())
+            Some(reply::write(&answer, proxy::overload(rules, &offer.client), limit).bytes.to_vec())
         }
         _ => None,
     };

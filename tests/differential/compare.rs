@@ -39,7 +39,7 @@ mod reason {
     pub const HTTP: &str = "iPXE without HTTP isn't given an http URL";
     pub const HTTP_BOOT: &str = "UEFI HTTP Boot is answered with URLs";
     pub const PRIORITY: &str = "175.1 makes iPXE prefer our file to one in the DHCP server's reply";
-    pub const OPTIONS: &str = "dhcp-option acts in proxy replies too (compared with dnsmasq as a server)";
+    pub const OPTIONS: &str = "dhcp-option acts in proxy replies too";
     pub const RESERVED: &str = "43.6, 8, 9 and 71 are the reply's own; dnsmasq sends a configured one a second time";
     pub const AGENT: &str = "option 82 is not repeated to clients that no relay stands before";
     pub const HOST_IGNORE: &str = "dhcp-host=…,ignore keeps the proxy silent too";
@@ -81,6 +81,22 @@ mod reason {
         SIADDR_66,
         CLASS,
     ];
+}
+
+/// What is accepted here is what users are told: the README's list is this one.
+pub fn assert_that_the_readme_tells() {
+    const README: &str = include_str!("../../README.md");
+    let (_, rest) = README.split_once("<!-- differences -->").expect("the README's list");
+    let (list, _) = rest.split_once("<!-- /differences -->").expect("its end");
+    let mut told: Vec<String> = list
+        .lines()
+        .filter_map(|line| line.strip_prefix("- "))
+        .map(|line| line.trim_end_matches('.').to_lowercase())
+        .collect();
+    let mut meant: Vec<String> = reason::ALL.iter().map(|reason| reason.to_lowercase()).collect();
+    told.sort();
+    meant.sort();
+    assert_eq!(told, meant);
 }
 
 /// A difference that never shows is no longer meant.
@@ -238,7 +254,7 @@ impl Comparison<'_> {
         if exchange.item.is_some() && *theirs != ours && *theirs == exchange.early_tags {
             return self.accept(reason::RANGE_TAG);
         }
-        if exchange.decision.client.is_some() && *theirs != ours {
+        if exchange.decision.client().is_some() && *theirs != ours {
             self.complain(format!("tags: dnsmasq {theirs:?}, upxe {ours:?}"));
         }
     }
@@ -281,7 +297,7 @@ impl Comparison<'_> {
                 is_host.then_some(reason::HOST_IGNORE)
             }
             _ if self.client.option(93).is_none() && *theirs == Boots::Unanswered => Some(reason::BY_CLASS),
-            (Err(Silence::NoFile { .. } | Silence::UnknownArchitecture), Boots::Nothing) => Some(reason::NOTHING),
+            (Err(Silence::NoFile { .. } | Silence::UnknownArchitecture(_)), Boots::Nothing) => Some(reason::NOTHING),
             (Err(Silence::NeedsHttp { .. }), _) => Some(reason::HTTP),
             _ if self.client.is_ipxe() && (is_ipxe_binary(their_file) || passed(Unfit::Loop)) => Some(reason::LOOP),
             _ if self.client.is_ipxe() && self.has_entries() => Some(reason::IPXE_MENU),
@@ -387,16 +403,16 @@ impl Comparison<'_> {
         match &exchange.ours {
             Some(ours) => self.server_reply(exchange, &theirs, &Fields::of(ours)),
             None => match &exchange.decision.outcome {
-                Err(Silence::NoFile { .. } | Silence::UnknownArchitecture) if theirs.file().is_empty() => {
+                Err(Silence::NoFile { .. } | Silence::UnknownArchitecture(_)) if theirs.file().is_empty() => {
                     self.accept(reason::NOTHING);
                 }
                 Err(Silence::NeedsHttp { .. }) => self.accept(reason::HTTP),
                 // As a server it answers everybody.
                 Err(Silence::NotBooting) => {}
-                Err(Silence::NoFile { .. } | Silence::UnknownArchitecture) if self.client.is_ipxe() => {
+                Err(Silence::NoFile { .. } | Silence::UnknownArchitecture(_)) if self.client.is_ipxe() => {
                     self.accept_if(is_ipxe_binary(&theirs.file()), reason::LOOP, "no reply to iPXE");
                 }
-                Err(Silence::NoFile { .. } | Silence::UnknownArchitecture) => {
+                Err(Silence::NoFile { .. } | Silence::UnknownArchitecture(_)) => {
                     self.accept_if(theirs.file().contains("://"), reason::URL, "no reply to a ROM");
                 }
                 Err(silence) => self.complain(format!("upxe is silent: {silence}")),

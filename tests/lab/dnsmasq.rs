@@ -25,8 +25,13 @@ pub struct Dnsmasq {
 impl Dnsmasq {
     /// Starts it for `lans`, all of one router, and waits until it serves.
     pub fn start(lans: &[&Lan], run: &Path, listener: Option<Listener>) -> Dnsmasq {
+        Dnsmasq::with(lans, "", run, listener)
+    }
+
+    /// The same with more `lines` in its configuration.
+    pub fn with(lans: &[&Lan], lines: &str, run: &Path, listener: Option<Listener>) -> Dnsmasq {
         let config = run.join("dnsmasq.conf");
-        files::write(&config, &configuration(lans, run));
+        files::write(&config, &(configuration(lans, run) + lines));
         let namespace = lans[0].router.name.clone();
         let mut dnsmasq = Dnsmasq { process: None, namespace, config, log: Journal::new("dnsmasq", run, listener) };
         dnsmasq.resume();
@@ -53,6 +58,13 @@ impl Dnsmasq {
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.stop();
+        }
+    }
+
+    /// Ends it at once, whatever it is about to say.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill();
         }
     }
 

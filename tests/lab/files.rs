@@ -60,7 +60,12 @@ pub struct TftpRoot {
 
 impl TftpRoot {
     pub fn new(run: &Path) -> TftpRoot {
-        let path = run.join("tftp");
+        TftpRoot::named(run, "tftp")
+    }
+
+    /// A folder that another server of the same run serves.
+    pub fn named(run: &Path, name: &str) -> TftpRoot {
+        let path = run.join(name);
         fs::create_dir_all(&path).unwrap();
         TftpRoot { path }
     }
@@ -78,8 +83,14 @@ impl TftpRoot {
 
     /// `vmlinuz` and `initrd`.
     pub fn linux(self, arch: Arch) -> TftpRoot {
-        initramfs::write(&packaged(arch, "bin/busybox"), &self.path.join("initrd"));
+        initramfs::write(&packaged(arch, "bin/busybox"), None, &self.path.join("initrd"));
         self.copy("vmlinuz", &kernel(arch))
+    }
+
+    /// A kernel and an initramfs under other names, for boot loaders that give the kernel no word of ours.
+    pub fn linux_as(self, kernel_name: &str, initrd: &str, token: &str) -> TftpRoot {
+        initramfs::write(&packaged(Arch::Amd64, "bin/busybox"), Some(token), &self.place(initrd));
+        self.copy(kernel_name, &kernel(Arch::Amd64))
     }
 
     fn copy(self, name: &str, source: &Path) -> TftpRoot {

@@ -12,13 +12,16 @@ const INIT: &str = r#"#!/bin/busybox sh
 for word in $(/bin/busybox cat /proc/cmdline); do
     case $word in lab=*) token=${word#lab=} ;; esac
 done
+# A kernel that was told nothing speaks to no serial port.
+[ ! -e /token ] || { token=$(/bin/busybox cat /token) && exec >/dev/ttyS0; }
 /bin/busybox dmesg | /bin/busybox grep -o 'secureboot: .*'
 echo "UPXE-LAB-BOOTED $(/bin/busybox uname -m) $token"
 /bin/busybox poweroff -f
 "#;
 
-/// Writes an initramfs with the given static busybox. Not compressed: the kernel takes it so, and it is small.
-pub fn write(busybox: &Path, output: &Path) {
+/// Writes an initramfs with the given static busybox, and with the token if no kernel command line can bring it. Not
+/// compressed: the kernel takes it so, and it is small.
+pub fn write(busybox: &Path, token: Option<&str>, output: &Path) {
     let busybox = fs::read(busybox).unwrap_or_else(|e| panic!("{}: {e}", busybox.display()));
     let mut archive = Archive::default();
     archive.add("bin", 0o040_755, &[], (0, 0));
@@ -26,6 +29,10 @@ pub fn write(busybox: &Path, output: &Path) {
     archive.add("dev/console", 0o020_600, &[], (5, 1));
     archive.add("bin/busybox", 0o100_755, &busybox, (0, 0));
     archive.add("init", 0o100_755, INIT.as_bytes(), (0, 0));
+    if let Some(token) = token {
+        archive.add("dev/ttyS0", 0o020_600, &[], (4, 64));
+        archive.add("token", 0o100_644, token.as_bytes(), (0, 0));
+    }
     archive.write(output);
 }
 

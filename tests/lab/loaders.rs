@@ -11,6 +11,12 @@ pub fn ipxe_script(root: TftpRoot, command_line: &str) -> TftpRoot {
     root.linux(Arch::Amd64).text("boot.ipxe", &script)
 }
 
+/// The same for gPXE.
+pub fn gpxe_script(root: TftpRoot, command_line: &str) -> TftpRoot {
+    let script = format!("#!gpxe\nkernel vmlinuz initrd=initrd {X64_CONSOLE} {command_line}\ninitrd initrd\nboot\n");
+    root.linux(Arch::Amd64).text("boot.gpxe", &script)
+}
+
 /// iPXE for x64 UEFI, and the script.
 pub fn x64_ipxe(root: TftpRoot, command_line: &str) -> TftpRoot {
     ipxe_script(root.packaged("snponly.efi", Arch::Amd64, "usr/lib/ipxe/snponly.efi"), command_line)
@@ -22,13 +28,23 @@ pub fn pxelinux_menu(root: TftpRoot, command_line: &str) -> TftpRoot {
         "DEFAULT menu.c32\nTIMEOUT 20\nMENU TITLE The lab\nLABEL lab\n\tMENU LABEL Linux\n\tKERNEL vmlinuz\n\
          \tINITRD initrd\n\tAPPEND {X64_CONSOLE} {command_line}\n"
     );
-    let modules = "usr/lib/syslinux/modules/bios";
-    root.linux(Arch::Amd64)
+    pxelinux_modules(root.linux(Arch::Amd64), &["ldlinux.c32", "libutil.c32", "menu.c32"])
         .packaged("pxelinux.0", Arch::Amd64, "usr/lib/PXELINUX/pxelinux.0")
-        .packaged("ldlinux.c32", Arch::Amd64, &format!("{modules}/ldlinux.c32"))
-        .packaged("libutil.c32", Arch::Amd64, &format!("{modules}/libutil.c32"))
-        .packaged("menu.c32", Arch::Amd64, &format!("{modules}/menu.c32"))
         .text("pxelinux.cfg/default", &menu)
+}
+
+/// What pxelinux fetches once it runs, with the configuration `pxelinux.cfg/<name>`.
+pub fn pxelinux_site(root: TftpRoot, name: &str, command_line: &str) -> TftpRoot {
+    let config =
+        format!("DEFAULT lab\nLABEL lab\n\tKERNEL vmlinuz\n\tINITRD initrd\n\tAPPEND {X64_CONSOLE} {command_line}\n");
+    pxelinux_modules(root.linux(Arch::Amd64), &["ldlinux.c32"]).text(&format!("pxelinux.cfg/{name}"), &config)
+}
+
+fn pxelinux_modules(root: TftpRoot, names: &[&str]) -> TftpRoot {
+    let add = |root: TftpRoot, name: &&str| {
+        root.packaged(name, Arch::Amd64, &format!("usr/lib/syslinux/modules/bios/{name}"))
+    };
+    names.iter().fold(root, add)
 }
 
 /// Debian's signed shim and GRUB for x64.

@@ -15,11 +15,14 @@
 // A lab whose scene can't be set has failed, and a panic with a message is how a test says so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod beyond;
 mod boot_run;
 mod boots;
 mod bystander;
 mod client;
+mod disguise;
 mod dnsmasq;
+mod elsewhere;
 mod files;
 mod initramfs;
 mod journal;
@@ -27,7 +30,11 @@ mod loaders;
 mod net;
 mod process;
 mod resilience;
+mod san;
+mod seeds;
 mod service;
+mod status;
 mod sys;
 mod upxe;
 mod vm;
+mod web;

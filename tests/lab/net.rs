@@ -12,6 +12,9 @@ use crate::sys;
 
 const PREFIX: &str = "upxe-lab";
 
+/// The network of a LAN, unless a test needs another.
+pub const USUAL: [u8; 3] = [192, 168, 77];
+
 /// A network namespace; removed when dropped, once nothing runs in it.
 pub struct Namespace {
     pub name: String,
@@ -69,14 +72,19 @@ pub struct Lan {
     pub router: Arc<Namespace>,
     pub client: Namespace,
     pub bridge: &'static str,
-    subnet: u8,
+    network: [u8; 3],
     taps: AtomicU32,
 }
 
 impl Lan {
     /// `br-lan` of a new router.
     pub fn new() -> Lan {
-        let lan = Lan::planned(Arc::new(Namespace::new("router")), "br-lan", 77);
+        Lan::of(USUAL)
+    }
+
+    /// The same with other addresses: those that begin with the three bytes of `network`.
+    pub fn of(network: [u8; 3]) -> Lan {
+        let lan = Lan::planned(Arc::new(Namespace::new("router")), "br-lan", network);
         lan.create_bridge();
         lan
     }
@@ -90,11 +98,25 @@ impl Lan {
 
     /// Another LAN of the same router, whose bridge is not there yet.
     pub fn guest_to_be(&self) -> Lan {
-        Lan::planned(Arc::clone(&self.router), "br-guest", 78)
+        Lan::planned(Arc::clone(&self.router), "br-guest", [192, 168, 78])
     }
 
-    fn planned(router: Arc<Namespace>, bridge: &'static str, subnet: u8) -> Lan {
-        let lan = Lan { router, client: Namespace::new("client"), bridge, subnet, taps: AtomicU32::new(0) };
+    /// The LAN behind a relay's own router, which is a machine on this one.
+    pub fn behind_relay(&self) -> Lan {
+        let far = Lan::planned(Arc::new(Namespace::new("relay")), "br-far", [192, 168, 79]);
+        far.create_bridge();
+        self.router.ip(&format!("link add relay0 type veth peer name up0 netns {}", far.router.name));
+        self.router.ip(&format!("link set relay0 master {} up", self.bridge));
+        far.router.ip(&format!("addr add {} dev up0", self.with_mask(3)));
+        far.router.ip("link set up0 up");
+        far.router.ip(&format!("route add default via {}", self.address(1)));
+        self.router.ip(&format!("route add {}/24 via {}", far.address(0), self.address(3)));
+        far.router.inside(|| fs::write("/proc/sys/net/ipv4/ip_forward", "1").expect("the relay's router must route"));
+        far
+    }
+
+    fn planned(router: Arc<Namespace>, bridge: &'static str, network: [u8; 3]) -> Lan {
+        let lan = Lan { router, client: Namespace::new("client"), bridge, network, taps: AtomicU32::new(0) };
         let port = lan.client_port();
         lan.router.ip(&format!("link add {port} type veth peer name eth0 netns {}", lan.client.name));
         lan.router.ip(&format!("link set {port} up"));
@@ -109,7 +131,7 @@ impl Lan {
         // A port of a bridge with a forward delay stays deaf for that long after its link comes up.
         self.router.ip(&format!("link add {bridge} type bridge forward_delay 0"));
         self.router.ip(&format!("addr add {} dev {bridge}", self.with_mask(1)));
-        self.router.ip(&format!("addr add fd77:{}::1/64 dev {bridge} nodad", self.subnet));
+        self.router.ip(&format!("addr add fd77:{}::1/64 dev {bridge} nodad", self.network[2]));
         self.router.ip(&format!("link set {bridge} up"));
         self.router.ip(&format!("link set {} master {bridge}", self.client_port()));
     }
@@ -128,12 +150,19 @@ impl Lan {
 
     /// The address of host number `host`; 1 is the router.
     pub fn address(&self, host: u8) -> std::net::Ipv4Addr {
-        [192, 168, self.subnet, host].into()
+        let [a, b, c] = self.network;
+        [a, b, c, host].into()
+    }
+
+    /// Gives the LAN's client another address: it plays one more machine.
+    pub fn settle(&self, host: u8) -> std::net::Ipv4Addr {
+        self.client.ip(&format!("addr add {} dev eth0", self.with_mask(host)));
+        self.address(host)
     }
 
     /// The hardware address of the LAN's client.
     pub fn client_mac(&self) -> String {
-        format!("52:54:00:bb:{:02x}:02", self.subnet)
+        format!("52:54:00:bb:{:02x}:02", self.network[2])
     }
 
     fn with_mask(&self, host: u8) -> String {
@@ -141,6 +170,6 @@ impl Lan {
     }
 
     fn client_port(&self) -> String {
-        format!("client{}", self.subnet)
+        format!("client{}", self.network[2])
     }
 }

@@ -1,5 +1,6 @@
 //! A program run inside a namespace of the lab: started, listened to, signalled, and always ended.
 
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -23,7 +24,7 @@ impl Process {
         let mut child = Command::new("ip")
             .args(["netns", "exec", namespace])
             .args(command)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -33,8 +34,21 @@ impl Process {
         Process { child, log: log.clone() }
     }
 
+    /// Types `keys` on its standard input.
+    pub fn type_in(&mut self, keys: &str) {
+        // It may have ended already.
+        let _ = self.child.stdin.as_mut().unwrap().write_all(keys.as_bytes());
+    }
+
     pub fn signal(&self, signal: i32) {
         sys::signal(self.child.id(), signal).unwrap_or_else(|e| panic!("signal {signal}: {e}"));
+    }
+
+    /// How often the program has begun to wait for something.
+    pub fn waits(&self) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.and_then(|count| count.trim().parse().ok()).expect("the kernel counts them")
     }
 
     /// Asks the program to end and waits until it has.

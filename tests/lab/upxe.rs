@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
+use crate::elsewhere;
 use crate::files;
 use crate::journal::{Journal, Listener};
 use crate::net::Lan;
@@ -11,7 +12,9 @@ use crate::process::Process;
 /// A running upxe.
 pub struct Upxe {
     process: Process,
-    config: PathBuf,
+    pub config: PathBuf,
+    /// Where `upxe status` is answered.
+    pub socket: PathBuf,
     pub log: Journal,
 }
 
@@ -20,21 +23,56 @@ impl Upxe {
     ///
     /// It returns at once: whether and when it serves is what the tests find out.
     pub fn start(lans: &[&Lan], tftp: &Path, run: &Path, listener: Option<Listener>) -> Upxe {
-        let config = run.join("config");
-        std::fs::create_dir_all(&config).unwrap();
-        files::write(&config.join("network"), &network(lans));
-        files::write(&config.join("dhcp"), &dhcp(lans));
-        files::write(&config.join("upxe"), &settings(lans, tftp));
-        let log = Journal::new("upxe", run, listener);
-        let command = [program().to_string_lossy().into_owned(), config.to_string_lossy().into_owned()];
-        let process = Process::start(&lans[0].router.name, &[&command[0], "run", "-c", &command[1]], &log);
-        Upxe { process, config, log }
+        Upxe::also(lans, "", tftp, run, listener)
     }
 
-    /// Replaces one of its UCI files and sends SIGHUP, as procd does on `reload`.
+    /// The same with more in its configuration.
+    pub fn also(lans: &[&Lan], also: &str, tftp: &Path, run: &Path, listener: Option<Listener>) -> Upxe {
+        let log = Journal::new("upxe", run, listener);
+        let config = write_configuration(lans, &dhcp(lans), &(settings(lans, tftp) + also), run);
+        let (program, config) = (text(&program()), text(&config));
+        let socket = text(&run.join("status"));
+        let words = [&program, "run", "-c", &config, "--socket", &socket];
+        let process = Process::start(&lans[0].router.name, &words, &log);
+        Upxe { process, config: config.into(), socket: socket.into(), log }
+    }
+
+    /// Starts it with nothing in its own configuration but that it shall run.
+    pub fn with_recipe(lan: &Lan, recipe: &Recipe<'_>, tftp: &Path, run: &Path, listener: Option<Listener>) -> Upxe {
+        let log = Journal::new("upxe", run, listener);
+        let stock = dhcp(&[lan]);
+        let (dhcp, lines) = match recipe {
+            Recipe::Lines { file, also, .. } => (stock + also, Some(text(file))),
+            Recipe::Dhcp(file) => (std::fs::read_to_string(file).unwrap(), None),
+        };
+        let config = write_configuration(&[lan], &dhcp, &format!("{ENABLED}{LOUD}"), run);
+        let (program, config, tftp, root) = (text(&program()), text(&config), text(tftp), text(&run.join("root")));
+        let socket = text(&run.join("status"));
+        let mut command = vec![program.as_str(), "run", "-c", &config, "--socket", &socket];
+        if let Some(lines) = &lines {
+            command.extend(["--conf-file", lines]);
+        }
+        if let Recipe::Lines { folder, .. } = recipe {
+            command = elsewhere::command(&tftp, folder, &root, &command);
+        }
+        let process = Process::start(&lan.router.name, &command, &log);
+        Upxe { process, config: config.into(), socket: socket.into(), log }
+    }
+
+    /// Replaces one of its UCI files and has it read them.
     pub fn reload(&self, file: &str, text: &str) {
         files::write(&self.config.join(file), text);
+        self.reload_signal();
+    }
+
+    /// Sends SIGHUP, as procd does on `reload`.
+    pub fn reload_signal(&self) {
         self.process.signal(libc::SIGHUP);
+    }
+
+    /// How often it has gone back to sleep.
+    pub fn wakings(&self) -> u64 {
+        self.process.waits()
     }
 
     /// Ends it with SIGTERM.
@@ -52,6 +90,31 @@ impl Upxe {
     }
 }
 
+/// A configuration that somebody published.
+pub enum Recipe<'r> {
+    /// A file with dnsmasq.conf lines, and the folder that they take for the TFTP root; `also` is what the router's
+    /// `/etc/config/dhcp` says besides.
+    Lines { file: PathBuf, folder: &'r str, also: &'r str },
+    /// A file that stands for `/etc/config/dhcp`.
+    Dhcp(PathBuf),
+}
+
+const ENABLED: &str = "config upxe 'main'\n\toption enabled '1'\n";
+const LOUD: &str = "\toption log_level 'debug'\n";
+
+fn write_configuration(lans: &[&Lan], dhcp: &str, upxe: &str, run: &Path) -> PathBuf {
+    let config = run.join("config");
+    std::fs::create_dir_all(&config).unwrap();
+    files::write(&config.join("network"), &network(lans));
+    files::write(&config.join("dhcp"), dhcp);
+    files::write(&config.join("upxe"), upxe);
+    config
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
 /// What `UPXE_PROGRAM` names; else the binary that cargo built with this test, or beside the folder of this example.
 pub fn program() -> PathBuf {
     if let Some(path) = std::env::var_os("UPXE_PROGRAM") {
@@ -65,7 +128,7 @@ pub fn program() -> PathBuf {
 
 /// `/etc/config/upxe` for `lans`.
 pub fn settings(lans: &[&Lan], tftp: &Path) -> String {
-    let mut text = String::from("config upxe 'main'\n\toption enabled '1'\n\toption log_level 'debug'\n");
+    let mut text = format!("{ENABLED}{LOUD}");
     text += &format!("\toption tftp_root '{}'\n", tftp.display());
     for lan in lans {
         text += &format!("\tlist interface '{}'\n", logical_name(lan));

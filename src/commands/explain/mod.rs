@@ -1,7 +1,6 @@
 //! `upxe explain`: what a client is told, and why, by the very code that answers it. A described or captured request in; who
 //! it is, its tags, each line's fate and the reply out.
 
-mod advice;
 pub mod client;
 pub mod json;
 pub mod packet;
@@ -23,11 +22,14 @@ pub use self::verdict::{Verdict, setters};
 use crate::config::files::load_from;
 use crate::config::{Config, Origin, Overrides, Rules};
 use crate::daemon::files::Files;
-use crate::proxy::client::{Client, Program};
+use crate::proxy::advice::{Trouble, advice};
+use crate::proxy::client::Client;
+use crate::proxy::clients::{Form, Past};
 use crate::proxy::options::ETHERBOOT;
+use crate::proxy::select::is_url;
 use crate::proxy::tags::SetBy;
 use crate::proxy::vendor;
-use crate::proxy::{self, Arrival, BootFiles, ChosenBy, Door, Offer, Silence};
+use crate::proxy::{self, Arrival, BootFiles, ChosenBy, Decision, Door, Offer, Silence};
 use crate::sys::link;
 use crate::wire::capture::{self, Captured};
 use crate::wire::reply::Written;
@@ -175,8 +177,19 @@ pub struct Report {
     pub rules: Vec<Verdict>,
     /// The lines that add options.
     pub options: Vec<Verdict>,
-    /// The reply, or why there is none.
+    /// The reply, or why there is none, to a client that the running service knows nothing of.
     pub outcome: Result<Reply, Quiet>,
+    /// What it is told if there was more before.
+    pub later: Vec<Later>,
+}
+
+/// An answer that depends on what happened before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Later {
+    /// What happened.
+    pub when: &'static str,
+    /// What it is told then.
+    pub told: String,
 }
 
 /// A tag, and who set it.
@@ -253,12 +266,13 @@ pub fn explain(
         tags: Vec::new(),
         rules: Vec::new(),
         options: Vec::new(),
-        outcome: Err(advice::quiet(&Silence::NotBooting, config)),
+        outcome: Err(quiet(&Silence::NotBooting, config)),
+        later: Vec::new(),
     };
     let request = match Request::read(captured.payload) {
         Ok(request) => request,
         Err(error) => {
-            report.outcome = Err(advice::quiet(&Silence::Request(error), config));
+            report.outcome = Err(quiet(&Silence::Request(error), config));
             return Ok(report);
         }
     };
@@ -268,21 +282,59 @@ pub fn explain(
     if let (Door::BootServer, Some((source, _))) = (door, captured.ports)
         && let Err(silence) = proxy::admit_source(source)
     {
-        report.outcome = Err(advice::quiet(&silence, config));
+        report.outcome = Err(quiet(&silence, config));
         return Ok(report);
     }
-    let (decision, written) = proxy::consider(&config.rules, files, &arrival, &request);
-    report.client = client_facts(&request, decision.client.as_ref());
+    let (decision, written) = proxy::consider(&config.rules, files, &arrival, &request, &Past::default());
+    let consider = |past: &Past| proxy::consider(&config.rules, files, &arrival, &request, past).0;
+    report.later = later(&decision, &consider);
+    report.client = client_facts(&request, decision.client());
     report.tags = decision.tags.iter().map(|(tag, by)| set_by(&config.rules, tag, by)).collect();
     let judge = Judge::new(&config.rules, &decision, &request);
     report.rules = judge.boots();
     report.options = judge.options();
     report.outcome = match (&decision.outcome, written) {
-        (Err(silence), _) => Err(advice::quiet(silence, config)),
+        (Err(silence), _) => Err(quiet(silence, config)),
         (Ok(offer), Some(written)) => Ok(reply(offer, &written)),
         (Ok(_), None) => return Ok(report),
     };
     Ok(report)
+}
+
+/// A silence, with its name and what to do about it.
+fn quiet(silence: &Silence, config: &Config) -> Quiet {
+    let Trouble { code, advice, .. } = advice(silence);
+    let root = config.tftp.root.to_string_lossy();
+    Quiet { code, reason: silence.to_string(), advice: advice.replace("ROOT", &root) }
+}
+
+/// What the running service tells this client once it has seen more of it than this request.
+fn later(first: &Decision, consider: &dyn Fn(&Past) -> Decision) -> Vec<Later> {
+    let Ok(offer) = &first.outcome else { return Vec::new() };
+    let mut later = Vec::new();
+    let mut add = |when, past: &Past| match consider(past).outcome {
+        Ok(other) if other.form == offer.form => {}
+        Ok(other) => {
+            let told = match other.form {
+                Some(Form::AskAgain) => "the file is to be asked for on port 4011: no option 43",
+                Some(Form::Menu) => "the file as a menu of one entry that boots at once",
+                _ => "the file itself",
+            };
+            later.push(Later { when, told: told.to_owned() });
+        }
+        Err(Silence::Looping { .. }) => {
+            later.push(Later { when, told: "no answer until it was quiet for a minute".to_owned() });
+        }
+        Err(silence) => later.push(Later { when, told: ["no answer: ", &silence.to_string()].concat() }),
+    };
+    add("asks a third time and went no further", &Past { form: Form::AskAgain, ..Past::default() });
+    add("asks a fourth time", &Past { form: Form::Menu, ..Past::default() });
+    add("was sent this already", &Past { upgraded: true, ..Past::default() });
+    // What is loaded by HTTP isn't seen.
+    if !is_url(&offer.file) {
+        add("has loaded it three times in a minute", &Past::loop_of(&offer.client, &offer.file));
+    }
+    later
 }
 
 fn set_by(rules: &Rules, tag: &str, by: &SetBy) -> Tag {
@@ -299,7 +351,7 @@ fn client_facts(request: &Request<'_>, client: Option<&Client>) -> Vec<Field> {
     let mut say = |name, value: String| facts.push(Field { name, value });
     if let Some(client) = client {
         say("client", client.to_string());
-        say("program", program(client.program).to_owned());
+        say("program", client.program.words().to_owned());
     }
     const TOLD: &[(&str, u8)] =
         &[("architecture", 93), ("vendor_class", 60), ("user_class", 77), ("uuid", 97), ("host_name", 12)];
@@ -320,16 +372,6 @@ fn client_facts(request: &Request<'_>, client: Option<&Client>) -> Vec<Field> {
     facts
 }
 
-fn program(program: Program) -> &'static str {
-    match program {
-        Program::Pxe => "firmware (PXE)",
-        Program::Ipxe { http: true } => "iPXE",
-        Program::Ipxe { http: false } => "iPXE without HTTP",
-        Program::Gpxe => "gPXE",
-        Program::HttpBoot => "firmware (UEFI HTTP Boot)",
-    }
-}
-
 fn reply(offer: &Offer, written: &Written) -> Reply {
     let options = packet::options(&written.bytes);
     let kind = options.iter().find(|option| option.code == 53).and_then(|option| option.bytes.first().copied());
@@ -343,6 +385,7 @@ fn reply(offer: &Offer, written: &Written) -> Reply {
         custom: match offer.chosen_by {
             ChosenBy::Rule(_) => None,
             ChosenBy::Script => Some("option script"),
+            ChosenBy::Machine => Some("the machine's own"),
             ChosenBy::Custom => Some("customary"),
         },
         fields: packet::fields(&written.bytes),

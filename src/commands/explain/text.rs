@@ -66,6 +66,8 @@ fn one(text: &mut String, report: &Report) {
         Ok(reply) => answered(text, reply),
         Err(Quiet { reason, advice, .. }) => push(text, &["\nno answer: ", reason, "\n", advice, "\n"]),
     }
+    let later = report.later.iter().map(|later| ["  ", later.when, &later.told, ""].map(str::to_owned));
+    table(text, "\nlater, if it\n", later);
 }
 
 fn row(verdict: &Verdict) -> [String; 4] {
@@ -87,7 +89,7 @@ fn answered(text: &mut String, reply: &Reply) {
     });
     table(text, "", fields.chain(options));
     if let Some(code) = reply.left_out {
-        push(text, &["  no room for option ", &code.to_string(), ", nor for what follows it\n"]);
+        push(text, &["  no room for option ", &code.to_string(), "\n"]);
     }
 }
 
@@ -109,7 +111,7 @@ fn lines(origins: &[Origin]) -> String {
 }
 
 /// Rows in columns that are as wide as they need to be; a very wide cell doesn't push the others aside.
-fn table(text: &mut String, heading: &str, rows: impl Iterator<Item = [String; 4]>) {
+pub fn table(text: &mut String, heading: &str, rows: impl Iterator<Item = [String; 4]>) {
     const WIDEST: usize = 48;
     let rows: Vec<[String; 4]> = rows.collect();
     if rows.is_empty() {
