@@ -5,7 +5,7 @@
 # The words of a package's options, one option or item a line: section, type, option, value.
 uci_lines() {
 	# A quote that isn't closed makes uci refuse the whole file.
-	[ -e "/etc/config/$1" ] && awk -F "'" 'NF % 2 == 0 { exit 1 }' "/etc/config/$1" || return 1
+	[ -e "/etc/config/$1" ] && awk -F "'" '!/^[ \t]*#/ && NF && NF % 2 == 0 { exit 1 }' "/etc/config/$1" || return 1
 	local keyword name value section='' type='' count=0
 	while read -r keyword name value; do
 		value=${value#\'}
