@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use argh::FromArgs;
 use upxe::commands::explain::{Description, Question};
-use upxe::commands::{check, explain, import, run};
+use upxe::commands::{check, doctor, explain, import, run, status};
 use upxe::config::Overrides;
 
 /// Network boot beside dnsmasq: proxyDHCP, PXE boot server and TFTP.
@@ -26,6 +26,8 @@ enum Command {
     Run(Run),
     Check(Check),
     Explain(Explain),
+    Status(Status),
+    Doctor(Doctor),
     Import(Import),
 }
 
@@ -48,6 +50,10 @@ struct Run {
     /// read this file of dnsmasq.conf lines instead of /etc/dnsmasq.conf
     #[argh(option)]
     conf_file: Option<String>,
+
+    /// where 'upxe status' is answered (default: /var/run/upxe/status)
+    #[argh(option, default = "default_socket()")]
+    socket: PathBuf,
 }
 
 /// Show everything that is wrong with the configuration; fail if there are errors.
@@ -69,6 +75,10 @@ struct Check {
     /// as if this file of dnsmasq.conf lines were read
     #[argh(option)]
     conf_file: Option<String>,
+
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
 }
 
 /// Tell what a client is answered, and why. Without a client in a file or in hex, one is made up from the words here.
@@ -156,6 +166,56 @@ struct Explain {
     boot_item: Option<String>,
 }
 
+/// Show what is served, and how each machine's boot goes.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "status")]
+struct Status {
+    /// where the service answers (default: /var/run/upxe/status)
+    #[argh(option, default = "default_socket()")]
+    socket: PathBuf,
+
+    /// show it anew every second, until interrupted
+    #[argh(switch)]
+    watch: bool,
+
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Tell what on this router stands in the way of network boot, and how to mend it; exit status 1 for warnings, 2 for errors.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "doctor")]
+struct Doctor {
+    /// where the UCI files are (default: /etc/config)
+    #[argh(option, short = 'c', default = "default_confdir()")]
+    confdir: PathBuf,
+
+    /// as if this device were served; may be repeated
+    #[argh(option, short = 'i')]
+    interface: Vec<String>,
+
+    /// as if the files of this folder were served
+    #[argh(option)]
+    tftp_root: Option<String>,
+
+    /// as if this file of dnsmasq.conf lines were read
+    #[argh(option)]
+    conf_file: Option<String>,
+
+    /// where the service answers (default: /var/run/upxe/status)
+    #[argh(option, default = "default_socket()")]
+    socket: PathBuf,
+
+    /// ask the networks who else gives out addresses or boot files; takes five seconds
+    #[argh(switch)]
+    probe: bool,
+
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
 /// Print dnsmasq.conf lines as sections for /etc/config/upxe.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "import")]
@@ -169,6 +229,10 @@ fn default_confdir() -> PathBuf {
     upxe::config::files::CONFDIR.into()
 }
 
+fn default_socket() -> PathBuf {
+    upxe::daemon::status::SOCKET.into()
+}
+
 fn main() -> ExitCode {
     let arguments: Arguments = argh::from_env();
     if arguments.version {
@@ -176,11 +240,16 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     match arguments.command {
-        Some(Command::Run(Run { confdir, interface, tftp_root, conf_file })) => {
-            run::run(&confdir, Overrides { interfaces: interface, tftp_root, conf_file })
+        Some(Command::Run(Run { confdir, interface, tftp_root, conf_file, socket })) => {
+            run::run(&confdir, Overrides { interfaces: interface, tftp_root, conf_file }, &socket)
         }
-        Some(Command::Check(Check { confdir, interface, tftp_root, conf_file })) => {
-            check::run(&confdir, &Overrides { interfaces: interface, tftp_root, conf_file })
+        Some(Command::Check(Check { confdir, interface, tftp_root, conf_file, json })) => {
+            check::run(&confdir, &Overrides { interfaces: interface, tftp_root, conf_file }, json)
+        }
+        Some(Command::Status(Status { socket, watch, json })) => status::run(&socket, status::Wish { json, watch }),
+        Some(Command::Doctor(Doctor { confdir, interface, tftp_root, conf_file, socket, probe, json })) => {
+            let overrides = Overrides { interfaces: interface, tftp_root, conf_file };
+            doctor::run(&confdir, &overrides, &doctor::Question { socket, probe, json })
         }
         Some(Command::Import(Import { file })) => import::run(&file),
         Some(Command::Explain(explain)) => {
@@ -206,7 +275,7 @@ fn main() -> ExitCode {
         }
         None => {
             eprintln!(
-                "What shall upxe do? 'upxe run' serves, 'upxe check' checks, 'upxe explain' explains; 'upxe --help' tells more."
+                "What shall upxe do? 'upxe run' serves, 'upxe status' shows it, 'upxe doctor' helps; 'upxe --help' tells more."
             );
             ExitCode::FAILURE
         }

@@ -205,7 +205,7 @@ fn reply(
     let request = Request::read(request).ok()?;
     let mask = Ipv4Addr::new(255, 255, 255, 0);
     let arrival = Arrival { door, interface: "lan", device: "br-lan", router, mask };
-    let decision = proxy::decide(rules, &Files(files), &arrival, &request);
+    let decision = proxy::decide(rules, &Files(files), &arrival, &request, &proxy::clients::Past::default());
     let offer = decision.outcome.ok()?;
     let answer = proxy::answer(rules, &arrival, &request, &offer);
     let limit = reply::size_limit(request.max_message_size());

@@ -47,7 +47,7 @@ fn answer(rules: &Rules, payload: &[u8]) -> usize {
     for door in [Door::Proxy, Door::BootServer] {
         let (router, mask) = (Ipv4Addr::new(192, 168, 2, 2), Ipv4Addr::new(255, 255, 255, 0));
         let arrival = Arrival { door, interface: "lan", device: "br-lan", router, mask };
-        let decision = proxy::decide(rules, &Everything, &arrival, &request);
+        let decision = proxy::decide(rules, &Everything, &arrival, &request, &proxy::clients::Past::default());
         if let Ok(offer) = &decision.outcome {
             let answer = proxy::answer(rules, &arrival, &request, offer);
             let limit = reply::size_limit(request.max_message_size());

@@ -1,4 +1,16 @@
 //! `upxe check`: everything there is to say about a configuration, and whether `upxe run` would take it.
+//!
+//! For programs:
+//!
+//! ```text
+//! { "version": 1,                        higher when something below changes its meaning; more may be added without
+//!   "errors": 0, "warnings": 1,
+//!   "summary": "enabled, on lan …",      null if there are errors
+//!   "diagnostics": [ { "severity": "error", "warning" or "note", "file": "/etc/config/upxe", "line": 7,
+//!                      "message": "…" } ] }
+//! ```
+//!
+//! Line 0 stands for the file as a whole.
 
 pub mod lint;
 
@@ -11,13 +23,16 @@ use crate::config::files::load_from;
 use crate::config::{Config, Diagnostic, Overrides, Severity};
 use crate::daemon::files::Files;
 use crate::sys::program;
+use crate::wire::json::Json::{List, Map, Null, Number, Text};
+use crate::wire::json::string;
 
 /// Checks the configuration under `confdir`, prints what was found on standard output, and fails if there is an error.
-pub fn run(confdir: &Path, overrides: &Overrides) -> ExitCode {
+pub fn run(confdir: &Path, overrides: &Overrides, json: bool) -> ExitCode {
     let (config, mut diagnostics) = load_from(confdir, overrides);
     if let Some(config) = &config {
         diagnostics.extend(lint::lint(config, &Files::new(&config.tftp), &surroundings(config)));
     }
+    let report = if json { self::json } else { report };
     let report = report(config.as_ref(), &diagnostics);
     // Nobody is left to be told when standard output is closed.
     let _ = io::stdout().lock().write_all(report.as_bytes());
@@ -25,7 +40,7 @@ pub fn run(confdir: &Path, overrides: &Overrides) -> ExitCode {
 }
 
 /// Looks at the folder of boot files and at the dnsmasq beside us.
-fn surroundings(config: &Config) -> Surroundings {
+pub(super) fn surroundings(config: &Config) -> Surroundings {
     Surroundings {
         root_trouble: root_trouble(&config.tftp.root).err().map(|error| error.to_string()),
         dnsmasq: program::first_line(c"dnsmasq --version 2>/dev/null"),
@@ -43,9 +58,8 @@ pub fn report(config: Option<&Config>, diagnostics: &[Diagnostic]) -> String {
         report.push_str(&diagnostic.to_string());
         report.push('\n');
     }
-    let count = |severity| diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count();
-    let errors = counted(count(Severity::Error), "error");
-    let warnings = counted(count(Severity::Warning), "warning");
+    let errors = counted(count(diagnostics, Severity::Error), "error");
+    let warnings = counted(count(diagnostics, Severity::Warning), "warning");
     report.push_str(&[&errors, ", ", &warnings].concat());
     if let Some(config) = config {
         report.push_str(": ");
@@ -53,6 +67,30 @@ pub fn report(config: Option<&Config>, diagnostics: &[Diagnostic]) -> String {
     }
     report.push('\n');
     report
+}
+
+/// The same as JSON.
+pub fn json(config: Option<&Config>, diagnostics: &[Diagnostic]) -> String {
+    let list = diagnostics.iter().map(|diagnostic| {
+        Map(vec![
+            ("severity", string(diagnostic.severity.name())),
+            ("file", string(&diagnostic.origin.file)),
+            ("line", Number(usize::try_from(diagnostic.origin.line).unwrap_or_default())),
+            ("message", Text(diagnostic.words())),
+        ])
+    });
+    Map(vec![
+        ("version", Number(1)),
+        ("errors", Number(count(diagnostics, Severity::Error))),
+        ("warnings", Number(count(diagnostics, Severity::Warning))),
+        ("summary", config.map_or(Null, |config| Text(summary(config)))),
+        ("diagnostics", List(list.collect())),
+    ])
+    .line()
+}
+
+fn count(diagnostics: &[Diagnostic], severity: Severity) -> usize {
+    diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count()
 }
 
 /// What the configuration comes to, in one line.
@@ -81,4 +119,35 @@ pub fn summary(config: &Config) -> String {
 fn counted(count: usize, thing: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     [&count.to_string(), " ", thing, ending].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Origin;
+    use crate::wire::json::Raw;
+
+    #[test]
+    fn programs_are_told_the_same() {
+        let at = |line| Origin { file: "/etc/config/upxe".into(), line };
+        let diagnostics = [
+            Diagnostic::found(Severity::Error, at(7), "option a", "'\u{1b}\"'".to_owned(), "a number"),
+            Diagnostic::text(Severity::Warning, at(0), "", &["say ", "more"]),
+            Diagnostic::text(Severity::Note, at(2), "b", &["c"]),
+        ];
+        let text = json(None, &diagnostics);
+        let value = Raw(&text);
+        assert_eq!(["version", "errors", "warnings"].map(|name| value.number_of(name)), [Some(1); 3]);
+        assert_eq!(value.get("summary").map(|summary| summary.0), Some("null"));
+        let list = value.get("diagnostics").unwrap().items().map(|item| {
+            let text = |name| item.text_of(name).unwrap();
+            format!("{} {} {:?} {}", text("severity"), text("file"), item.number_of("line"), text("message"))
+        });
+        let expected = [
+            "error /etc/config/upxe Some(7) option a: found '\u{1b}\"', expected a number",
+            "warning /etc/config/upxe Some(0) say more",
+            "note /etc/config/upxe Some(2) b: c",
+        ];
+        assert_eq!(list.collect::<Vec<_>>(), expected);
+    }
 }

@@ -14,8 +14,8 @@ use crate::daemon::{Daemon, Reload};
 use crate::sys::privileges;
 use crate::sys::signals::Signals;
 
-/// Serves by the configuration under `confdir` until it is told to end.
-pub fn run(confdir: &Path, overrides: Overrides) -> ExitCode {
+/// Serves by the configuration under `confdir` until it is told to end, and answers questions at `socket`.
+pub fn run(confdir: &Path, overrides: Overrides, socket: &Path) -> ExitCode {
     logger::start(log::LevelFilter::Info);
     // Before anything else: a SIGHUP that comes while we start is a wish to reload, not to end.
     let signals = Signals::open();
@@ -28,7 +28,7 @@ pub fn run(confdir: &Path, overrides: Overrides) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     info!("upxe {} started: {}", env!("CARGO_PKG_VERSION"), summary(&config));
-    match serve(config, reload(confdir.to_owned(), overrides), signals) {
+    match serve(config, reload(confdir.to_owned(), overrides), signals, socket) {
         Ok(()) => ExitCode::SUCCESS,
         Err(trouble) => {
             error!("ended: {trouble}");
@@ -38,9 +38,10 @@ pub fn run(confdir: &Path, overrides: Overrides) -> ExitCode {
 }
 
 /// Opens everything as root, and goes on as the configured user.
-fn serve(config: Config, reload: Reload, signals: io::Result<Signals>) -> io::Result<()> {
+fn serve(config: Config, reload: Reload, signals: io::Result<Signals>, socket: &Path) -> io::Result<()> {
     let user = config.user.clone();
     let mut daemon = Daemon::new(config, reload, signals?)?;
+    daemon.answer_at(socket);
     leave_root(&user, &mut daemon)?;
     daemon.run()
 }

@@ -17,6 +17,17 @@ pub enum Severity {
     Error,
 }
 
+impl Severity {
+    /// For programs to tell them apart.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
 /// One line for the user, such as
 /// `/etc/config/upxe:7: option tftp_max: found 'many', expected a number from 1 to 1024`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +86,17 @@ impl Diagnostic {
         }
     }
 
+    /// What it says, without its place and severity.
+    pub fn words(&self) -> String {
+        let gap = if self.subject.is_empty() { "" } else { ": " };
+        match &self.message {
+            Message::Found { found, expected } => {
+                [&self.subject, gap, "found ", found, ", expected ", expected].concat()
+            }
+            Message::Text(text) => [&self.subject, gap, text].concat(),
+        }
+    }
+
     /// True for errors.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
@@ -93,14 +115,7 @@ impl fmt::Display for Diagnostic {
             Severity::Warning => f.write_str("warning: ")?,
             Severity::Note => f.write_str("note: ")?,
         }
-        if !self.subject.is_empty() {
-            f.write_str(&self.subject)?;
-            f.write_str(": ")?;
-        }
-        match &self.message {
-            Message::Found { found, expected } => write!(f, "found {found}, expected {expected}"),
-            Message::Text(text) => f.write_str(text),
-        }
+        f.write_str(&self.words())
     }
 }
 

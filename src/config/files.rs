@@ -70,6 +70,14 @@ pub fn load_from(confdir: &Path, overrides: &Overrides) -> (Option<Config>, Vec<
     (None, unreadable)
 }
 
+/// One file under `confdir`, with the path that it was read from, as far as it can be read; for a look at what belongs to
+/// others.
+pub fn package(confdir: &Path, name: &str) -> (Rc<str>, uci::Package) {
+    let path = place(confdir, name);
+    let text = read_bounded(&path).ok().flatten().unwrap_or_default();
+    (path.to_string_lossy().into(), uci::parse(&text).0)
+}
+
 /// Which file of that name counts.
 fn place(confdir: &Path, name: &str) -> PathBuf {
     let instead = Path::new(OVERRIDE_DIR).join(name);

@@ -85,8 +85,8 @@ pub fn load(sources: &Sources, overrides: &Overrides, conf: &mut dyn ConfFiles) 
         main.config.tftp.max_transfers = u16::try_from(*max).unwrap_or(u16::MAX).clamp(1, MAX_TRANSFERS);
     }
     read_own_sections(&sources.upxe.name, &own, &hosts, &mut collected, &mut out);
-    let Rules { script, no_override, .. } = main.config.rules;
-    main.config.rules = Rules { script, no_override, ..collected.rules };
+    let Rules { script, no_override, relay, .. } = main.config.rules;
+    main.config.rules = Rules { script, no_override, relay, ..collected.rules };
 
     let refused = out.iter().any(Diagnostic::is_error);
     let config = if refused { None } else { Some(main.config) };
@@ -142,6 +142,7 @@ fn read_main(
     let single_port = reader.flag(&upxe::TFTP_SINGLE_PORT);
     let script = reader.text(&upxe::SCRIPT);
     let no_override = reader.flag(&upxe::NO_OVERRIDE);
+    let relay = reader.flag(&upxe::RELAY);
     let user = reader.text(&upxe::USER).unwrap_or_else(|| upxe::USER.default.to_owned());
     let log_level = reader.log_level(&upxe::LOG_LEVEL);
     let names = interface_names(&mut reader, overrides);
@@ -158,7 +159,7 @@ fn read_main(
             max_transfers: u16::try_from(max_transfers).unwrap_or(u16::MAX),
             single_port,
         },
-        rules: Rules { script, no_override, ..Rules::default() },
+        rules: Rules { script, no_override, relay, ..Rules::default() },
         user,
         log_level,
     };
@@ -279,7 +280,7 @@ fn read_dhcp(
 ) {
     let mut disabled = Vec::new();
     let masqs = dhcp.sections.iter().filter(|section| section.kind == dnsmasq::SECTION.kind);
-    for (index, section) in masqs.enumerate() {
+    for section in masqs {
         // dnsmasq.init reads a flag it does not understand as its default.
         let mut reader = Reader::new(file, Some(section), Severity::Warning, out);
         if reader.flag(&dnsmasq::DISABLED) {
@@ -296,7 +297,7 @@ fn read_dhcp(
         if let (path, Some(origin)) = root {
             // dnsmasq.init: enable_tftp counts only together with tftp_root.
             if let Some((true, at)) = serves {
-                stock.tftp.get_or_insert_with(|| (at, remedy(&uci_name(section, index))));
+                stock.tftp.get_or_insert_with(|| (at, remedy(&section.address("dhcp", dhcp))));
             }
             stock.root.get_or_insert((path, origin));
         }
@@ -323,15 +324,6 @@ fn remark_on_several_boots(reader: &mut Reader<'_>, section: &Section) {
              as a line. For one file per architecture, config boot sections serve both",
         ];
         reader.remark(Severity::Warning, &dnsmasq::DHCP_BOOT, origin.clone(), parts);
-    }
-}
-
-/// How `uci set` addresses a `config dnsmasq` section.
-fn uci_name(section: &Section, index: usize) -> String {
-    if section.anonymous {
-        ["dhcp.@dnsmasq[", &index.to_string(), "]"].concat()
-    } else {
-        ["dhcp.", &section.name].concat()
     }
 }
 

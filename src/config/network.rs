@@ -30,9 +30,9 @@ pub fn resolve<'n>(network: &'n Package, name: &'n str) -> Meaning {
         let Some(section) = network.sections.iter().find(is_it) else {
             return if hop == 0 { Meaning::Unknown } else { Meaning::Broken };
         };
-        let kind = text(section, "type").next();
+        let kind = section.words("type").next();
         // `device` since 21.02, `ifname` before.
-        let mut devices = text(section, "device").chain(text(section, "ifname"));
+        let mut devices = section.words("device").chain(section.words("ifname"));
         let first = devices.next();
         if let Some(alias) = first.and_then(|device| device.strip_prefix('@')) {
             name = alias;
@@ -59,11 +59,4 @@ pub fn is_device_name(name: &str) -> bool {
         && name != "."
         && name != ".."
         && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b':')
-}
-
-/// The words of an option or list.
-fn text<'s>(section: &'s Section, option: &str) -> impl Iterator<Item = &'s str> {
-    let items = section.option(option).map_or(&[][..], |option| option.value.items());
-    let texts = items.iter().filter_map(|item| str::from_utf8(&item.bytes).ok());
-    texts.flat_map(str::split_ascii_whitespace)
 }

@@ -97,6 +97,23 @@ impl Section {
     pub fn option(&self, name: &str) -> Option<&Opt> {
         self.options.iter().find(|option| option.name == name)
     }
+
+    /// The words of an option or list, as procd's `config_get` joins them.
+    pub fn words(&self, name: &str) -> impl Iterator<Item = &str> {
+        let items = self.option(name).map_or(&[][..], |option| option.value.items());
+        let texts = items.iter().filter_map(|item| str::from_utf8(&item.bytes).ok());
+        texts.flat_map(str::split_ascii_whitespace)
+    }
+
+    /// How `uci set` addresses this section of `package`, which is called `file`.
+    pub fn address(&self, file: &str, package: &Package) -> String {
+        if !self.anonymous {
+            return [file, ".", &self.name].concat();
+        }
+        let same = package.sections.iter().filter(|section| section.kind == self.kind);
+        let index = same.take_while(|section| section.name != self.name).count();
+        [file, ".@", &self.kind, "[", &index.to_string(), "]"].concat()
+    }
 }
 
 impl Opt {

@@ -12,6 +12,9 @@ use crate::sys::link::{self, Address, Device};
 use crate::sys::packet_socket::PacketSocket;
 use crate::wire::frame::Mac;
 
+/// The port whose datagrams are heard beside the DHCP server.
+const DHCP_SERVER: u16 = 67;
+
 /// A served network.
 #[derive(Debug)]
 pub struct Link {
@@ -69,6 +72,14 @@ impl Link {
         match &self.state {
             State::Ready(ready) => Some(ready),
             State::Waiting(_) => None,
+        }
+    }
+
+    /// Why it is not usable now.
+    pub fn trouble(&self) -> Option<&'static str> {
+        match self.state {
+            State::Ready(_) => None,
+            State::Waiting(why) => Some(why),
         }
     }
 
@@ -141,7 +152,10 @@ impl Link {
 }
 
 /// What a device needs before it can be served.
-fn usable(device: Option<Device>) -> Result<(Device, Mac, Address), &'static str> {
+///
+/// # Errors
+/// What it lacks.
+pub fn usable(device: Option<Device>) -> Result<(Device, Mac, Address), &'static str> {
     let device = device.ok_or("no such device")?;
     if !device.up {
         return Err("is down");
@@ -152,7 +166,7 @@ fn usable(device: Option<Device>) -> Result<(Device, Mac, Address), &'static str
 }
 
 fn open(device: &Device, epoll: &Epoll, token: u64) -> io::Result<PacketSocket> {
-    let socket = PacketSocket::open(device.ifindex)?;
+    let socket = PacketSocket::open(device.ifindex, DHCP_SERVER)?;
     epoll.add(&socket, token)?;
     Ok(socket)
 }

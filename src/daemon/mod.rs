@@ -7,13 +7,17 @@
 mod answers;
 pub mod files;
 mod frames;
-mod links;
+pub mod links;
 mod port;
+mod progress;
 mod report;
+pub mod status;
 mod transfer_log;
 pub mod transfers;
 
 use std::io;
+use std::net::Ipv4Addr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
@@ -22,12 +26,14 @@ use self::answers::{Answers, Scene};
 use self::links::{Link, Ready};
 use self::port::Port;
 use self::report::Trouble;
+use self::status::Status;
 use self::transfers::{Entrance, Transfers};
 use crate::config::Config;
 use crate::proxy::{self, Door, Silence};
 use crate::sys::epoll::{self, Epoll};
 use crate::sys::limits;
 use crate::sys::link::LinkWatch;
+use crate::sys::neighbour;
 use crate::sys::privileges::{self, Account, Keep};
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::udp::{Received, UdpListener};
@@ -37,6 +43,9 @@ use crate::wire::request::Request;
 
 /// Room for any DHCP request and any TFTP request in one packet; what is longer is neither.
 const FRAME_LEN: usize = 2048;
+
+/// RFC 1350 §5: the second byte of a request to read.
+const READ_REQUEST: u8 = 1;
 
 /// Datagrams taken from one socket before the others get their turn.
 const BURST: usize = 16;
@@ -54,6 +63,9 @@ mod token {
     pub const BOOT_SERVER: u64 = 2;
     pub const TFTP: u64 = 3;
     pub const DOORS: u64 = 4;
+    pub const QUESTION: u64 = 5;
+    pub const FIRST_READER: u64 = 6;
+    pub const LAST_READER: u64 = FIRST_READER + super::status::MAX_READERS as u64 - 1;
     pub const FIRST_LINK: u64 = 16;
 }
 
@@ -81,6 +93,8 @@ pub struct Daemon {
     transfers: Transfers,
     answers: Answers,
     trouble: Trouble,
+    status: Status,
+    started: Instant,
     /// What may still be opened; `None`: anything, as root.
     powers: Option<Keep>,
 }
@@ -115,6 +129,8 @@ impl Daemon {
             retry_at: None,
             answers: Answers::default(),
             trouble: Trouble::default(),
+            status: Status::default(),
+            started: Instant::now(),
             powers: None,
             config,
             reload,
@@ -125,6 +141,11 @@ impl Daemon {
         };
         daemon.apply_config();
         Ok(daemon)
+    }
+
+    /// Answers questions at `socket` from now on.
+    pub fn answer_at(&mut self, socket: &Path) {
+        self.status.open(socket, &self.doors, token::QUESTION);
     }
 
     /// Goes on as another user than root, with what it takes to open again what is lost.
@@ -188,6 +209,7 @@ impl Daemon {
                 return Ok(());
             }
             self.transfers.on_deadline(now);
+            progress::tell(&mut self.answers.clients, now, self.transfers.take_news());
             if self.retry_at.is_some_and(|time| time <= now) {
                 self.acquire();
             }
@@ -210,18 +232,22 @@ impl Daemon {
                 self.link_watch.drain();
                 self.acquire();
             }
-            token::BOOT_SERVER => self.on_boot_server(),
+            token::BOOT_SERVER => self.on_boot_server(now),
             token::TFTP => self.on_tftp(now),
-            token::FIRST_LINK.. => self.on_frames(token),
+            token::QUESTION => self.on_question(now, token::FIRST_READER),
+            token::FIRST_READER..=token::LAST_READER => self.status.go_on(token - token::FIRST_READER),
+            token::FIRST_LINK.. => self.on_frames(token, now),
             _ => {}
         }
         Next::GoOn
     }
 
     /// Port 67: requests that the DHCP server hears too.
-    fn on_frames(&mut self, token: u64) {
+    fn on_frames(&mut self, token: u64, now: Instant) {
         let mut buffer = [0; FRAME_LEN];
-        let (scene, answers) = (Scene { config: &self.config, files: self.transfers.files() }, &mut self.answers);
+        let all_ports = self.all_ports();
+        let (scene, answers) =
+            (Scene { config: &self.config, files: self.transfers.files(), all_ports, now }, &mut self.answers);
         let Some(link) = self.links.iter().find(|link| link.token == token) else { return };
         let Some(ready) = link.ready() else { return };
         let device = &link.interface.device;
@@ -239,12 +265,12 @@ impl Daemon {
     }
 
     /// Port 4011: requests to us alone.
-    fn on_boot_server(&mut self) {
+    fn on_boot_server(&mut self, now: Instant) {
         let mut buffer = [0; FRAME_LEN];
         for _ in 0..BURST {
             let Some(listener) = self.boot_server.listener() else { return };
             let Some((received, payload)) = receive(listener, &mut buffer) else { return };
-            let answered = link_of(&self.links, &received).and_then(|(link, ready)| {
+            let answered = link_of(&self.links, &received, self.config.rules.relay).and_then(|(link, ready)| {
                 let request = Request::read(payload).map_err(Silence::Request)?;
                 Ok((link, link.arrival(Door::BootServer, ready), request))
             });
@@ -256,8 +282,9 @@ impl Daemon {
                 }
             };
             let device = &link.interface.device;
-            let scene = Scene { config: &self.config, files: self.transfers.files() };
-            let answer = scene.consider(&arrival, &request);
+            let all_ports = self.all_ports();
+            let scene = Scene { config: &self.config, files: self.transfers.files(), all_ports, now };
+            let answer = self.answers.consider(&scene, &arrival, &request);
             if let Some(written) = &answer.1 {
                 listener
                     .send(&written.bytes, received.peer, received.local, received.ifindex)
@@ -273,11 +300,24 @@ impl Daemon {
         for _ in 0..BURST {
             let Some(listener) = self.tftp.listener() else { return };
             let Some((received, payload)) = receive(listener, &mut buffer) else { return };
-            match link_of(&self.links, &received) {
-                Ok(_) => self.transfers.on_request(now, Entrance { listener, epoll: &self.epoll }, payload, &received),
+            match link_of(&self.links, &received, self.config.rules.relay) {
+                Ok((link, _)) => {
+                    if payload.starts_with(&[0, READ_REQUEST]) {
+                        let device = &link.interface.device;
+                        if let Some(mac) = neighbour::mac(listener, device, *received.peer.ip()) {
+                            self.answers.clients.met(now, mac, device, *received.peer.ip());
+                        }
+                        self.answers.clients.fetched(now, *received.peer.ip());
+                    }
+                    self.transfers.on_request(now, Entrance { listener, epoll: &self.epoll }, payload, &received);
+                }
                 Err(silence) => report::dropped("port 69", &silence),
             }
         }
+    }
+
+    fn all_ports(&self) -> bool {
+        self.boot_server.listener().is_some() && self.tftp.listener().is_some()
     }
 
     fn on_signals(&mut self) -> Next {
@@ -296,7 +336,7 @@ impl Daemon {
             Some(Some(config)) => {
                 self.transfers.reconfigure(&config.tftp);
                 self.config = config;
-                self.answers = Answers::default();
+                self.answers.reconfigured();
                 self.apply_config();
                 info!("configuration reloaded");
             }
@@ -353,13 +393,14 @@ impl Daemon {
     }
 }
 
-/// The served link that a datagram came in on, if its sender is on that link's network.
-fn link_of<'l>(links: &'l [Link], received: &Received) -> Result<(&'l Link, &'l Ready), Silence> {
+/// The served link that a datagram came in on, if its sender is on that link's network, or may be on another that
+/// a relay stands before.
+fn link_of<'l>(links: &'l [Link], received: &Received, relay: bool) -> Result<(&'l Link, &'l Ready), Silence> {
     proxy::admit_source(received.peer.port())?;
     let mut served = links.iter().filter_map(|link| Some((link, link.ready()?)));
     let (link, ready) =
         served.find(|(_, ready)| ready.ifindex() == received.ifindex).ok_or(Silence::OtherDevice(received.ifindex))?;
-    if !ready.reaches(*received.peer.ip()) {
+    if !relay && !ready.reaches(*received.peer.ip()) {
         return Err(Silence::OffLink(*received.peer.ip()));
     }
     Ok((link, ready))
@@ -376,10 +417,13 @@ fn on_frame(
     let datagram = frame::open(frame).map_err(Silence::Frame)?;
     let request = Request::read(datagram.payload).map_err(Silence::Request)?;
     let arrival = link.arrival(Door::Proxy, ready);
-    let answer = scene.consider(&arrival, &request);
+    let answer = answers.consider(scene, &arrival, &request);
     let mut sent = Ok(());
     if let Some(written) = &answer.1 {
-        let envelope = Envelope::broadcast_from(ready.mac, ready.router);
+        let envelope = match request.giaddr {
+            Ipv4Addr::UNSPECIFIED => Envelope::broadcast_from(ready.mac, ready.router),
+            agent => Envelope::relay_from(ready.mac, ready.router, agent, datagram.source_mac),
+        };
         let mut buffer = [0; frame::HEADERS_LEN + reply::MAX_LEN];
         // The reply is no longer than MAX_LEN, so the frame always fits.
         if let Some(frame) = frame::seal(&envelope, &written.bytes, &mut buffer) {

@@ -17,19 +17,31 @@ pub struct Port {
     token: u64,
     listener: Option<UdpListener>,
     /// The error that was last complained of; it isn't said twice.
-    trouble: Option<io::ErrorKind>,
+    complaint: Option<io::ErrorKind>,
+    /// Why it isn't open, in words.
+    trouble: Option<String>,
     wanted: bool,
 }
 
 impl Port {
     /// A port for `purpose`, not opened yet; `without_it` says what goes on when it can't be had.
     pub fn new(number: u16, purpose: &'static str, without_it: &'static str, token: u64) -> Self {
-        Self { number, purpose, without_it, token, listener: None, trouble: None, wanted: false }
+        Self { number, purpose, without_it, token, listener: None, complaint: None, trouble: None, wanted: false }
     }
 
     /// The open port.
     pub fn listener(&self) -> Option<&UdpListener> {
         self.listener.as_ref()
+    }
+
+    /// Its number.
+    pub fn number(&self) -> u16 {
+        self.number
+    }
+
+    /// Why it isn't open, if it should be.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
     }
 
     /// True when the port is wanted and isn't open.
@@ -48,7 +60,8 @@ impl Port {
         });
         match opened {
             Ok(listener) => {
-                if self.trouble.take().is_some() {
+                self.trouble = None;
+                if self.complaint.take().is_some() {
                     info!("port {} is free now: {} started", self.number, self.purpose);
                 }
                 self.listener = Some(listener);
@@ -59,9 +72,10 @@ impl Port {
 
     /// Says whether the port is wanted, and whether dnsmasq's configuration wants it too, which then has precedence.
     pub fn want(&mut self, wanted: bool, by_dnsmasq: bool) {
-        self.trouble = None;
+        (self.complaint, self.trouble) = (None, None);
         self.wanted = wanted && !by_dnsmasq;
         if wanted && by_dnsmasq {
+            self.trouble = Some("left to dnsmasq, whose configuration wants it".to_owned());
             info!("port {} is left to dnsmasq, whose configuration wants it: no {}", self.number, self.purpose);
         }
         if !self.wanted {
@@ -70,10 +84,11 @@ impl Port {
     }
 
     fn complain(&mut self, error: &io::Error) {
-        if self.trouble == Some(error.kind()) {
+        if self.complaint == Some(error.kind()) {
             return;
         }
-        self.trouble = Some(error.kind());
+        self.complaint = Some(error.kind());
+        self.trouble = Some(error.to_string());
         let Self { number, purpose, without_it, .. } = *self;
         match error.kind() {
             io::ErrorKind::AddrInUse => {
@@ -81,6 +96,7 @@ impl Port {
                 // dnsmasq ends, and DHCP and DNS with it, when it comes back and finds one of its ports taken.
                 self.wanted = !owner.starts_with("dnsmasq ");
                 let remedy = if self.wanted { "it is tried again" } else { "reload upxe when dnsmasq does without it" };
+                self.trouble = Some(["held by ", &owner].concat());
                 warn!("port {number} is taken by {owner}: no {purpose}; {without_it}; {remedy}");
             }
             io::ErrorKind::PermissionDenied => {

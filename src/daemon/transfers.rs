@@ -2,12 +2,13 @@
 
 use std::io;
 use std::net::Ipv4Addr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::debug;
 
 use super::files::Files;
 use super::frames::{Frames, Source};
+use super::progress;
 use super::transfer_log::{Ended, TransferLog};
 use crate::config;
 use crate::sys::epoll::Epoll;
@@ -36,6 +37,18 @@ pub struct Transfers {
     /// New transfers use the port that was asked.
     single_port: bool,
     log: TransferLog,
+    news: Vec<News>,
+}
+
+/// What became of somebody's request for a file.
+#[derive(Debug)]
+pub struct News {
+    /// Whose.
+    pub host: Ipv4Addr,
+    /// The file, as it was looked for.
+    pub name: Box<[u8]>,
+    /// What.
+    pub what: progress::Transfer,
 }
 
 /// Where requests come from, and where their transfers are waited for.
@@ -73,7 +86,22 @@ impl Transfers {
             unsegmented: heapless::Deque::new(),
             single_port: config.single_port,
             log: TransferLog::default(),
+            news: Vec::new(),
         }
+    }
+
+    /// What happened since the last call: nothing for most packets, and for each transfer two things at most.
+    pub fn take_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// The transfers in progress: to whom, which file of how many bytes, how many of them came, and in what time.
+    pub fn under_way(&self) -> impl Iterator<Item = (Ipv4Addr, &[u8], u64, u64, Duration)> {
+        self.table.transfers().map(|transfer| {
+            let Channel { file, name, .. } = &transfer.resource;
+            let came = came(&transfer.session, file);
+            (*transfer.peer.ip(), &**name, file.size(), came, transfer.session.duration())
+        })
     }
 
     /// From now on does as `config` says; transfers in progress go on as they began.
@@ -87,6 +115,16 @@ impl Transfers {
     /// The files that are served.
     pub fn files(&self) -> &Files {
         &self.files
+    }
+
+    /// Transfers in progress.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// True when there are none.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
     }
 
     /// True when `token` is to be handed to [`on_ready`](Self::on_ready).
@@ -157,6 +195,8 @@ impl Transfers {
             Ok(file) => file,
             Err(why) => {
                 self.log.refused_file(now, host, order, &why, &self.files);
+                let what = progress::Transfer::Refused(progress::refused(&why));
+                self.news.push(News { host, name: order.path.as_bytes().into(), what });
                 return self.refuse(entrance.listener, received, answer(&why));
             }
         };
@@ -185,6 +225,8 @@ impl Transfers {
         let (local, ifindex) = (received.local, received.ifindex);
         let channel = Channel { socket, file, name, local, ifindex, is_segmented: false };
         let Some((id, action)) = self.table.start(now, order, size, mtu, channel) else { return Ok(()) };
+        let (host, name) = (*received.peer.ip(), order.path.as_bytes().into());
+        self.news.push(News { host, name, what: progress::Transfer::Began(size) });
         if let Some(transfer) = self.table.transfer(id) {
             if let Err(error) = entrance.epoll.add(&transfer.resource.socket, TOKEN | id.to_u64()) {
                 self.table.remove(id);
@@ -294,8 +336,14 @@ impl Transfers {
             // The client is gone or it isn't: there is nothing to be done about a failure.
             let _ = transfer.resource.socket.send(&packet);
         }
-        let Channel { name, file, .. } = &transfer.resource;
-        self.log.ended(now, *transfer.peer.ip(), &Ended { name, size: file.size(), session: &transfer.session, end });
+        let Transfer { session, resource: Channel { name, file, .. }, .. } = transfer;
+        let host = *transfer.peer.ip();
+        self.log.ended(now, host, &Ended { name: &name, size: file.size(), session: &session, end });
+        let what = match end {
+            End::Probe | End::Superseded => progress::Transfer::Withdrawn,
+            _ => progress::Transfer::Ended(came(&session, &file), session.duration(), progress::ended(end)),
+        };
+        self.news.push(News { host, name, what });
     }
 
     /// Answers a request with an ERROR, from a port of its own like any answer (RFC 1350 §4), unless all comes from one.
@@ -324,6 +372,11 @@ impl Channel {
         }
         packets.chunks(stride.max(1)).try_for_each(|packet| self.socket.send(packet))
     }
+}
+
+/// The bytes of the file that have arrived for certain.
+fn came(session: &Session, file: &ServedFile) -> u64 {
+    session.acked().saturating_mul(session.blksize().into()).min(file.size())
 }
 
 /// The next request among what waits at a socket; the rest is passed over.

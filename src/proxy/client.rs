@@ -6,6 +6,7 @@ use dhcproto::v4::OptionCode;
 use heapless::Vec;
 
 use super::architecture::Architecture;
+use super::raspberry_pi;
 use crate::wire::request::Request;
 
 /// Architectures remembered of option 93's list; firmware sends one, seldom two.
@@ -13,8 +14,9 @@ const MAX_ARCHITECTURES: usize = 8;
 
 /// The option that iPXE and gPXE keep their own settings in (the number was Etherboot's).
 const ETHERBOOT: u8 = 175;
-/// iPXE's feature number for HTTP within option 175 (ipxe.org: `DHCP_EB_FEATURE_HTTP`).
+/// iPXE's feature numbers within option 175 (ipxe.org: `DHCP_EB_FEATURE_HTTP`, `_HTTPS`).
 const FEATURE_HTTP: u8 = 0x13;
+const FEATURE_HTTPS: u8 = 0x14;
 
 /// A client that asked to boot from the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +42,15 @@ pub enum Program {
     Ipxe {
         /// False only when iPXE listed its features and HTTP was not among them.
         http: bool,
+        /// The same for HTTPS.
+        https: bool,
     },
     /// gPXE, which preceded iPXE and reads scripts of its own kind only.
     Gpxe,
     /// UEFI HTTP Boot, which takes URLs and never TFTP.
     HttpBoot,
+    /// A Raspberry Pi's bootloader, which knows its files by itself.
+    RaspberryPi,
 }
 
 impl Client {
@@ -61,7 +67,7 @@ impl Client {
         };
         let (program, vendor) = match vendor {
             _ if begins(HTTP_CLIENT.as_bytes()) => (Program::HttpBoot, HTTP_CLIENT),
-            Some(vendor) => (pxe_program(request), vendor),
+            Some(vendor) => (pxe_program(request, architectures.first().copied()), vendor),
             None => return None,
         };
         Some(Self { program, architectures, vendor: vendor.to_owned() })
@@ -73,17 +79,37 @@ impl Client {
     }
 }
 
+impl Program {
+    /// What it is, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Program::Pxe => "firmware (PXE)",
+            Program::Ipxe { http: true, .. } => "iPXE",
+            Program::Ipxe { http: false, .. } => "iPXE without HTTP",
+            Program::Gpxe => "gPXE",
+            Program::RaspberryPi => "firmware (Raspberry Pi)",
+            Program::HttpBoot => "firmware (UEFI HTTP Boot)",
+        }
+    }
+}
+
+/// A client in few words: `x64 iPXE`.
+pub fn short(architecture: Option<Architecture>, program: Program) -> String {
+    if program == Program::RaspberryPi {
+        return "Raspberry Pi".to_owned();
+    }
+    let mut words = architecture.map_or_else(|| "unknown".to_owned(), |architecture| architecture.to_string());
+    words.push_str(match program {
+        Program::Pxe | Program::HttpBoot | Program::RaspberryPi => "",
+        Program::Ipxe { .. } => " iPXE",
+        Program::Gpxe => " gPXE",
+    });
+    words
+}
+
 impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.architectures.first() {
-            Some(architecture) => write!(f, "{architecture}")?,
-            None => f.write_str("unknown")?,
-        }
-        f.write_str(match self.program {
-            Program::Pxe | Program::HttpBoot => "",
-            Program::Ipxe { .. } => " iPXE",
-            Program::Gpxe => " gPXE",
-        })
+        f.write_str(&short(self.architectures.first().copied(), self.program))
     }
 }
 
@@ -108,14 +134,17 @@ fn architecture_in_class(class: &[u8]) -> Option<Architecture> {
     fields.nth(1)?.parse().ok().map(Architecture)
 }
 
-fn pxe_program(request: &Request<'_>) -> Program {
+fn pxe_program(request: &Request<'_>, architecture: Option<Architecture>) -> Program {
     let settings = request.option(OptionCode::from(ETHERBOOT));
     let user_class = request.option(OptionCode::UserClass);
     let says = |name: &[u8]| user_class.as_deref().is_some_and(|value| user_class_contains(value, name));
     if says(b"gPXE") {
         Program::Gpxe
     } else if settings.is_some() || says(b"iPXE") {
-        Program::Ipxe { http: settings.is_none_or(|settings| has_feature(&settings, FEATURE_HTTP)) }
+        let has = |feature| settings.as_deref().is_none_or(|settings| has_feature(settings, feature));
+        Program::Ipxe { http: has(FEATURE_HTTP), https: has(FEATURE_HTTPS) }
+    } else if raspberry_pi::is_one(request, architecture) {
+        Program::RaspberryPi
     } else {
         Program::Pxe
     }
@@ -178,14 +207,14 @@ mod tests {
             (&[(60, b"PXEClient")], Some("unknown Pxe")),
             (&[(60, b"PXEClient"), (93, &[0, 0])], Some("BIOS Pxe")),
             (&[pxe, (93, &[0])], Some("x64 Pxe")),
-            (&[pxe, x64, (77, b"iPXE")], Some("x64 iPXE Ipxe { http: true }")),
-            (&[pxe, x64, (77, b"\x04iPXE")], Some("x64 iPXE Ipxe { http: true }")),
-            (&[pxe, x64, (77, b"\x02ab\x04iPXE")], Some("x64 iPXE Ipxe { http: true }")),
+            (&[pxe, x64, (77, b"iPXE")], Some("x64 iPXE Ipxe { http: true, https: true }")),
+            (&[pxe, x64, (77, b"\x04iPXE")], Some("x64 iPXE Ipxe { http: true, https: true }")),
+            (&[pxe, x64, (77, b"\x02ab\x04iPXE")], Some("x64 iPXE Ipxe { http: true, https: true }")),
             (&[pxe, x64, (77, b"\xff")], Some("x64 Pxe")),
-            (&[pxe, x64, (175, &[])], Some("x64 iPXE Ipxe { http: true }")),
-            (&[pxe, x64, (175, &[0x13, 1, 1, 0x11, 1, 1])], Some("x64 iPXE Ipxe { http: true }")),
-            (&[pxe, x64, (175, &[0x11, 1, 1])], Some("x64 iPXE Ipxe { http: false }")),
-            (&[pxe, x64, (175, &[0x11, 9])], Some("x64 iPXE Ipxe { http: true }")),
+            (&[pxe, x64, (175, &[])], Some("x64 iPXE Ipxe { http: true, https: true }")),
+            (&[pxe, x64, (175, &[0x13, 1, 1, 0x11, 1, 1])], Some("x64 iPXE Ipxe { http: true, https: false }")),
+            (&[pxe, x64, (175, &[0x11, 1, 1])], Some("x64 iPXE Ipxe { http: false, https: false }")),
+            (&[pxe, x64, (175, &[0x11, 9])], Some("x64 iPXE Ipxe { http: true, https: true }")),
             (&[pxe, x64, (175, &[1, 1, 1]), (77, b"gPXE")], Some("x64 gPXE Gpxe")),
             (&[(60, b"HTTPClient:Arch:00016:UNDI:003001"), (93, &[0, 16])], Some("x64 HTTP HttpBoot")),
         ];

@@ -7,6 +7,7 @@ use dhcproto::v4::MessageType;
 
 use super::architecture::Architecture;
 use super::client::Client;
+use super::clients::Form;
 use super::matching::Barred;
 use super::options::Sent;
 use super::tags::TagSet;
@@ -62,6 +63,10 @@ pub struct Offer {
     pub shape: Shape,
     /// Options that say so, and those that rules add.
     pub options: Vec<Sent>,
+    /// Which of several possible forms this is, where there is a choice.
+    pub form: Option<Form>,
+    /// The file is an iPXE with HTTP, for one without.
+    pub upgrade: bool,
 }
 
 /// A rule that holds for a client and is of no use to it.
@@ -84,8 +89,10 @@ pub enum Unfit {
     Url,
     /// UEFI HTTP Boot knows nothing but URLs.
     NoUrl,
-    /// iPXE that loads iPXE does so for ever.
+    /// iPXE that loads iPXE does so for ever, and gPXE that loads gPXE.
     Loop,
+    /// This iPXE was built without the means to fetch it.
+    NeedsHttp,
 }
 
 /// The setting that chose a boot file.
@@ -95,6 +102,8 @@ pub enum ChosenBy {
     Rule(Origin),
     /// `option script`.
     Script,
+    /// It is there for this very machine.
+    Machine,
     /// The table of customary names.
     Custom,
 }
@@ -131,13 +140,18 @@ pub enum Silence {
         /// The names that were looked for, best first.
         looked_for: Vec<String>,
     },
-    /// The chosen URL needs HTTP, which this iPXE lacks.
+    /// The chosen URL needs HTTP, which this iPXE lacks, and there is no fuller one that it could load first.
     NeedsHttp {
         /// The URL.
         url: String,
     },
     /// UEFI HTTP Boot takes nothing but a URL, and none is configured for it.
     NeedsUrl,
+    /// It has loaded this file again and again.
+    Looping {
+        /// The file.
+        file: String,
+    },
 }
 
 impl Unfit {
@@ -147,7 +161,8 @@ impl Unfit {
             Unfit::Missing => "is not under the TFTP root",
             Unfit::Url => "is a URL, which firmware cannot fetch by PXE",
             Unfit::NoUrl => "is no URL, and UEFI HTTP Boot takes nothing else",
-            Unfit::Loop => "is iPXE itself, and this client is iPXE already",
+            Unfit::NeedsHttp => "needs HTTP or HTTPS, which this iPXE was built without",
+            Unfit::Loop => "is what this client has loaded already",
         }
     }
 }
@@ -163,7 +178,11 @@ impl Silence {
     pub fn is_notable(&self) -> bool {
         matches!(
             self,
-            Silence::UnknownArchitecture(_) | Silence::NoFile { .. } | Silence::NeedsHttp { .. } | Silence::NeedsUrl
+            Silence::UnknownArchitecture(_)
+                | Silence::NoFile { .. }
+                | Silence::NeedsHttp { .. }
+                | Silence::NeedsUrl
+                | Silence::Looping { .. }
         )
     }
 }
@@ -194,7 +213,15 @@ impl fmt::Display for Silence {
             Silence::NoFile { looked_for } => {
                 write!(f, "no boot file: put one of these under the TFTP root: {}", looked_for.join(", "))
             }
-            Silence::NeedsHttp { url } => write!(f, "this iPXE cannot fetch {url}: it was built without HTTP"),
+            Silence::NeedsHttp { url } => write!(
+                f,
+                "this iPXE cannot fetch {url}: it was built without HTTP or HTTPS, and there is no fuller one to load first"
+            ),
+            Silence::Looping { file } => write!(
+                f,
+                "has loaded {file} three times within a minute: it is left alone until it was quiet for a minute; \
+                 see what {file} does, and that it finds what it looks for"
+            ),
             Silence::NeedsUrl => f.write_str("UEFI HTTP Boot needs a boot rule with an http:// URL"),
         }
     }

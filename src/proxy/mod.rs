@@ -4,13 +4,18 @@
 //! an offer into the reply; [`consider`] goes all the way to bytes. All are pure: port 67, port 4011, `upxe explain` and
 //! the tests go the same way.
 
+pub mod advice;
 pub mod architecture;
 pub mod client;
+pub mod clients;
 pub mod decision;
 pub mod matching;
 pub mod options;
+pub mod progress;
+pub mod raspberry_pi;
 pub mod select;
 pub mod tags;
+mod upgrade;
 pub mod vendor;
 
 use std::net::Ipv4Addr;
@@ -18,13 +23,14 @@ use std::net::Ipv4Addr;
 use dhcproto::v4::{MessageType, OptionCode};
 
 use self::client::{Client, Program};
+use self::clients::{Form, Past};
 pub use self::decision::{ChosenBy, Decision, Door, Offer, PassedOver, Silence, Unfit};
 use self::options::Selection;
 pub use self::select::BootFiles;
-use self::select::Chooser;
+use self::select::{Choice, Chooser, OWN_SERVER_TYPE};
 use self::tags::TagSet;
-use self::vendor::Shape;
-use crate::config::Rules;
+use self::vendor::{Menu, MenuEntry, Shape};
+use crate::config::{Origin, Rules};
 use crate::wire::SERVER_PORTS;
 use crate::wire::reply::{self, Options, Overload, Reply, Text, Written};
 use crate::wire::request::Request;
@@ -44,14 +50,15 @@ pub struct Arrival<'a> {
     pub mask: Ipv4Addr,
 }
 
-/// Decides what the sender of `request` is told, and writes the reply if there is one.
+/// Decides what the sender of `request` is told, after what is remembered of it, and writes the reply if there is one.
 pub fn consider(
     rules: &Rules,
     files: &dyn BootFiles,
     arrival: &Arrival<'_>,
     request: &Request<'_>,
+    past: &Past,
 ) -> (Decision, Option<Written>) {
-    let decision = decide(rules, files, arrival, request);
+    let decision = decide(rules, files, arrival, request, past);
     let written = decision.outcome.as_ref().ok().map(|offer| {
         let reply = answer(rules, arrival, request, offer);
         let limit = reply::size_limit(request.max_message_size());
@@ -68,15 +75,21 @@ pub fn admit_source(port: u16) -> Result<(), Silence> {
     if SERVER_PORTS.contains(&port) { Err(Silence::SourcePort(port)) } else { Ok(()) }
 }
 
-/// Decides what the sender of `request` is told.
-pub fn decide(rules: &Rules, files: &dyn BootFiles, arrival: &Arrival<'_>, request: &Request<'_>) -> Decision {
+/// Decides what the sender of `request` is told, after what is remembered of it.
+pub fn decide(
+    rules: &Rules,
+    files: &dyn BootFiles,
+    arrival: &Arrival<'_>,
+    request: &Request<'_>,
+    past: &Past,
+) -> Decision {
     let mut decision = Decision {
         unserved: None,
         tags: TagSet::default(),
         passed_over: Vec::new(),
         outcome: Err(Silence::NotBooting),
     };
-    if let Err(silence) = admit(arrival.door, request) {
+    if let Err(silence) = admit(arrival, rules.relay, request) {
         decision.outcome = Err(silence);
         return decision;
     }
@@ -89,7 +102,8 @@ pub fn decide(rules: &Rules, files: &dyn BootFiles, arrival: &Arrival<'_>, reque
             let (door, router, tags) = (arrival.door, arrival.router, &carried.all);
             let (passed_over, looked_for) = (Vec::new(), Vec::new());
             let (client, options) = (&client, &options);
-            let mut chooser = Chooser { rules, files, door, router, client, tags, options, passed_over, looked_for };
+            let mut chooser =
+                Chooser { rules, files, door, router, request, client, tags, options, past, passed_over, looked_for };
             let outcome = offer(&mut chooser, request);
             decision.passed_over = chooser.passed_over;
             outcome
@@ -105,7 +119,11 @@ pub fn decide(rules: &Rules, files: &dyn BootFiles, arrival: &Arrival<'_>, reque
 /// Chooses what the client boots, and the options that go with it.
 fn offer(chooser: &mut Chooser<'_>, request: &Request<'_>) -> Result<Offer, Silence> {
     let item = request.option(OptionCode::VendorExtensions).and_then(|value| vendor::boot_item(&value));
-    let choice = chooser.choose(item)?;
+    let mut choice = chooser.choose(item)?;
+    if chooser.past.is_looping(chooser.client, &choice.file) {
+        return Err(Silence::Looping { file: choice.file });
+    }
+    let form = adapt(chooser, &mut choice);
     let mut client = chooser.client.clone();
     if let Some(at) = client.architectures.iter().position(|it| Some(*it) == choice.architecture) {
         client.architectures.swap(0, at);
@@ -118,11 +136,36 @@ fn offer(chooser: &mut Chooser<'_>, request: &Request<'_>) -> Result<Offer, Sile
         chosen_by: choice.chosen_by,
         options: chooser.options.compose(&choice.shape, chooser.client.is_ipxe()),
         shape: choice.shape,
+        form,
+        upgrade: choice.upgrade,
     })
 }
 
+/// Gives a plain offer to firmware the form that this machine seems to want; `None` where there is but one way.
+fn adapt(chooser: &Chooser<'_>, choice: &mut Choice) -> Option<Form> {
+    let plain = choice.shape == Shape::Direct && chooser.client.program == Program::Pxe;
+    if !plain || chooser.past.fixed || chooser.door != Door::Proxy || choice.server != chooser.router {
+        return None;
+    }
+    match chooser.past.form {
+        Form::Direct => {}
+        Form::AskAgain => choice.shape = Shape::AskAgain,
+        Form::Menu => {
+            let entry = MenuEntry {
+                origin: Origin { file: "".into(), line: 0 },
+                server_type: OWN_SERVER_TYPE,
+                text: "Network boot".to_owned(),
+                server: Some(chooser.router),
+            };
+            choice.shape = Shape::Menu(Menu::of(vec![entry], &chooser.options.vendor_suboptions()));
+        }
+    }
+    Some(chooser.past.form)
+}
+
 /// Which messages are ours to answer.
-fn admit(door: Door, request: &Request<'_>) -> Result<(), Silence> {
+fn admit(arrival: &Arrival<'_>, relay: bool, request: &Request<'_>) -> Result<(), Silence> {
+    let door = arrival.door;
     let ours = match door {
         // Never an ACK for a REQUEST on port 67: EDK2 takes it for the DHCP server's, finds another yiaddr in it, and
         // declines the lease (EDK2 Dhcp4Io.c).
@@ -132,8 +175,11 @@ fn admit(door: Door, request: &Request<'_>) -> Result<(), Silence> {
     if !ours {
         return Err(Silence::Message(request.message_type, door));
     }
-    if !request.giaddr.is_unspecified() {
-        return Err(Silence::Relayed(request.giaddr));
+    let agent = request.giaddr;
+    let is_one = !(agent.is_broadcast() || agent.is_multicast() || agent.is_loopback() || agent == arrival.router);
+    let is_answered = agent.is_unspecified() || relay && is_one;
+    if !is_answered {
+        return Err(Silence::Relayed(agent));
     }
     Ok(())
 }
@@ -187,12 +233,21 @@ fn push_options(reply: &mut Reply, router: Ipv4Addr, request: &Request<'_>, offe
     if let Some(uuid) = request.option(OptionCode::ClientMachineIdentifier).filter(|uuid| uuid.len() == UUID_LEN) {
         push(OptionCode::ClientMachineIdentifier, &uuid);
     }
+    if client.program == Program::RaspberryPi {
+        // Its first bootloader looks for the server there.
+        push(OptionCode::TFTPServerName, address_text(offer.server).as_bytes());
+    }
     if client.program == Program::HttpBoot {
         // EDK2 HttpBootDhcp4.c reads the URL from option 67 first.
         push(OptionCode::BootfileName, offer.file.as_bytes());
     }
     for option in &offer.options {
         push(OptionCode::from(option.code), &option.value);
+    }
+    // RFC 3046 §2.2: as it came, behind all others.
+    let agent = request.option(OptionCode::RelayAgentInformation).filter(|_| !request.giaddr.is_unspecified());
+    if let Some(agent) = agent {
+        push(OptionCode::RelayAgentInformation, &agent);
     }
 }
 
@@ -223,6 +278,21 @@ fn text<const N: usize>(name: &str) -> Text<N> {
         end -= 1;
     }
     name.get(..end).and_then(|cut| Text::try_from(cut).ok()).unwrap_or_default()
+}
+
+/// An address's bytes in hex, each by itself, or a UUID's, in its groups.
+fn hyphened(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::new();
+    for (at, byte) in bytes.iter().enumerate() {
+        if at > 0 && (bytes.len() < 16 || matches!(at, 4 | 6 | 8 | 10)) {
+            text.push('-');
+        }
+        for digit in [byte >> 4, byte & 15] {
+            text.extend(DIGITS.get(usize::from(digit)).map(|digit| char::from(*digit)));
+        }
+    }
+    text
 }
 
 fn address_text(address: Ipv4Addr) -> Text<63> {

@@ -18,7 +18,7 @@ const IPXE: Options<'_> =
 
 const ASKS_NOTHING: Options<'_> = &[(60, b"PXEClient"), (93, &[0, 0])];
 
-fn rules(lines: &str) -> Rules {
+pub(super) fn rules(lines: &str) -> Rules {
     let (mut collected, mut out) = (Collected::default(), Vec::new());
     let hosts = Hosts { text: b"", sections: &[] };
     ConfReader::new(&mut NoFiles, &hosts, &mut collected, &mut out).text(&"c".into(), lines.as_bytes());
@@ -44,7 +44,7 @@ fn decided(lines: &str, door: Door, options: Options<'_>) -> (Decision, Option<R
     let packet = message(if door == Door::Proxy { 1 } else { 3 }, options);
     let request = Request::read(&packet).unwrap();
     let rules = rules(lines);
-    let decision = decide(&rules, &Nearly, &arrival(door), &request);
+    let decision = decide(&rules, &Nearly, &arrival(door), &request, &Past::default());
     let offer = decision.outcome.as_ref().ok();
     let reply = offer.map(|offer| answer(&rules, &arrival(door), &request, offer));
     (decision, reply)
@@ -284,7 +284,7 @@ fn no_malformed_option_breaks_matching() {
                 for value in [&changed[..], &changed[..at]] {
                     let packet = message(1, &[(60, b"PXEClient"), (93, &[0, 7]), (code, value)]);
                     let Ok(request) = Request::read(&packet) else { continue };
-                    let decision = decide(&rules, &Nearly, &arrival(Door::Proxy), &request);
+                    let decision = decide(&rules, &Nearly, &arrival(Door::Proxy), &request, &Past::default());
                     if let Ok(offer) = &decision.outcome {
                         answer(&rules, &arrival(Door::Proxy), &request, offer);
                         answered += 1;

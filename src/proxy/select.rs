@@ -2,18 +2,32 @@
 
 use std::net::Ipv4Addr;
 
-use super::architecture::{Architecture, Loader, is_ipxe_binary};
+use dhcproto::v4::OptionCode;
+
+use super::architecture::{Architecture, Loader, is_gpxe_binary, is_ipxe_binary};
 use super::client::{Client, Program};
+use super::clients::Past;
 use super::decision::{ChosenBy, Door, PassedOver, Silence, Unfit};
 use super::options::Selection;
+use super::raspberry_pi;
 use super::tags::TagSet;
+use super::upgrade::needs_more;
 use super::vendor::{BootItem, Menu, MenuEntry, Shape};
+use super::{UUID_LEN, hyphened};
 use crate::config::rules::{Action, Boot, Origin, Rules, Service};
+use crate::wire::request::Request;
+
+/// The folder of scripts that are for one machine each.
+const OWN_SCRIPTS: &str = "ipxe/";
 
 /// What iPXE looks for without a rule: our own name first, then the one newer iPXE asks for by itself.
 const IPXE_SCRIPTS: &[&str] = &["boot.ipxe", "autoexec.ipxe"];
 /// gPXE refuses scripts that begin with `#!ipxe`.
 const GPXE_SCRIPTS: &[&str] = &["boot.gpxe"];
+
+/// The type of the one entry in a menu that no line of the configuration asks for; those of lines are numbered from
+/// [`FIRST_SERVER_TYPE`](crate::config::rules::FIRST_SERVER_TYPE) up.
+pub const OWN_SERVER_TYPE: u16 = 0xfffe;
 
 /// The files that can be fetched from this router.
 pub trait BootFiles {
@@ -36,6 +50,8 @@ pub struct Choice {
     pub shape: Shape,
     /// Which of the client's architectures it is for, where that decided.
     pub architecture: Option<Architecture>,
+    /// It is an iPXE with HTTP, for one without.
+    pub upgrade: bool,
 }
 
 /// All that the choice depends on.
@@ -48,12 +64,16 @@ pub struct Chooser<'a> {
     pub door: Door,
     /// Our address on its link.
     pub router: Ipv4Addr,
+    /// Its request.
+    pub request: &'a Request<'a>,
     /// Who asks.
     pub client: &'a Client,
     /// The tags it carries.
     pub tags: &'a TagSet,
     /// The options that hold for it.
     pub options: &'a Selection<'a>,
+    /// What is remembered of it.
+    pub past: &'a Past,
     /// Rules that were of no use.
     pub passed_over: Vec<PassedOver>,
     /// Names that were looked for in vain.
@@ -70,6 +90,7 @@ impl<'a> Chooser<'a> {
             Program::Pxe => self.firmware(),
             Program::Ipxe { .. } | Program::Gpxe => self.ipxe(),
             Program::HttpBoot => self.http_boot(),
+            Program::RaspberryPi => self.raspberry_pi(),
         }
     }
 
@@ -89,7 +110,7 @@ impl<'a> Chooser<'a> {
                 }
                 Ok(self.service_choice(service, file, String::new(), Shape::Chosen(item)))
             }
-            None if rules.services.is_empty() => {
+            None if rules.services.is_empty() || item.server_type == OWN_SERVER_TYPE => {
                 let choice = match self.client.program {
                     Program::Ipxe { .. } | Program::Gpxe => self.ipxe()?,
                     _ => self.firmware()?,
@@ -128,12 +149,34 @@ impl<'a> Chooser<'a> {
         }
         for (_, service) in self.entries().services {
             let Some(file) = file_of(service) else { continue };
+            if needs_more(&file, self.client) {
+                return self.fuller_ipxe(&file, &service.origin);
+            }
             match unfit(&file, self.client) {
                 Some(why) => self.pass_over(&service.origin, &file, why),
                 None => return Ok(self.service_choice(service, file, service.server_name.clone(), Shape::Direct)),
             }
         }
         self.customary()
+    }
+
+    /// The firmware takes no file's name: it knows what to ask for, and wants to be told that it may, by a menu entry.
+    fn raspberry_pi(&mut self) -> Result<Choice, Silence> {
+        let tags = self.tags;
+        let is_its = |service: &&Service| service.text.contains(raspberry_pi::MENU_TEXT) && tags.meets(&service.when);
+        let line = self.rules.services.iter().find(is_its);
+        let boot = boots_by_precedence(&self.rules.boots, self.tags).next();
+        let server = boot.and_then(|boot| boot.server).unwrap_or(self.router);
+        let has = |folder: &String| raspberry_pi::FILES.iter().any(|file| self.files.has(&[folder, *file].concat()));
+        if server == self.router && !raspberry_pi::folders(self.request).iter().any(has) {
+            let looked_for = raspberry_pi::FILES.iter().map(|file| (*file).to_owned()).collect();
+            return Err(Silence::NoFile { looked_for });
+        }
+        let origin = line.map_or(Origin { file: "".into(), line: 0 }, |line| line.origin.clone());
+        let chosen_by = if line.is_some() { ChosenBy::Rule(origin.clone()) } else { ChosenBy::Custom };
+        let entry = MenuEntry { origin, server_type: 0, text: raspberry_pi::MENU_TEXT.to_owned(), server: None };
+        let shape = Shape::Menu(Menu::of(vec![entry], &self.options.vendor_suboptions()));
+        Ok(Choice { server, shape, ..self.own_choice("", chosen_by, None) })
     }
 
     fn http_boot(&mut self) -> Result<Choice, Silence> {
@@ -181,6 +224,7 @@ impl<'a> Chooser<'a> {
             chosen_by: first.map_or(ChosenBy::Custom, ChosenBy::Rule),
             shape: if entries.uefi && self.door == Door::Proxy { Shape::AskAgain } else { Shape::Menu(menu) },
             architecture: entries.architecture,
+            upgrade: false,
         }
     }
 
@@ -191,34 +235,37 @@ impl<'a> Chooser<'a> {
                 return Ok(None);
             }
             let server = boot.server.unwrap_or(self.router);
-            if self.is_useful(&boot.file, server, &boot.origin)? {
+            if needs_more(&boot.file, self.client) {
+                return self.fuller_ipxe(&boot.file, &boot.origin).map(Some);
+            }
+            if self.is_useful(&boot.file, server, &boot.origin) {
                 return Ok(Some(self.boot_choice(&boot.file, &boot.server_name, server, &boot.origin)));
             }
         }
         if let Some((file, origin)) = self.options.boot_file() {
             let server = self.options.server().unwrap_or(self.router);
-            if self.is_useful(&file, server, origin)? {
+            if needs_more(&file, self.client) {
+                return self.fuller_ipxe(&file, origin).map(Some);
+            }
+            if self.is_useful(&file, server, origin) {
                 return Ok(Some(self.boot_choice(&file, &self.options.server_name(), server, origin)));
             }
         }
         Ok(None)
     }
 
-    fn is_useful(&mut self, file: &str, server: Ipv4Addr, origin: &Origin) -> Result<bool, Silence> {
-        if needs_http(file, self.client) {
-            return Err(Silence::NeedsHttp { url: file.to_owned() });
-        }
+    fn is_useful(&mut self, file: &str, server: Ipv4Addr, origin: &Origin) -> bool {
         // What another server holds can't be looked up from here.
         let why = match unfit(file, self.client) {
-            None if is_url(file) || server != self.router || self.finds(file) => return Ok(true),
+            None if is_url(file) || server != self.router || self.finds(file) => return true,
             None => Unfit::Missing,
             Some(why) => why,
         };
         self.pass_over(origin, file, why);
-        Ok(false)
+        false
     }
 
-    fn boot_choice(&self, file: &str, server_name: &str, server: Ipv4Addr, origin: &Origin) -> Choice {
+    pub(super) fn boot_choice(&self, file: &str, server_name: &str, server: Ipv4Addr, origin: &Origin) -> Choice {
         Choice {
             file: file.to_owned(),
             server_name: server_name.to_owned(),
@@ -226,14 +273,15 @@ impl<'a> Chooser<'a> {
             chosen_by: ChosenBy::Rule(origin.clone()),
             shape: Shape::Direct,
             architecture: None,
+            upgrade: false,
         }
     }
 
-    fn service_choice(&self, service: &Service, file: String, server_name: String, shape: Shape) -> Choice {
+    pub(super) fn service_choice(&self, service: &Service, file: String, server_name: String, shape: Shape) -> Choice {
         let server = service.server.unwrap_or(self.router);
         let chosen_by = ChosenBy::Rule(service.origin.clone());
         let architecture = Some(Architecture(service.architecture));
-        Choice { file, server_name, server, chosen_by, shape, architecture }
+        Choice { file, server_name, server, chosen_by, shape, architecture, upgrade: false }
     }
 
     /// `option script`, then the customary names, on the server that the rules name.
@@ -247,14 +295,18 @@ impl<'a> Chooser<'a> {
 
     fn customary_file(&mut self, ours: bool) -> Result<Choice, Silence> {
         let (rules, client) = (self.rules, self.client);
+        if let Some(choice) = self.machines_own().filter(|_| ours) {
+            return Ok(choice);
+        }
         if let Some(script) = rules.script.as_deref().filter(|_| client.is_ipxe()) {
-            if needs_http(script, client) {
-                return Err(Silence::NeedsHttp { url: script.to_owned() });
+            let origin = Origin { file: "option script".into(), line: 0 };
+            if needs_more(script, client) {
+                return self.fuller_ipxe(script, &origin);
             }
             if is_url(script) || !ours || self.finds(script) {
                 return Ok(self.own_choice(script, ChosenBy::Script, None));
             }
-            self.pass_over(&Origin { file: "option script".into(), line: 0 }, script, Unfit::Missing);
+            self.pass_over(&origin, script, Unfit::Missing);
         }
         let names = customary_names(client);
         if names.is_empty() {
@@ -268,13 +320,32 @@ impl<'a> Chooser<'a> {
         }
     }
 
-    /// A file that no line names.
-    fn own_choice(&self, file: &str, chosen_by: ChosenBy, architecture: Option<Architecture>) -> Choice {
-        let (file, server_name, shape) = (file.to_owned(), String::new(), Shape::Direct);
-        Choice { file, server_name, server: self.router, chosen_by, shape, architecture }
+    /// The file that is there for this very machine: an iPXE script called after its UUID or its address, or any customary
+    /// file in a folder called after its address. The names are made of bytes written in hex, and lead nowhere else.
+    fn machines_own(&self) -> Option<Choice> {
+        let client = self.client;
+        let mac = hyphened(&self.request.chaddr.0);
+        let mut names = Vec::new();
+        if matches!(client.program, Program::Ipxe { .. }) {
+            let uuid = self.request.option(OptionCode::ClientMachineIdentifier);
+            if let Some([0, uuid @ ..]) = uuid.as_deref().filter(|uuid| uuid.len() == UUID_LEN) {
+                names.push(([OWN_SCRIPTS, &hyphened(uuid), ".ipxe"].concat(), None));
+            }
+            names.push(([OWN_SCRIPTS, &mac, ".ipxe"].concat(), None));
+        }
+        let customary = customary_names(client).into_iter();
+        names.extend(customary.map(|(name, architecture)| ([&mac, "/", name].concat(), architecture)));
+        let (name, architecture) = names.into_iter().find(|(name, _)| self.files.has(name))?;
+        Some(self.own_choice(&name, ChosenBy::Machine, architecture))
     }
 
-    fn finds(&mut self, name: &str) -> bool {
+    /// A file that no line names.
+    pub(super) fn own_choice(&self, file: &str, chosen_by: ChosenBy, architecture: Option<Architecture>) -> Choice {
+        let (file, server_name, shape) = (file.to_owned(), String::new(), Shape::Direct);
+        Choice { file, server_name, server: self.router, chosen_by, shape, architecture, upgrade: false }
+    }
+
+    pub(super) fn finds(&mut self, name: &str) -> bool {
         let found = self.files.has(name);
         if !found {
             self.looked_for.push(name.to_owned());
@@ -286,7 +357,7 @@ impl<'a> Chooser<'a> {
         Silence::NoFile { looked_for: std::mem::take(&mut self.looked_for) }
     }
 
-    fn pass_over(&mut self, origin: &Origin, file: &str, why: Unfit) {
+    pub(super) fn pass_over(&mut self, origin: &Origin, file: &str, why: Unfit) {
         self.passed_over.push(PassedOver { origin: origin.clone(), file: file.to_owned(), why });
     }
 }
@@ -340,7 +411,8 @@ fn unfit(file: &str, client: &Client) -> Option<Unfit> {
         Program::Pxe => is_url(file).then_some(Unfit::Url),
         // The loop of every second recipe: iPXE told to load iPXE.
         Program::Ipxe { .. } => is_ipxe_binary(file).then_some(Unfit::Loop),
-        Program::Gpxe => None,
+        Program::Gpxe => is_gpxe_binary(file).then_some(Unfit::Loop),
+        Program::RaspberryPi => None,
     }
 }
 
@@ -350,7 +422,7 @@ fn customary_names(client: &Client) -> Vec<(&'static str, Option<Architecture>)>
     let scripts: &[&str] = match client.program {
         Program::Ipxe { .. } => IPXE_SCRIPTS,
         Program::Gpxe => GPXE_SCRIPTS,
-        Program::Pxe | Program::HttpBoot => &[],
+        Program::Pxe | Program::HttpBoot | Program::RaspberryPi => &[],
     };
     let wanted = loaders.filter(|(loader, _)| match loader {
         Loader::Ipxe(_) => !matches!(client.program, Program::Ipxe { .. }),
@@ -362,9 +434,4 @@ fn customary_names(client: &Client) -> Vec<(&'static str, Option<Architecture>)>
 /// True for a URL.
 pub fn is_url(file: &str) -> bool {
     file.contains("://")
-}
-
-fn needs_http(file: &str, client: &Client) -> bool {
-    let by_http = file.starts_with("http://") || file.starts_with("https://");
-    by_http && client.program == Program::Ipxe { http: false }
 }

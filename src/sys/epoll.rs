@@ -30,7 +30,28 @@ impl Epoll {
     /// # Errors
     /// Only for want of memory, or when `fd` is in the set already.
     pub fn add(&self, fd: impl AsFd, token: u64) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
+        self.add_for(fd, token, libc::EPOLLIN)
+    }
+
+    /// Reports `fd` when something comes, and not again for the same thing: what can't be taken just then keeps nobody
+    /// busy.
+    ///
+    /// # Errors
+    /// As for [`add`](Self::add).
+    pub fn add_for_news(&self, fd: impl AsFd, token: u64) -> io::Result<()> {
+        self.add_for(fd, token, libc::EPOLLIN | libc::EPOLLET)
+    }
+
+    /// Reports `fd` whenever it takes bytes, or will never again.
+    ///
+    /// # Errors
+    /// As for [`add`](Self::add).
+    pub fn add_for_writing(&self, fd: impl AsFd, token: u64) -> io::Result<()> {
+        self.add_for(fd, token, libc::EPOLLOUT)
+    }
+
+    fn add_for(&self, fd: impl AsFd, token: u64, events: i32) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: events as u32, u64: token };
         // SAFETY: `event` outlives the call; the kernel copies it.
         succeeded(unsafe {
             libc::epoll_ctl(self.fd.as_raw_fd(), libc::EPOLL_CTL_ADD, fd.as_fd().as_raw_fd(), &raw mut event)

@@ -2,9 +2,6 @@
 
 use libc::sock_filter;
 
-/// The port whose datagrams pass.
-const DHCP_SERVER: u32 = 67;
-
 /// How much of a passing frame is handed over: all of it.
 const WHOLE_FRAME: u32 = 0x4_0000;
 
@@ -24,10 +21,17 @@ const fn op(code: u16, jt: u8, jf: u8, k: u32) -> sock_filter {
 /// Not a place in the frame: whom the kernel takes it to be for (`SKF_AD_PKTTYPE`).
 const PACKET_TYPE: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE) as u32;
 
-/// "For us or for everybody, IPv4, UDP, not a later fragment, destination port 67", for frames with an Ethernet header. A jump counts the
-/// instructions that it leaps over.
+/// What clients send to a DHCP server.
+#[cfg(test)]
+const DHCP_REQUESTS: Filter = udp_to(67);
+
+/// A program for the kernel.
+pub type Filter = [sock_filter; 13];
+
+/// "For us or for everybody, IPv4, UDP, not a later fragment, this destination port", for frames with an Ethernet header.
+/// A jump counts the instructions that it leaps over.
 #[rustfmt::skip]
-pub const DHCP_REQUESTS: [sock_filter; 13] = [
+pub const fn udp_to(port: u16) -> Filter { [
     op(LOAD_BYTE, 0, 0, PACKET_TYPE),            // host, broadcast, multicast; then other hosts', VLANs', outgoing
     op(JUMP_IF_GREATER, 9, 0, libc::PACKET_MULTICAST as u32), // not for us: drop
     op(LOAD_HALF_WORD, 0, 0, 12),                // EtherType
@@ -38,10 +42,10 @@ pub const DHCP_REQUESTS: [sock_filter; 13] = [
     op(JUMP_IF_ANY_BIT, 3, 0, 0x1fff),           //   a later fragment: drop
     op(IP_HEADER_LEN_TO_X, 0, 0, 14),            // length of the IPv4 header, options included
     op(LOAD_HALF_WORD_BEHIND_X, 0, 0, 14 + 2),   // destination port
-    op(JUMP_IF_EQUAL, 1, 0, DHCP_SERVER),        //   ours: pass
+    op(JUMP_IF_EQUAL, 1, 0, port as u32),        //   this one: pass
     op(RETURN, 0, 0, 0),                         // drop
     op(RETURN, 0, 0, WHOLE_FRAME),               // pass
-];
+] }
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,8 @@ pub mod epoll;
 pub mod filter;
 pub mod limits;
 pub mod link;
+pub mod local_socket;
+pub mod neighbour;
 pub mod packet_socket;
 pub mod port_owner;
 pub mod privileges;

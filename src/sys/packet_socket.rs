@@ -16,24 +16,24 @@ pub struct PacketSocket {
 }
 
 impl PacketSocket {
-    /// Listens on the device with this index.
+    /// Listens on the device with this index, for datagrams to `port`.
     ///
     /// # Errors
     /// `PermissionDenied` without `CAP_NET_RAW`; `ENODEV` when the device has gone meanwhile.
-    pub fn open(ifindex: u32) -> io::Result<Self> {
+    pub fn open(ifindex: u32, port: u16) -> io::Result<Self> {
         // Protocol 0 receives nothing: no frame can slip in before the filter stands and the device is chosen.
         // SAFETY: no pointers are involved.
         let fd = owned_fd(unsafe {
             libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, 0)
         })?;
         let socket = Self { fd };
-        socket.attach_filter()?;
+        socket.attach_filter(port)?;
         socket.bind(ifindex)?;
         Ok(socket)
     }
 
-    fn attach_filter(&self) -> io::Result<()> {
-        let mut program = filter::DHCP_REQUESTS;
+    fn attach_filter(&self, port: u16) -> io::Result<()> {
+        let mut program = filter::udp_to(port);
         let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
         self.set_option(libc::SO_ATTACH_FILTER, &program)?;
         // Whoever takes over this process later can't widen the filter.

@@ -6,8 +6,10 @@ use std::path::Path;
 /// The program that is bound to UDP port `port`, as `name (process id)`; `None` if it can't be known, which without
 /// root is the usual case.
 pub fn name(port: u16) -> Option<String> {
-    let table = fs::read_to_string("/proc/net/udp").ok()?;
-    let inodes: Vec<&str> = table.lines().skip(1).filter_map(|line| inode_of(line, port)).collect();
+    let inodes = inodes(port);
+    if inodes.is_empty() {
+        return None;
+    }
     let processes = fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path());
     processes.filter(|process| inodes.iter().any(|inode| holds_socket(process, inode))).find_map(|process| {
         // Besides processes there are links to our own, such as "self".
@@ -15,6 +17,18 @@ pub fn name(port: u16) -> Option<String> {
         let command = fs::read_to_string(process.join("comm")).ok()?;
         Some(format!("{} (process {pid})", command.trim()))
     })
+}
+
+/// True when somebody is bound to UDP port `port`.
+pub fn is_bound(port: u16) -> bool {
+    !inodes(port).is_empty()
+}
+
+/// The sockets bound to a port; one for IPv6 holds it for IPv4 as well, unless it was made not to.
+fn inodes(port: u16) -> Vec<String> {
+    let tables = ["/proc/self/net/udp", "/proc/self/net/udp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
+    let lines = tables.iter().flat_map(|table| table.lines().skip(1));
+    lines.filter_map(|line| inode_of(line, port).map(str::to_owned)).collect()
 }
 
 /// A line of proc(5)'s `/proc/net/udp`: number, local address:port in hex, …, inode as the tenth field.

@@ -16,8 +16,10 @@ const LINUX_CAPABILITY_VERSION_3: u32 = 0x2008_0522;
 /// A user of this system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Account {
-    uid: libc::uid_t,
-    gid: libc::gid_t,
+    /// Its number.
+    pub uid: u32,
+    /// Its only group's.
+    pub gid: u32,
 }
 
 /// The account called `name`; `None` if there is none.
@@ -136,7 +138,7 @@ mod tests {
             let low_port = crate::sys::udp::UdpListener::bind(1).is_ok();
             let limited = limit(Keep::Packets).is_ok();
             let no_low_port = crate::sys::udp::UdpListener::bind(2).is_err();
-            let packets = crate::sys::packet_socket::PacketSocket::open(1).is_ok();
+            let packets = crate::sys::packet_socket::PacketSocket::open(1, 67).is_ok();
             let no_way_back = limit(Keep::PacketsAndLowPorts).is_err();
             let well = became && low_port && limited && no_low_port && packets && no_way_back;
             // SAFETY: ends the child without the parent's exit handlers.

@@ -2,6 +2,7 @@
 
 pub mod capture;
 pub mod frame;
+pub mod json;
 pub mod reply;
 pub mod request;
 pub mod tftp;

@@ -267,7 +267,7 @@ fn exchanges(config: &str, rules: &Rules, mode: Mode, client: &Client) -> Vec<Ex
 
 fn ask_upxe(config: &str, rules: &Rules, arrival: &Arrival<'_>, request: &[u8]) -> (Decision, Option<Vec<u8>>) {
     let request = Request::read(request).expect("a request of our own making");
-    let decision = proxy::decide(rules, &Named(config), arrival, &request);
+    let decision = proxy::decide(rules, &Named(config), arrival, &request, &proxy::clients::Past::default());
     let written = match &decision.outcome {
         Ok(offer) => {
             let answer = proxy::answer(rules, arrival, &request, offer);

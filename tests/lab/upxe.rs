@@ -12,7 +12,10 @@ use crate::process::Process;
 /// A running upxe.
 pub struct Upxe {
     process: Process,
-    config: PathBuf,
+    pub config: PathBuf,
+    /// Where `upxe status` is answered.
+    #[allow(dead_code, reason = "the lab's own tests don't ask yet")]
+    pub socket: PathBuf,
     pub log: Journal,
 }
 
@@ -24,8 +27,10 @@ impl Upxe {
         let log = Journal::new("upxe", run, listener);
         let config = write_configuration(lans, &dhcp(lans), &settings(lans, tftp), run);
         let (program, config) = (text(&program()), text(&config));
-        let process = Process::start(&lans[0].router.name, &[&program, "run", "-c", &config], &log);
-        Upxe { process, config: config.into(), log }
+        let socket = text(&run.join("status"));
+        let words = [&program, "run", "-c", &config, "--socket", &socket];
+        let process = Process::start(&lans[0].router.name, &words, &log);
+        Upxe { process, config: config.into(), socket: socket.into(), log }
     }
 
     /// Starts it with nothing in its own configuration but that it shall run.
@@ -38,7 +43,8 @@ impl Upxe {
         };
         let config = write_configuration(&[lan], &dhcp, &format!("{ENABLED}{LOUD}"), run);
         let (program, config, tftp, root) = (text(&program()), text(&config), text(tftp), text(&run.join("root")));
-        let mut command = vec![program.as_str(), "run", "-c", &config];
+        let socket = text(&run.join("status"));
+        let mut command = vec![program.as_str(), "run", "-c", &config, "--socket", &socket];
         if let Some(lines) = &lines {
             command.extend(["--conf-file", lines]);
         }
@@ -46,12 +52,17 @@ impl Upxe {
             command = elsewhere::command(&tftp, folder, &root, &command);
         }
         let process = Process::start(&lan.router.name, &command, &log);
-        Upxe { process, config: config.into(), log }
+        Upxe { process, config: config.into(), socket: socket.into(), log }
     }
 
-    /// Replaces one of its UCI files and sends SIGHUP, as procd does on `reload`.
+    /// Replaces one of its UCI files and has it read them.
     pub fn reload(&self, file: &str, text: &str) {
         files::write(&self.config.join(file), text);
+        self.reload_signal();
+    }
+
+    /// Sends SIGHUP, as procd does on `reload`.
+    pub fn reload_signal(&self) {
         self.process.signal(libc::SIGHUP);
     }
 

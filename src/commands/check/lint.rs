@@ -1,7 +1,7 @@
 //! What people get wrong although every line can be read: rules that never win, tags that nobody sets, files that aren't
 //! there, loops. Pure: the configuration, the files and the surroundings in, diagnostics out.
 
-mod boot;
+pub mod boot;
 mod clients;
 mod tags;
 #[cfg(test)]
@@ -26,6 +26,21 @@ pub struct Surroundings {
 
 /// Everything there is to remark about a configuration that can be used.
 pub fn lint(config: &Config, files: &dyn BootFiles, surroundings: &Surroundings) -> Vec<Diagnostic> {
+    let mut out = Remarks { out: lint_rules(config, files) };
+    match &surroundings.root_trouble {
+        Some(trouble) => {
+            let origin = Origin { file: config.tftp.root.to_string_lossy().into(), line: 0 };
+            let advice = "; no file can be offered until it is there (option tftp_root names it)";
+            out.warn(&origin, "TFTP root", &[trouble, advice]);
+        }
+        None => boot::missing(&config.rules, files, &mut out),
+    }
+    out.out.extend(lint_dnsmasq(&config.rules, surroundings));
+    out.out
+}
+
+/// What is odd about the rules themselves, whether their files are there or not.
+pub fn lint_rules(config: &Config, files: &dyn BootFiles) -> Vec<Diagnostic> {
     let mut out = Remarks { out: Vec::new() };
     let rules = &config.rules;
     tags::unset(config, &mut out);
@@ -33,16 +48,14 @@ pub fn lint(config: &Config, files: &dyn BootFiles, surroundings: &Surroundings)
     boot::overwritten(rules, files, &mut out);
     boot::options_overwritten(rules, &mut out);
     boot::too_long(rules, &mut out);
-    match &surroundings.root_trouble {
-        Some(trouble) => {
-            let origin = Origin { file: config.tftp.root.to_string_lossy().into(), line: 0 };
-            let advice = "; no file can be offered until it is there (option tftp_root names it)";
-            out.warn(&origin, "TFTP root", &[trouble, advice]);
-        }
-        None => boot::missing(rules, files, &mut out),
-    }
     clients::architectures(rules, &mut out);
     clients::loops(config, files, &mut out);
+    out.out
+}
+
+/// What the dnsmasq beside us does about booting itself.
+pub fn lint_dnsmasq(rules: &Rules, surroundings: &Surroundings) -> Vec<Diagnostic> {
+    let mut out = Remarks { out: Vec::new() };
     dnsmasqs_own(rules, &mut out);
     broken_dnsmasq(rules, surroundings, &mut out);
     out.out

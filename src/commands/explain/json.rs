@@ -11,7 +11,7 @@
 //!     "rules": [ { "kind": "dhcp-boot", "what": "boot.ipxe", "won": true, "why": "…", "file": "…", "line": 5 } ],
 //!     "options": [ …the same… ],
 //!     "reply": null or {
-//!       "message": "DHCPOFFER", "length": 300, "custom": null, "option script" or "customary",
+//!       "message": "DHCPOFFER", "length": 300, "custom": null, "option script", "the machine's own" or "customary",
 //!       "fields": { "xid": "…", …, "file": "…" },
 //!       "options": [ { "code": 43, "name": "…", "value": "…", "hex": "…", "suboptions": [ … ],
 //!                      "from": [ { "file": "…", "line": 7 } ] } ],
@@ -24,87 +24,15 @@
 use super::packet::{Field, Shown, hex};
 use super::{Reply, Report, Tag, Verdict};
 use crate::config::Origin;
+use crate::wire::json::Json::{self, Flag, List, Map, Null, Number, Text};
+use crate::wire::json::string;
 
 /// The version of the schema above.
 const VERSION: usize = 1;
 
 /// All reports as one JSON object.
 pub fn write(reports: &[Report]) -> String {
-    let object = Map(vec![("version", Number(VERSION)), ("requests", List(reports.iter().map(report).collect()))]);
-    let mut text = String::new();
-    object.print(&mut text);
-    text.push('\n');
-    text
-}
-
-/// A JSON value.
-#[derive(Debug)]
-pub enum Json {
-    /// `null`
-    Null,
-    /// `true` or `false`
-    Flag(bool),
-    /// A number.
-    Number(usize),
-    /// Text.
-    Text(String),
-    /// `[…]`
-    List(Vec<Json>),
-    /// `{…}`
-    Map(Vec<(&'static str, Json)>),
-}
-
-use Json::{Flag, List, Map, Null, Number, Text};
-
-impl Json {
-    /// Appends the value to `text`.
-    pub fn print(&self, text: &mut String) {
-        match self {
-            Null => text.push_str("null"),
-            Flag(flag) => text.push_str(if *flag { "true" } else { "false" }),
-            Number(number) => text.push_str(&number.to_string()),
-            Text(string) => quote(text, string),
-            List(items) => {
-                text.push('[');
-                for (at, item) in items.iter().enumerate() {
-                    text.push_str(if at > 0 { "," } else { "" });
-                    item.print(text);
-                }
-                text.push(']');
-            }
-            Map(entries) => {
-                text.push('{');
-                for (at, (name, value)) in entries.iter().enumerate() {
-                    text.push_str(if at > 0 { "," } else { "" });
-                    quote(text, name);
-                    text.push(':');
-                    value.print(text);
-                }
-                text.push('}');
-            }
-        }
-    }
-}
-
-/// RFC 8259 §7.
-fn quote(text: &mut String, string: &str) {
-    text.push('"');
-    for letter in string.chars() {
-        match letter {
-            '"' | '\\' => text.extend(['\\', letter]),
-            '\n' => text.push_str("\\n"),
-            control if control < ' ' => {
-                text.push_str("\\u00");
-                super::packet::push_hex(text, u8::try_from(control).unwrap_or_default());
-            }
-            plain => text.push(plain),
-        }
-    }
-    text.push('"');
-}
-
-fn string(text: &str) -> Json {
-    Text(text.to_owned())
+    Map(vec![("version", Number(VERSION)), ("requests", List(reports.iter().map(report).collect()))]).line()
 }
 
 fn report(report: &Report) -> Json {
@@ -188,21 +116,4 @@ fn option(shown: &Shown) -> Vec<(&'static str, Json)> {
         ("hex", Text(hex(&shown.bytes, ""))),
         ("suboptions", List(shown.suboptions.iter().map(|shown| Map(option(shown))).collect())),
     ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_printed_as_json() {
-        let value = Map(vec![
-            ("a", List(vec![Null, Flag(true), Number(7)])),
-            ("b", string("say \"hi\"\\\n\u{1}ä")),
-            ("c", Map(Vec::new())),
-        ]);
-        let mut text = String::new();
-        value.print(&mut text);
-        assert_eq!(text, r#"{"a":[null,true,7],"b":"say \"hi\"\\\n\u0001ä","c":{}}"#);
-    }
 }

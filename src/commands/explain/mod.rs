@@ -1,7 +1,6 @@
 //! `upxe explain`: what a client is told, and why, by the very code that answers it. A described or captured request in; who
 //! it is, its tags, each line's fate and the reply out.
 
-mod advice;
 pub mod client;
 pub mod json;
 pub mod packet;
@@ -23,7 +22,9 @@ pub use self::verdict::{Verdict, setters};
 use crate::config::files::load_from;
 use crate::config::{Config, Origin, Overrides, Rules};
 use crate::daemon::files::Files;
-use crate::proxy::client::{Client, Program};
+use crate::proxy::advice::{Trouble, advice};
+use crate::proxy::client::Client;
+use crate::proxy::clients::Past;
 use crate::proxy::options::ETHERBOOT;
 use crate::proxy::tags::SetBy;
 use crate::proxy::vendor;
@@ -253,12 +254,12 @@ pub fn explain(
         tags: Vec::new(),
         rules: Vec::new(),
         options: Vec::new(),
-        outcome: Err(advice::quiet(&Silence::NotBooting, config)),
+        outcome: Err(quiet(&Silence::NotBooting, config)),
     };
     let request = match Request::read(captured.payload) {
         Ok(request) => request,
         Err(error) => {
-            report.outcome = Err(advice::quiet(&Silence::Request(error), config));
+            report.outcome = Err(quiet(&Silence::Request(error), config));
             return Ok(report);
         }
     };
@@ -268,21 +269,28 @@ pub fn explain(
     if let (Door::BootServer, Some((source, _))) = (door, captured.ports)
         && let Err(silence) = proxy::admit_source(source)
     {
-        report.outcome = Err(advice::quiet(&silence, config));
+        report.outcome = Err(quiet(&silence, config));
         return Ok(report);
     }
-    let (decision, written) = proxy::consider(&config.rules, files, &arrival, &request);
+    let (decision, written) = proxy::consider(&config.rules, files, &arrival, &request, &Past::default());
     report.client = client_facts(&request, decision.client());
     report.tags = decision.tags.iter().map(|(tag, by)| set_by(&config.rules, tag, by)).collect();
     let judge = Judge::new(&config.rules, &decision, &request);
     report.rules = judge.boots();
     report.options = judge.options();
     report.outcome = match (&decision.outcome, written) {
-        (Err(silence), _) => Err(advice::quiet(silence, config)),
+        (Err(silence), _) => Err(quiet(silence, config)),
         (Ok(offer), Some(written)) => Ok(reply(offer, &written)),
         (Ok(_), None) => return Ok(report),
     };
     Ok(report)
+}
+
+/// A silence, with its name and what to do about it.
+fn quiet(silence: &Silence, config: &Config) -> Quiet {
+    let Trouble { code, advice, .. } = advice(silence);
+    let root = config.tftp.root.to_string_lossy();
+    Quiet { code, reason: silence.to_string(), advice: advice.replace("ROOT", &root) }
 }
 
 fn set_by(rules: &Rules, tag: &str, by: &SetBy) -> Tag {
@@ -299,7 +307,7 @@ fn client_facts(request: &Request<'_>, client: Option<&Client>) -> Vec<Field> {
     let mut say = |name, value: String| facts.push(Field { name, value });
     if let Some(client) = client {
         say("client", client.to_string());
-        say("program", program(client.program).to_owned());
+        say("program", client.program.words().to_owned());
     }
     const TOLD: &[(&str, u8)] =
         &[("architecture", 93), ("vendor_class", 60), ("user_class", 77), ("uuid", 97), ("host_name", 12)];
@@ -320,16 +328,6 @@ fn client_facts(request: &Request<'_>, client: Option<&Client>) -> Vec<Field> {
     facts
 }
 
-fn program(program: Program) -> &'static str {
-    match program {
-        Program::Pxe => "firmware (PXE)",
-        Program::Ipxe { http: true } => "iPXE",
-        Program::Ipxe { http: false } => "iPXE without HTTP",
-        Program::Gpxe => "gPXE",
-        Program::HttpBoot => "firmware (UEFI HTTP Boot)",
-    }
-}
-
 fn reply(offer: &Offer, written: &Written) -> Reply {
     let options = packet::options(&written.bytes);
     let kind = options.iter().find(|option| option.code == 53).and_then(|option| option.bytes.first().copied());
@@ -343,6 +341,7 @@ fn reply(offer: &Offer, written: &Written) -> Reply {
         custom: match offer.chosen_by {
             ChosenBy::Rule(_) => None,
             ChosenBy::Script => Some("option script"),
+            ChosenBy::Machine => Some("the machine's own"),
             ChosenBy::Custom => Some("customary"),
         },
         fields: packet::fields(&written.bytes),

@@ -109,7 +109,7 @@ fn lines(origins: &[Origin]) -> String {
 }
 
 /// Rows in columns that are as wide as they need to be; a very wide cell doesn't push the others aside.
-fn table(text: &mut String, heading: &str, rows: impl Iterator<Item = [String; 4]>) {
+pub fn table(text: &mut String, heading: &str, rows: impl Iterator<Item = [String; 4]>) {
     const WIDEST: usize = 48;
     let rows: Vec<[String; 4]> = rows.collect();
     if rows.is_empty() {

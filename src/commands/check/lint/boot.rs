@@ -26,7 +26,7 @@ fn serves_all_of(later: &Boot, earlier: &Boot, files: &dyn BootFiles) -> bool {
 }
 
 /// Boot lines that a later one takes every client from.
-pub fn overwritten(rules: &Rules, files: &dyn BootFiles, out: &mut Remarks) {
+pub(super) fn overwritten(rules: &Rules, files: &dyn BootFiles, out: &mut Remarks) {
     for (at, earlier) in rules.boots.iter().enumerate() {
         let mut later = rules.boots.iter().skip(at + 1);
         let winner = later.find(|later| {
@@ -56,7 +56,7 @@ pub fn overwritten(rules: &Rules, files: &dyn BootFiles, out: &mut Remarks) {
 }
 
 /// Plain options that a later line for the same code takes every client from.
-pub fn options_overwritten(rules: &Rules, out: &mut Remarks) {
+pub(super) fn options_overwritten(rules: &Rules, out: &mut Remarks) {
     for (at, earlier) in rules.options.iter().enumerate() {
         let Place::Plain(code) = earlier.place else { continue };
         let mut later = rules.options.iter().skip(at + 1).filter(|later| later.place == earlier.place);
@@ -75,7 +75,7 @@ pub fn options_overwritten(rules: &Rules, out: &mut Remarks) {
 }
 
 /// Names that don't fit their field. Boot lines are held to it when they are read; an option isn't.
-pub fn too_long(rules: &Rules, out: &mut Remarks) {
+pub(super) fn too_long(rules: &Rules, out: &mut Remarks) {
     for option in &rules.options {
         if let Some(file) = option_text(option).filter(|file| file.len() > MAX_FILE) {
             let len = file.len().to_string();
@@ -85,21 +85,32 @@ pub fn too_long(rules: &Rules, out: &mut Remarks) {
     }
 }
 
-/// Files that the rules name and the TFTP root lacks.
-pub fn missing(rules: &Rules, files: &dyn BootFiles, out: &mut Remarks) {
+/// Files that the rules want to be under the TFTP root.
+pub fn wanted(rules: &Rules) -> Vec<(Origin, String)> {
     let boots = rules.boots.iter().filter(|boot| is_ours(boot)).map(|boot| (&boot.origin, boot.file.clone()));
     let services = service_files(rules).filter(|(service, file)| service.server.is_none() && !is_url(file));
     let services = services.map(|(service, file)| (&service.origin, file));
     let options = rules.options.iter().filter_map(|option| Some((&option.origin, option_text(option)?.to_owned())));
     let options = options.filter(|(_, file)| !is_url(file) && file.len() <= MAX_FILE);
-    for (origin, file) in boots.chain(services).chain(options) {
-        let file = file.trim_end_matches('\0');
-        if !file.is_empty() && !files.has(file) {
+    let named = boots.chain(services).chain(options);
+    let named = named.map(|(origin, file)| (origin.clone(), file.trim_end_matches('\0').to_owned()));
+    named.filter(|(_, file)| !file.is_empty()).collect()
+}
+
+/// `option script`, if it names a file that shall be under the TFTP root.
+pub fn wanted_script(rules: &Rules) -> Option<&str> {
+    rules.script.as_deref().filter(|script| !is_url(script))
+}
+
+/// Files that the rules name and the TFTP root lacks.
+pub(super) fn missing(rules: &Rules, files: &dyn BootFiles, out: &mut Remarks) {
+    for (origin, file) in wanted(rules) {
+        if !files.has(&file) {
             let parts = &["is not under the TFTP root, or not readable by everybody: it is passed over; put it there"];
-            out.warn(origin, &named(file), parts);
+            out.warn(&origin, &named(&file), parts);
         }
     }
-    if let Some(script) = rules.script.as_deref().filter(|script| !is_url(script) && !files.has(script)) {
+    if let Some(script) = wanted_script(rules).filter(|script| !files.has(script)) {
         let origin = Origin { file: "upxe".into(), line: 0 };
         let subject = ["option script '", script, "'"].concat();
         out.warn(&origin, &subject, &["is not under the TFTP root, or not readable by everybody; put it there"]);

@@ -7,6 +7,7 @@ use crate::commands::explain::{Description, setters};
 use crate::config::Config;
 use crate::config::rules::{Condition, Origin, Pattern, Rules, Service, TagTest};
 use crate::proxy::architecture::{Architecture, is_ipxe_binary};
+use crate::proxy::clients::Past;
 use crate::proxy::matching::carried;
 use crate::proxy::tags::TagSet;
 use crate::proxy::{Arrival, BootFiles, Door, Silence, decide};
@@ -125,7 +126,10 @@ pub fn loops(config: &Config, files: &dyn BootFiles, out: &mut Remarks) {
             let (tags, _) = carried(rules, &arrival, &request);
             if may_hold(rules, when, &tags.all) {
                 gets_it = true;
-                starves |= matches!(decide(rules, files, &arrival, &request).outcome, Err(Silence::NoFile { .. }));
+                starves |= matches!(
+                    decide(rules, files, &arrival, &request, &Past::default()).outcome,
+                    Err(Silence::NoFile { .. })
+                );
             }
         }
         const LOOP: &str = "iPXE gets this too, and would load itself for ever; upxe passes over it then";

@@ -1,0 +1,147 @@
+//! Whether the service's user gets at the files that are to be served.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::{Finding, Scene, shell_word};
+use crate::commands::check::lint::boot;
+use crate::config::Origin;
+use crate::proxy::BootFiles;
+use crate::sys::privileges::{Account, account};
+
+/// Files of the folder that are looked at.
+const MAX_FILES: usize = 200;
+/// Unreadable ones that are told of.
+const MAX_TOLD: usize = 5;
+
+/// The permission to look something up in a folder, and to read.
+const SEARCH: u32 = 1;
+const READ: u32 = 4;
+
+/// The folder of boot files, those that rules name, and those that lie there.
+pub fn examine(scene: &Scene<'_>, found: &mut Vec<Finding>) {
+    let config = scene.config;
+    let root = &config.tftp.root;
+    let shown = root.to_string_lossy();
+    let word = shell_word(&shown);
+    let user = match account(&config.user) {
+        _ if config.user == "root" => None,
+        Ok(Some(account)) => Some(account),
+        _ => {
+            let why = "upxe goes on as root then, which works and is less safe.";
+            found.push(Finding::note("no-user", &["there is no user '", &config.user, "'"], why));
+            None
+        }
+    };
+    match root.metadata() {
+        Ok(metadata) if metadata.is_dir() => {}
+        Ok(_) => {
+            let why = "Only files of this folder are offered, and it is none.";
+            return found.push(Finding::error("root-missing", &["the TFTP root ", &shown, " is not a folder"], why));
+        }
+        Err(error) => {
+            let why = "Only files of this folder are offered, so there is nothing to boot.";
+            let what = ["the TFTP root ", &shown, ": ", &error.to_string()];
+            let finding = Finding::error("root-missing", &what, why);
+            let is_missing = error.kind() == io::ErrorKind::NotFound;
+            return found.push(if is_missing { finding.mend(&["mkdir -p ", &word]) } else { finding });
+        }
+    }
+    if let Some((barrier, mode)) = user.and_then(|user| barred(root, user, SEARCH)) {
+        let barrier = barrier.to_string_lossy();
+        let why = "upxe gives up root once it is started, and then finds no file.";
+        let what = ["user ", &config.user, " may not enter ", &barrier];
+        let finding = Finding::error("root-unreadable", &what, why);
+        return found.push(finding.mend(&["chmod o+", mode, " ", &shell_word(&barrier)]));
+    }
+    named_files(scene, user, found);
+    lying_files(scene, user, found);
+}
+
+/// Files that rules name: missing, or not readable.
+fn named_files(scene: &Scene<'_>, user: Option<Account>, found: &mut Vec<Finding>) {
+    let (config, root) = (scene.config, &scene.config.tftp.root);
+    let script = boot::wanted_script(&config.rules).map(|script| (None, script.to_owned()));
+    let named = boot::wanted(&config.rules).into_iter().map(|(origin, file)| (Some(origin), file));
+    for (origin, file) in named.chain(script) {
+        let path = root.join(file.trim_start_matches('/'));
+        let finding = if path.exists() {
+            let Some(finding) = unreadable(scene, user, &path) else { continue };
+            finding
+        } else if scene.files.has(&file) {
+            // By another spelling, or a name that stands in for it.
+            continue;
+        } else {
+            let why = "A rule that names a missing file is passed over, and its machines get another file or none.";
+            let what = ["there is no ", &file, " in the TFTP root ", &root.to_string_lossy()];
+            Finding::warning("file-missing", &what, why)
+        };
+        found.push(match origin {
+            Some(origin) => finding.at(&origin),
+            None => finding.at(&Origin { file: scene.confdir.join("upxe").to_string_lossy().into(), line: 0 }),
+        });
+    }
+}
+
+/// Files that lie in the folder, and can't be read by whom they are for.
+fn lying_files(scene: &Scene<'_>, user: Option<Account>, found: &mut Vec<Finding>) {
+    let Ok(entries) = scene.config.tftp.root.read_dir() else { return };
+    let files = entries.flatten().take(MAX_FILES).map(|entry| entry.path()).filter(|path| path.is_file());
+    let mut is_empty = true;
+    let mut told = 0;
+    for path in files {
+        is_empty = false;
+        let Some(finding) = unreadable(scene, user, &path).filter(|_| told < MAX_TOLD) else { continue };
+        if !found.iter().any(|known| known.mend == finding.mend) {
+            told += 1;
+            found.push(finding);
+        }
+    }
+    let rules = &scene.config.rules;
+    if is_empty && rules.boots.is_empty() && rules.services.is_empty() && rules.script.is_none() {
+        let what = ["there is no file in the TFTP root ", &scene.config.tftp.root.to_string_lossy()];
+        let why = "Without rules and without files nobody is offered anything. Put the boot files there: README, \"Files that \
+                   need no rule\", has their names.";
+        found.push(Finding::warning("root-empty", &what, why));
+    }
+}
+
+/// A file that the service may not send.
+fn unreadable(scene: &Scene<'_>, user: Option<Account>, path: &Path) -> Option<Finding> {
+    let why = "upxe sends no file that not everybody may read: TFTP knows no password.";
+    let real = path.canonicalize().ok()?;
+    // Root reads everything, and so asks what others may.
+    let user = user.unwrap_or(Account { uid: u32::MAX, gid: u32::MAX });
+    let (barrier, mode) = if scene.config.user == "root" {
+        let readable = real.metadata().is_ok_and(|metadata| metadata.mode() & READ != 0);
+        if readable {
+            return None;
+        }
+        (real, "r")
+    } else {
+        barred(&real, user, READ)?
+    };
+    let (shown, barrier) = (path.to_string_lossy(), barrier.to_string_lossy());
+    let finding = Finding::warning("file-unreadable", &[&shown, " cannot be read by user ", &scene.config.user], why);
+    Some(finding.mend(&["chmod o+", mode, " ", &shell_word(&barrier)]))
+}
+
+/// The first place on the way from / to `path` that keeps this user from it, and the permission that it lacks there.
+pub fn barred(path: &Path, user: Account, wanted: u32) -> Option<(PathBuf, &'static str)> {
+    let real = path.canonicalize().ok()?;
+    let way: Vec<&Path> = real.ancestors().collect();
+    for place in way.into_iter().rev() {
+        let wanted = if place == real { wanted } else { SEARCH };
+        let Ok(metadata) = place.metadata() else { break };
+        let shift = match user {
+            _ if metadata.uid() == user.uid => 6,
+            _ if metadata.gid() == user.gid => 3,
+            _ => 0,
+        };
+        if metadata.mode() >> shift & wanted == 0 {
+            return Some((place.to_owned(), if wanted == READ { "r" } else { "x" }));
+        }
+    }
+    None
+}

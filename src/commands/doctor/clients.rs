@@ -1,0 +1,40 @@
+//! What became of the machines that asked lately, by the running service's own word.
+
+use super::{Finding, Scene};
+use crate::commands::status::ago;
+use crate::wire::json::Raw;
+
+/// Failed machines that are told of.
+const MAX_FAILED: usize = 8;
+
+/// Who failed, and when somebody was last offered something.
+pub fn examine(scene: &Scene<'_>, found: &mut Vec<Finding>) {
+    let Some(status) = scene.status else { return };
+    let clients = || status.get("clients").into_iter().flat_map(Raw::items);
+    let failed = clients().filter_map(|client| Some((client, client.get("trouble")?)));
+    for (client, trouble) in failed.filter(|(_, trouble)| trouble.0 != "null").take(MAX_FAILED) {
+        let word = |name| client.text_of(name).unwrap_or_default();
+        let host = client.text_of("host").map(|host| [" (", &host, ")"].concat()).unwrap_or_default();
+        let since = ago(client.number_of("ago").unwrap_or_default());
+        let reason = trouble.text_of("reason").unwrap_or_default();
+        let what = [&word("mac"), &host, ", ", &word("client"), ", ", &since, " ago: ", reason.as_str()];
+        found.push(Finding::warning("client-failed", &what, &trouble.text_of("advice").unwrap_or_default()));
+    }
+    let offered = clients().filter_map(|client| {
+        let steps = client.get("steps")?.items();
+        let offers = steps.filter(|step| step.text_of("stage").is_some_and(|stage| stage == "offered"));
+        Some((offers.filter_map(|step| step.number_of("ago")).min()?, client))
+    });
+    let why = "A machine that was switched on since and is not listed by 'upxe status' was not heard: is it on this network, \
+               and is network boot the first choice in its firmware?";
+    found.push(match offered.min_by_key(|(ago, _)| *ago) {
+        Some((since, client)) => {
+            let mac = client.text_of("mac").unwrap_or_default();
+            Finding::note("last-offer", &["the last offer went to ", &mac, " ", &ago(since), " ago"], why)
+        }
+        None => {
+            let uptime = ago(status.number_of("uptime").unwrap_or_default().saturating_mul(1000));
+            Finding::note("last-offer", &["no machine was offered anything since the start ", &uptime, " ago"], why)
+        }
+    });
+}

@@ -1,0 +1,168 @@
+//! Whether the firewall lets clients reach ports 69 and 4011 of this router.
+
+use std::ffi::CString;
+
+use super::{Finding, Scene};
+use crate::config::Interface;
+use crate::config::files::package;
+use crate::config::uci::{Package, Section};
+use crate::sys::program;
+
+/// Where an interface's packets end up.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Gate<'a> {
+    /// They are let in.
+    Open,
+    /// They are not, in this zone; without one, by the default of the whole firewall.
+    Closed(Option<&'a str>),
+}
+
+/// Looks at each network that is served. Offers need no permission: a packet socket hears before any firewall.
+pub fn examine(scene: &Scene<'_>, found: &mut Vec<Finding>) {
+    let (_, firewall) = package(scene.confdir, "firewall");
+    if firewall.sections.is_empty() {
+        return;
+    }
+    let (config, mut ports) = (scene.config, Vec::new());
+    if config.tftp.enabled && !config.dnsmasq.tftp {
+        ports.push(69);
+    }
+    if !config.dnsmasq.boot_server {
+        ports.push(4011);
+    }
+    for interface in &config.interfaces {
+        let Gate::Closed(zone) = gate(&firewall, interface, &ports) else { continue };
+        let name = &interface.name;
+        let why = "Machines there hear what they are offered, and cannot load it.";
+        let Some(zone) = zone else {
+            let what = &["network ", name, " is in no zone of the firewall, which lets nothing in by default"];
+            let finding = Finding::error("firewall-closed", what, why);
+            found.push(finding.mend(&[
+                "uci add_list firewall.@zone[0].network='",
+                name,
+                "' && uci commit firewall && service firewall restart",
+            ]));
+            continue;
+        };
+        if is_opened_by_procd(zone) {
+            continue;
+        }
+        let what = &["zone ", zone, " of the firewall lets network ", name, " reach neither port 69 nor port 4011"];
+        let finding = Finding::error("firewall-closed", what, why);
+        found.push(finding.mend(&[
+            "uci add firewall rule && uci set firewall.@rule[-1].name='Allow-netboot-",
+            zone,
+            "' && uci set firewall.@rule[-1].src='",
+            zone,
+            "' && uci set firewall.@rule[-1].proto='udp' && uci set firewall.@rule[-1].dest_port='69 4011' && \
+             uci set firewall.@rule[-1].target='ACCEPT' && uci commit firewall && service firewall restart",
+        ]));
+    }
+}
+
+/// By `/etc/config/firewall`, as fw4 reads it, whether datagrams to all of `ports` are let in on `interface`.
+pub fn gate<'f>(firewall: &'f Package, interface: &Interface, ports: &[u16]) -> Gate<'f> {
+    let of_kind = |kind: &'static str| firewall.sections.iter().filter(move |section| section.kind == kind);
+    let first = |section: &'f Section, name: &str| section.words(name).next();
+    let default = of_kind("defaults").find_map(|section| first(section, "input")).unwrap_or("REJECT");
+    let zone = of_kind("zone").find(|zone| {
+        let names: Vec<&str> = zone.words("network").collect();
+        let is_named = if names.is_empty() {
+            first(zone, "name") == Some(interface.name.as_str())
+        } else {
+            names.contains(&interface.name.as_str())
+        };
+        is_named || zone.words("device").any(|device| device == interface.device)
+    });
+    let zone_name = zone.and_then(|zone| first(zone, "name"));
+    let input = zone.and_then(|zone| first(zone, "input")).unwrap_or(default);
+    let rules = || of_kind("rule").filter(|rule| lets_in(rule, zone_name));
+    let is_open = |port: &u16| rules().any(|rule| names_port(rule, *port));
+    if input.eq_ignore_ascii_case("ACCEPT") || ports.iter().all(is_open) {
+        return Gate::Open;
+    }
+    Gate::Closed(zone_name)
+}
+
+/// True for a rule that accepts UDP from everybody in `zone` to this router.
+fn lets_in(rule: &Section, zone: Option<&str>) -> bool {
+    let first = |name: &str| rule.words(name).next();
+    let says = |name: &str, right: &[&str]| first(name).is_none_or(|word| right.contains(&word));
+    let mut protocols = rule.words("proto").peekable();
+    // fw4's default is TCP and UDP.
+    let is_udp =
+        protocols.peek().is_none() || protocols.any(|word| ["udp", "tcpudp", "all", "*", "17"].contains(&word));
+    let source = first("src");
+    // A rule for some only, or for another machine behind the router, is none for all.
+    let is_narrow = ["src_ip", "src_mac", "src_port", "dest", "dest_ip", "ipset", "start_time", "weekdays"]
+        .iter()
+        .any(|name| rule.option(name).is_some());
+    first("target").is_some_and(|word| word.eq_ignore_ascii_case("ACCEPT"))
+        && says("enabled", &["1", "on", "true", "yes", "enabled"])
+        && says("family", &["any", "ipv4"])
+        && source.is_some_and(|source| source == "*" || Some(source) == zone)
+        && is_udp
+        && !is_narrow
+}
+
+/// Ports and ranges, `67-69` or `67:69`; without any, all.
+fn names_port(rule: &Section, port: u16) -> bool {
+    let mut words = rule.words("dest_port").peekable();
+    words.peek().is_none() || words.any(|word| {
+        let (first, last) = word.split_once(['-', ':']).unwrap_or((word, word));
+        matches!((first.parse::<u16>(), last.parse::<u16>()), (Ok(first), Ok(last)) if first <= port && port <= last)
+    })
+}
+
+/// The init script has procd open the ports in a closed zone while the service runs; the rule has a name of its own.
+fn is_opened_by_procd(zone: &str) -> bool {
+    // The name goes to a shell.
+    if !zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-') {
+        return false;
+    }
+    let command = ["{ nft list ruleset; iptables-save; } 2>/dev/null | grep -w 'Allow-upxe-", zone, "'"].concat();
+    CString::new(command).is_ok_and(|command| program::first_line(&command).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::uci::parse;
+
+    fn said(text: &str) -> String {
+        let (firewall, errors) = parse(text.as_bytes());
+        assert!(errors.is_empty(), "{errors:?}");
+        let interface = Interface { name: "guest".into(), device: "br-guest".into() };
+        format!("{:?}", gate(&firewall, &interface, &[69, 4011]))
+    }
+
+    #[test]
+    fn zones_and_rules_are_read_as_fw4_does() {
+        const ZONE: &str =
+            "config zone\n\toption name 'out'\n\toption input 'REJECT'\n\tlist network 'x'\n\tlist network 'guest'\n";
+        const RULE: &str = "config rule\n\toption target 'ACCEPT'\n\toption src 'out'\n\toption proto 'udp'\n";
+        let closed = "Closed(Some(\"out\"))";
+        for (text, expected) in [
+            ("config defaults\n\toption input 'ACCEPT'\n", "Open"),
+            ("config defaults\n\toption input 'REJECT'\n", "Closed(None)"),
+            ("config zone\n\toption name 'guest'\n\toption input 'accept'\n", "Open"),
+            ("config zone\n\toption name 'a'\n\toption network 'lan guest'\n\toption input 'ACCEPT'\n", "Open"),
+            ("config zone\n\toption name 'a'\n\tlist device 'br-guest'\n\toption input 'ACCEPT'\n", "Open"),
+            ("config zone\n\toption name 'guest'\n\toption network 'lan'\n\toption input 'ACCEPT'\n", "Closed(None)"),
+            (ZONE, closed),
+            (&[ZONE, RULE].concat(), "Open"),
+            (&[ZONE, RULE, "\toption dest_port '69 4011'\n"].concat(), "Open"),
+            (&[ZONE, RULE, "\toption dest_port '60-70'\n"].concat(), closed),
+            (&[ZONE, RULE, "\toption dest_port '60-70'\n", RULE, "\toption dest_port '4000:5000'\n"].concat(), "Open"),
+            (&[ZONE, RULE, "\toption enabled '0'\n"].concat(), closed),
+            (&[ZONE, RULE, "\toption family 'ipv6'\n"].concat(), closed),
+            (&[ZONE, RULE, "\toption src_mac '02:00:00:00:00:01'\n"].concat(), closed),
+            (&[ZONE, RULE, "\toption dest 'wan'\n"].concat(), closed),
+            (&[ZONE, &RULE.replace("udp", "tcp")].concat(), closed),
+            (&[ZONE, &RULE.replace("'out'", "'*'")].concat(), "Open"),
+            (&[ZONE, &RULE.replace("ACCEPT", "DROP")].concat(), closed),
+        ] {
+            assert_eq!(said(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Whether the jail that procd builds around the service holds all it needs; the init script says what is mounted there.
+
+use std::path::{Path, PathBuf};
+
+use super::{Finding, Scene, shell_word};
+use crate::config::files::package;
+use crate::config::options::upxe;
+use crate::config::uci::Section;
+use crate::config::{Config, Origin};
+
+/// With both of these the init script asks for a jail.
+const PARTS: [&str; 2] = ["/sbin/ujail", "/etc/capabilities/upxe.json"];
+
+/// What lies outside of the jail and is wanted in it.
+pub fn examine(scene: &Scene<'_>, found: &mut Vec<Finding>) {
+    if !PARTS.iter().all(|part| Path::new(part).exists()) {
+        return;
+    }
+    let (_, own) = package(scene.confdir, "upxe");
+    let (_, dhcp) = package(scene.confdir, "dhcp");
+    let main = own.sections.iter().find(|section| section.name == "main");
+    let masq = dhcp.sections.iter().find(|section| section.kind == "dnsmasq");
+    let folders = mounts(main, masq);
+    // While a folder is missing the init script does without a jail.
+    if folders.iter().all(|folder| folder.is_dir()) {
+        hidden(scene.config, &folders, found);
+    }
+}
+
+/// The folders to serve, as the init script's `folders` finds them.
+fn mounts(main: Option<&Section>, masq: Option<&Section>) -> Vec<PathBuf> {
+    fn words<'s>(section: Option<&'s Section>, name: &'static str) -> impl Iterator<Item = PathBuf> + use<'s> {
+        section.into_iter().flat_map(move |section| section.words(name)).map(PathBuf::from)
+    }
+    let root = words(main, upxe::TFTP_ROOT.name).chain(words(masq, "tftp_root")).next();
+    let mut folders = vec![root.unwrap_or_else(|| upxe::TFTP_ROOT.default.into())];
+    folders.extend(words(main, upxe::TFTP_ALLOW.name));
+    folders
+}
+
+/// Of what the configuration names, that which is neither in `folders` nor in /etc.
+fn hidden(config: &Config, folders: &[PathBuf], found: &mut Vec<Finding>) {
+    let sees = |path: &Path| path.starts_with("/etc") || folders.iter().any(|folder| path.starts_with(folder));
+    let root = &config.tftp.root;
+    if !sees(root) {
+        let shown = root.to_string_lossy();
+        let why = "The service runs in a jail that is built by upxe's own settings only, and finds no file there.";
+        let finding = Finding::error("jail-mount", &["the TFTP root ", &shown, " is outside of the jail"], why);
+        let word = shell_word(&shown);
+        found.push(finding.mend(&[
+            "uci set upxe.main.tftp_root=",
+            &word,
+            " && uci commit upxe && service upxe reload",
+        ]));
+    }
+    let rules = &config.rules;
+    let origins = rules.boots.iter().map(|boot| &boot.origin).chain(rules.services.iter().map(|entry| &entry.origin));
+    let origins = origins.chain(rules.taggers.iter().map(|tagger| &tagger.origin));
+    let mut told: Vec<&Origin> = Vec::new();
+    for origin in origins.filter(|origin| origin.file.starts_with('/') && !origin.file.starts_with("/var/run/uci/")) {
+        if sees(Path::new(&*origin.file)) || told.iter().any(|known| known.file == origin.file) {
+            continue;
+        }
+        told.push(origin);
+        let why = "The service runs in a jail with /etc and the boot files, and reads no rule outside of it. Move the file \
+                   into /etc, and name it there.";
+        found.push(Finding::error("jail-mount", &[&origin.file, " is outside of the jail"], why).at(origin));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::uci::parse;
+
+    fn said(own: &str, dhcp: &str, root: &str, boot: &str) -> Vec<String> {
+        let (own, dhcp) = (parse(own.as_bytes()).0, parse(dhcp.as_bytes()).0);
+        let folders = mounts(own.sections.first(), dhcp.sections.first());
+        let (config, _) = crate::config::load(&Default::default(), &Default::default(), &mut NoFiles);
+        let mut config = config.unwrap();
+        config.tftp.root = root.into();
+        config.rules.boots.push(crate::config::Boot {
+            origin: Origin { file: boot.into(), line: 3 },
+            when: Vec::new(),
+            file: "a".into(),
+            server: None,
+            server_name: String::new(),
+        });
+        let mut found = Vec::new();
+        hidden(&config, &folders, &mut found);
+        found.into_iter().map(|finding| finding.what).collect()
+    }
+
+    struct NoFiles;
+
+    impl crate::config::dnsmasq::files::ConfFiles for NoFiles {
+        fn read(&mut self, _: &str) -> Result<Vec<u8>, String> {
+            Err(String::new())
+        }
+
+        fn list(&mut self, _: &str) -> Result<Vec<String>, String> {
+            Err(String::new())
+        }
+    }
+
+    #[test]
+    fn what_the_init_script_does_not_mount_is_hidden() {
+        let none: [String; 0] = [];
+        let own = "config upxe 'main'\n\toption tftp_root '/mnt/a'\n\tlist tftp_allow '/mnt/b'\n";
+        let dhcp = "config dnsmasq\n\toption tftp_root '/mnt/c'\n";
+        assert_eq!(said(own, dhcp, "/mnt/a", "/etc/config/upxe"), none);
+        assert_eq!(said("", dhcp, "/mnt/c", "/etc/dnsmasq.conf"), none);
+        assert_eq!(said("", "", "/srv/tftp", "/mnt/x.conf"), ["/mnt/x.conf is outside of the jail"]);
+        assert_eq!(said("", "", "/mnt/d", "/etc/x"), ["the TFTP root /mnt/d is outside of the jail"]);
+        assert_eq!(said(own, dhcp, "/mnt/c", "/mnt/b/x"), ["the TFTP root /mnt/c is outside of the jail"]);
+    }
+}

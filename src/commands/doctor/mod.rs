@@ -1,0 +1,212 @@
+//! `upxe doctor`: what on this router stands in the way of a machine that wants to boot, and the command that mends it.
+//!
+//! For programs:
+//!
+//! ```text
+//! { "version": 1,                        higher when something below changes its meaning; more may be added without
+//!   "findings": [ {                      the worst first
+//!     "severity": "error",               "error": machines don't boot; "warning": some may not; "note": good to know
+//!     "code": "port-taken",              the same for the same trouble, whatever the words
+//!     "what": "…", "why": "…",
+//!     "mend": "uci set … && …",          null where no command can do it
+//!     "where": "/etc/config/dhcp:12" } ] }  null where no line is to blame
+//! ```
+
+mod access;
+mod clients;
+mod dnsmasq;
+mod firewall;
+mod jail;
+mod probe;
+mod service;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::check::lint;
+use super::status;
+use crate::config::files::load_from;
+use crate::config::{Config, Diagnostic, Origin, Overrides, Severity};
+use crate::daemon::files::Files;
+use crate::sys::privileges;
+use crate::wire::json::Json::{List, Map, Null, Number, Text};
+use crate::wire::json::{Raw, string, string_or_null};
+
+/// Errors of the configuration that are shown; `upxe check` has them all.
+const MAX_ERRORS: usize = 5;
+
+/// What the command line asks.
+#[derive(Debug)]
+pub struct Question {
+    /// `--socket`: where the service answers.
+    pub socket: PathBuf,
+    /// `--probe`: ask the network who gives out addresses.
+    pub probe: bool,
+    /// `--json`.
+    pub json: bool,
+}
+
+/// Something that stands in the way, or is good to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// An error keeps machines from booting, a warning may keep some.
+    pub severity: Severity,
+    /// Its name for programs.
+    pub code: &'static str,
+    /// What was found.
+    pub what: String,
+    /// Why that matters.
+    pub why: String,
+    /// The command that mends it.
+    pub mend: Option<String>,
+    /// The line to blame.
+    pub origin: Option<Origin>,
+}
+
+impl Finding {
+    fn new(severity: Severity, code: &'static str, what: &[&str], why: &str) -> Self {
+        Finding { severity, code, what: what.concat(), why: why.to_owned(), mend: None, origin: None }
+    }
+
+    fn error(code: &'static str, what: &[&str], why: &str) -> Self {
+        Self::new(Severity::Error, code, what, why)
+    }
+
+    fn warning(code: &'static str, what: &[&str], why: &str) -> Self {
+        Self::new(Severity::Warning, code, what, why)
+    }
+
+    fn note(code: &'static str, what: &[&str], why: &str) -> Self {
+        Self::new(Severity::Note, code, what, why)
+    }
+
+    fn mend(mut self, command: &[&str]) -> Self {
+        self.mend = Some(command.concat());
+        self
+    }
+
+    fn at(mut self, origin: &Origin) -> Self {
+        self.origin = Some(origin.clone());
+        self
+    }
+}
+
+/// What there is to look at.
+struct Scene<'a> {
+    confdir: &'a Path,
+    config: &'a Config,
+    files: Files,
+    /// What the running service says of itself.
+    status: Option<Raw<'a>>,
+}
+
+/// Looks at everything, says what was found on standard output, and fails with 1 for warnings, with 2 for errors.
+pub fn run(confdir: &Path, overrides: &Overrides, question: &Question) -> ExitCode {
+    let found = examine(confdir, overrides, question);
+    let text = if question.json { json(&found) } else { text(&found) };
+    // Nobody is left to be told when standard output is closed.
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+    match worst(&found) {
+        Severity::Note => ExitCode::SUCCESS,
+        Severity::Warning => ExitCode::from(1),
+        Severity::Error => ExitCode::from(2),
+    }
+}
+
+fn examine(confdir: &Path, overrides: &Overrides, question: &Question) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let (config, diagnostics) = load_from(confdir, overrides);
+    let Some(config) = config else {
+        let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).take(MAX_ERRORS);
+        found.extend(errors.map(|error| {
+            let why = "With an error in its configuration upxe does not start, and a running one goes on with the old.";
+            Finding::error("config-error", &[&error.words()], why).mend(&["upxe check"]).at(&error.origin)
+        }));
+        return found;
+    };
+    let answer = status::ask(&question.socket);
+    let status = answer.as_deref().ok().map(Raw);
+    let scene = Scene { confdir, config: &config, files: Files::new(&config.tftp), status };
+    if !privileges::is_root() {
+        let why = "Only root is told who holds a port, and what the service says of itself.";
+        found.push(Finding::note("not-root", &["not everything can be seen without root"], why));
+    }
+    service::switched(&scene, answer.as_ref().err(), &question.socket, &mut found);
+    service::networks(&scene, &mut found);
+    service::ports(&scene, &mut found);
+    if question.probe {
+        probe::ask(&scene, &mut found);
+    } else {
+        service::dhcp_server(&mut found);
+    }
+    firewall::examine(&scene, &mut found);
+    dnsmasq::examine(&scene, &diagnostics, &mut found);
+    access::examine(&scene, &mut found);
+    jail::examine(&scene, &mut found);
+    rules(&scene, &diagnostics, &mut found);
+    clients::examine(&scene, &mut found);
+    found
+}
+
+/// What `upxe check` has to say about the rules, which is its business to tell.
+fn rules(scene: &Scene<'_>, diagnostics: &[Diagnostic], found: &mut Vec<Finding>) {
+    let lint = lint::lint_rules(scene.config, &scene.files);
+    let worth = |diagnostic: &&Diagnostic| diagnostic.severity > Severity::Note && !dnsmasq::is_tftp(diagnostic);
+    let count = diagnostics.iter().chain(&lint).filter(worth).count();
+    if let Some(first) = diagnostics.iter().chain(&lint).find(worth) {
+        let more = if count > 1 { [", and ", &(count - 1).to_string(), " more"].concat() } else { String::new() };
+        let what = [&first.words(), more.as_str()];
+        let finding = Finding::note("check", &what, "A line of the configuration may not do what was meant.");
+        found.push(finding.mend(&["upxe check"]).at(&first.origin));
+    }
+}
+
+fn worst(found: &[Finding]) -> Severity {
+    found.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Note)
+}
+
+/// The worst first, otherwise in the order in which they were found.
+fn ordered(found: &[Finding]) -> impl Iterator<Item = &Finding> {
+    let severities = [Severity::Error, Severity::Warning, Severity::Note].into_iter();
+    severities.flat_map(|severity| found.iter().filter(move |finding| finding.severity == severity))
+}
+
+fn json(found: &[Finding]) -> String {
+    let list = ordered(found).map(|finding| {
+        Map(vec![
+            ("severity", string(finding.severity.name())),
+            ("code", string(finding.code)),
+            ("what", string(&finding.what)),
+            ("why", string(&finding.why)),
+            ("mend", string_or_null(finding.mend.as_deref())),
+            ("where", finding.origin.as_ref().map_or(Null, |origin| Text(origin.to_string()))),
+        ])
+    });
+    Map(vec![("version", Number(1)), ("findings", List(list.collect()))]).line()
+}
+
+fn text(found: &[Finding]) -> String {
+    let mut text = String::new();
+    if worst(found) == Severity::Note {
+        text.push_str("nothing stands in the way\n");
+    }
+    for finding in ordered(found) {
+        text.push_str(if text.is_empty() { "" } else { "\n" });
+        for part in [finding.severity.name(), ": ", &finding.what, "\n    ", &finding.why, "\n"] {
+            text.push_str(part);
+        }
+        if let Some(command) = &finding.mend {
+            text.extend(["    To mend it: ", command, "\n"]);
+        }
+        if let Some(origin) = &finding.origin {
+            text.extend(["    See ", &origin.to_string(), "\n"]);
+        }
+    }
+    text
+}
+
+/// A word for a shell, whatever is in it.
+fn shell_word(text: &str) -> String {
+    ["'", &text.replace('\'', "'\\''"), "'"].concat()
+}

@@ -1,0 +1,96 @@
+//! Whether the service runs, hears its networks and has its ports.
+
+use std::io;
+use std::path::Path;
+
+use super::{Finding, Scene};
+use crate::commands::status;
+use crate::config::Interface;
+use crate::daemon::links::usable;
+use crate::sys::{link, port_owner};
+
+/// Whether upxe is switched on and runs; `silence` is why its status can't be had at `socket`.
+pub fn switched(scene: &Scene<'_>, silence: Option<&io::Error>, socket: &Path, found: &mut Vec<Finding>) {
+    if !scene.config.enabled {
+        let why = "While it is switched off nobody is offered anything to boot.";
+        found.push(Finding::error("switched-off", &["upxe is switched off"], why).mend(&[
+            "uci set upxe.main=upxe && uci set upxe.main.enabled='1' && uci commit upxe && service upxe enable && \
+             service upxe restart",
+        ]));
+    } else if let Some(error) = silence.filter(|error| error.kind() != io::ErrorKind::PermissionDenied) {
+        let why = "Nobody is offered anything to boot while it does not run; 'logread -e upxe' tells how it ended.";
+        let what = ["upxe does not run: ", &status::silence(error, socket)];
+        let finding = Finding::error("not-running", &what, why);
+        found.push(finding.mend(&["service upxe enable && service upxe restart"]));
+    }
+}
+
+/// Whether each network's device is there and can be heard.
+pub fn networks(scene: &Scene<'_>, found: &mut Vec<Finding>) {
+    for Interface { name, device } in &scene.config.interfaces {
+        let looked = link::device(device).map(usable);
+        let trouble = match &looked {
+            Ok(Ok(_)) => continue,
+            Ok(Err(lacks)) => (*lacks).to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let why = "Clients on this network are not heard; upxe serves it as soon as its device is ready.";
+        let finding = Finding::error("no-network", &["network ", name, ": ", device, ": ", &trouble], why);
+        // What isn't in netifd's care is not its to bring up.
+        found.push(if name == device { finding } else { finding.mend(&["ifup ", name]) });
+    }
+}
+
+/// Whether the two ports are ours; what dnsmasq holds by its own configuration is told with that.
+pub fn ports(scene: &Scene<'_>, found: &mut Vec<Finding>) {
+    let config = scene.config;
+    let told = scene.status.and_then(|status| status.get("ports"));
+    for (port, wanted, why) in [
+        (
+            4011,
+            !config.dnsmasq.boot_server,
+            "Firmware that asks the boot server before it loads anything is not answered by upxe; the rest boots.",
+        ),
+        (69, config.tftp.enabled && !config.dnsmasq.tftp, "Machines are offered files that upxe cannot send."),
+    ] {
+        if !wanted {
+            continue;
+        }
+        let trouble = match told {
+            Some(ports) => {
+                let ours = ports.items().find(|item| item.number_of("port") == Some(port.into()));
+                ours.and_then(|item| item.text_of("trouble"))
+            }
+            None if port_owner::is_bound(port) => {
+                let owner = port_owner::name(port).unwrap_or_else(|| "another program".to_owned());
+                // It runs, and only its status can't be had.
+                if owner.starts_with("upxe ") { None } else { Some(["held by ", &owner].concat()) }
+            }
+            None => None,
+        };
+        let Some(trouble) = trouble else { continue };
+        let number = port.to_string();
+        let finding = Finding::error("port-taken", &["port ", &number, ": ", &trouble], why);
+        found.push(match service_of(&trouble) {
+            Some(service) => finding.mend(&["service ", service, " stop && service ", service, " disable"]),
+            None => finding,
+        });
+    }
+}
+
+/// The init script of the program that `trouble` names, if there is one; dnsmasq's isn't to be stopped for it.
+fn service_of(trouble: &str) -> Option<&str> {
+    let name = trouble.strip_prefix("held by ")?.split(" (").next()?;
+    let script = Path::new("/etc/init.d").join(name);
+    (!name.starts_with("dnsmasq") && !name.contains('/') && script.exists()).then_some(name)
+}
+
+/// Whether anybody on this router gives out addresses.
+pub fn dhcp_server(found: &mut Vec<Finding>) {
+    if !port_owner::is_bound(67) {
+        let why = "upxe tells machines what to boot and gives out no addresses. If another machine of this network does, \
+                   all is well; 'upxe doctor --probe' asks.";
+        let finding = Finding::warning("no-dhcp", &["no DHCP server runs on this router (port 67 is free)"], why);
+        found.push(finding.mend(&["service dnsmasq start"]));
+    }
+}

@@ -1,0 +1,253 @@
+//! Tells whoever asks at a local socket what is served, and how the machines' boots go. Nobody is woken unless asked.
+//!
+//! Who connects is sent one JSON object:
+//!
+//! ```text
+//! { "version": 1,                        higher when something below changes its meaning; more may be added without
+//!   "running": true, "program": "0.1.0", "uptime": 123,        seconds
+//!   "interfaces": [ { "name": "lan", "device": "br-lan",
+//!                     "address": "192.168.1.1",                 null while it is not usable,
+//!                     "trouble": null } ],                      and then why
+//!   "ports": [ { "port": 4011, "use": "boot server", "open": true, "trouble": null } ],
+//!   "tftp": { "root": "/srv/tftp", "transfers": 2, "max": 64 },   null when TFTP is off
+//!   "clients": [ {                       the latest 64, the one that was heard of last first
+//!     "mac": "52:54:00:12:34:56",
+//!     "address": "192.168.1.50",         null before it is known
+//!     "host": "nas",                     the name of a `config host` with this MAC, or null
+//!     "interface": "lan",
+//!     "client": "x64 iPXE", "program": "iPXE",   in the words of `upxe explain`; null if it only ever loaded files
+//!     "stage": "loading",                see `Stage`
+//!     "file": "ipxe.efi",                the end of a very long name; null without a file
+//!     "size": 1044480, "bytes": 658000, "speed": 5242880,   bytes, and those of a second; null unless it loads, has loaded or failed to
+//!     "ago": 250,                        milliseconds since something was heard of it
+//!     "trouble": { "code": "no-file", "reason": "…", "advice": "…" },   or null
+//!     "steps": [ { "ago": 12300, "stage": "offered", "detail": "ipxe.efi" } ] } ] }   the oldest first; detail is a file, or empty
+//! ```
+
+use std::io::{self, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use log::{debug, info};
+
+use super::Daemon;
+use super::port::Port;
+use crate::config::rules::{Host, MacPattern};
+use crate::proxy::advice::Trouble;
+use crate::proxy::client::short;
+use crate::proxy::clients::Seen;
+use crate::proxy::progress::{Stage, TICKS, speed};
+use crate::sys::epoll::Epoll;
+use crate::sys::local_socket;
+use crate::wire::frame::Mac;
+use crate::wire::json::Json::{self, Flag, List, Map, Null, Number, Text};
+use crate::wire::json::{string, string_or_null};
+
+/// Where `upxe status` asks.
+pub const SOCKET: &str = "/var/run/upxe/status";
+
+/// Readers that may be slow at once; another takes the place of one of them.
+pub const MAX_READERS: usize = 4;
+/// Readers served in one go; who comes later is served with the next.
+const BURST: usize = 32;
+
+/// The socket, and readers that did not take all at once.
+#[derive(Debug, Default)]
+pub struct Status {
+    listener: Option<UnixListener>,
+    slow: [Option<Reader>; MAX_READERS],
+    next: usize,
+}
+
+/// A reader and what it hasn't taken yet.
+#[derive(Debug)]
+struct Reader {
+    stream: UnixStream,
+    rest: Vec<u8>,
+}
+
+impl Reader {
+    /// Writes what is taken without waiting; true when there is nothing left to do.
+    fn is_done(&mut self) -> bool {
+        while !self.rest.is_empty() {
+            match self.stream.write(&self.rest) {
+                Ok(0) => return true,
+                Ok(taken) => drop(self.rest.drain(..taken.min(self.rest.len()))),
+                Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+            }
+        }
+        true
+    }
+}
+
+impl Status {
+    /// Opens the socket; without it nobody can be told anything, and the rest goes on.
+    pub fn open(&mut self, path: &Path, epoll: &Epoll, token: u64) {
+        let opened = local_socket::listen(path).and_then(|listener| {
+            epoll.add_for_news(&listener, token)?;
+            Ok(listener)
+        });
+        match opened {
+            Ok(listener) => self.listener = Some(listener),
+            Err(error) => info!("{}: {error}: 'upxe status' gets no answer", path.display()),
+        }
+    }
+
+    /// Answers everybody who waits with what `describe` says; slow readers are reported under tokens from `first` on.
+    fn answer(&mut self, epoll: &Epoll, first: u64, describe: impl Fn() -> String) {
+        let Some(listener) = &self.listener else { return };
+        let mut text = String::new();
+        for _ in 0..BURST {
+            let stream = match listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    if error.kind() != io::ErrorKind::WouldBlock {
+                        debug!("status: {error}");
+                    }
+                    return;
+                }
+            };
+            if text.is_empty() {
+                text = describe();
+            }
+            let mut reader = Reader { stream, rest: text.clone().into_bytes() };
+            if reader.stream.set_nonblocking(true).is_err() || reader.is_done() {
+                continue;
+            }
+            let at = self.next % MAX_READERS;
+            self.next = at + 1;
+            let token = first.saturating_add(u64::try_from(at).unwrap_or_default());
+            if let (Ok(()), Some(slot)) = (epoll.add_for_writing(&reader.stream, token), self.slow.get_mut(at)) {
+                // One that sat here is gone with its descriptor.
+                *slot = Some(reader);
+            }
+        }
+    }
+
+    /// Goes on with the slow reader in this place.
+    pub fn go_on(&mut self, at: u64) {
+        let Some(slot) = usize::try_from(at).ok().and_then(|at| self.slow.get_mut(at)) else { return };
+        if slot.as_mut().is_some_and(Reader::is_done) {
+            *slot = None;
+        }
+    }
+}
+
+impl Daemon {
+    /// Somebody asks.
+    pub(super) fn on_question(&mut self, now: Instant, first: u64) {
+        let mut status = std::mem::take(&mut self.status);
+        status.answer(&self.doors, first, || self.describe(now));
+        self.status = status;
+    }
+
+    fn describe(&self, now: Instant) -> String {
+        let tftp = &self.config.tftp;
+        let served = Map(vec![
+            ("root", Text(tftp.root.to_string_lossy().into_owned())),
+            ("transfers", Number(self.transfers.len())),
+            ("max", Number(tftp.max_transfers.into())),
+        ]);
+        let mut ports = vec![port(&self.boot_server, "boot server")];
+        if tftp.enabled {
+            ports.push(port(&self.tftp, "TFTP"));
+        }
+        let interfaces = self.links.iter().map(|link| {
+            let address = link.ready().map_or(Null, |ready| Text(ready.router.to_string()));
+            Map(vec![
+                ("name", string(&link.interface.name)),
+                ("device", string(&link.interface.device)),
+                ("address", address),
+                ("trouble", string_or_null(link.trouble())),
+            ])
+        });
+        Map(vec![
+            ("version", Number(1)),
+            ("running", Flag(true)),
+            ("program", string(env!("CARGO_PKG_VERSION"))),
+            ("uptime", whole(now.saturating_duration_since(self.started).as_secs())),
+            ("interfaces", List(interfaces.collect())),
+            ("ports", List(ports)),
+            ("tftp", if tftp.enabled { served } else { Null }),
+            ("clients", List(self.answers.clients.iter().filter_map(|seen| self.client(now, seen)).collect())),
+        ])
+        .line()
+    }
+
+    fn client(&self, now: Instant, seen: &Seen) -> Option<Json> {
+        let (progress, tick) = (&seen.progress, self.answers.clients.tick(now));
+        let under_way = self.transfers.under_way().find(|transfer| transfer.0 == seen.address);
+        let since = match &under_way {
+            // Its packets aren't counted one by one.
+            Some(_) => Duration::ZERO,
+            None => now.saturating_duration_since(seen.last),
+        };
+        let stage = progress.stage(since)?;
+        let (size, bytes, speed) = match under_way {
+            Some((_, _, size, bytes, time)) => (size, bytes, speed(bytes, time)),
+            None => progress.loaded(),
+        };
+        let amount = |number| match stage {
+            Stage::Loading | Stage::Loaded | Stage::Failed | Stage::Gone if size > 0 => whole(number),
+            _ => Null,
+        };
+        let (file, device) = (progress.file(), progress.device());
+        let interface = self.links.iter().map(|link| &link.interface).find(|interface| interface.device == device);
+        let root = self.config.tftp.root.to_string_lossy();
+        let filled = |words: &str| {
+            let pieces: Vec<String> = words.split("FILE").map(|piece| piece.replace("ROOT", &root)).collect();
+            Text(pieces.join(file))
+        };
+        let trouble = progress.trouble().map(|Trouble { code, reason, advice }| {
+            Map(vec![("code", string(code)), ("reason", filled(reason)), ("advice", filled(advice))])
+        });
+        let steps = progress.steps().map(|(at, stage, file)| {
+            let ago = u64::from(tick.saturating_sub(at)) * u64::from(1000 / TICKS);
+            Map(vec![("ago", whole(ago)), ("stage", string(stage.name())), ("detail", string(file))])
+        });
+        let (words, program) = match progress.client() {
+            Some((architecture, program)) => (Text(short(architecture, program)), string(program.words())),
+            None => (Null, Null),
+        };
+        let ago = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        Some(Map(vec![
+            ("mac", Text(seen.mac.to_string())),
+            ("address", if seen.address.is_unspecified() { Null } else { Text(seen.address.to_string()) }),
+            ("host", string_or_null(host(&self.config.rules.hosts, seen.mac))),
+            ("interface", string(interface.map_or(device, |interface| &interface.name))),
+            ("client", words),
+            ("program", program),
+            ("stage", string(stage.name())),
+            ("file", string_or_null(Some(file).filter(|file| !file.is_empty()))),
+            ("size", amount(size)),
+            ("bytes", amount(bytes)),
+            ("speed", amount(speed)),
+            ("ago", whole(ago)),
+            ("trouble", trouble.unwrap_or(Null)),
+            ("steps", List(steps.collect())),
+        ]))
+    }
+}
+
+/// The name that a line gives to this machine and no other.
+fn host(hosts: &[Host], mac: Mac) -> Option<&str> {
+    let is_it = |pattern: &MacPattern| {
+        pattern.bytes.len() == mac.0.len() && pattern.bytes.iter().zip(mac.0).all(|(byte, own)| *byte == Some(own))
+    };
+    hosts.iter().find(|host| host.name.is_some() && host.macs.iter().any(is_it))?.name.as_deref()
+}
+
+fn port(port: &Port, purpose: &str) -> Json {
+    Map(vec![
+        ("port", Number(port.number().into())),
+        ("use", string(purpose)),
+        ("open", Flag(port.listener().is_some())),
+        ("trouble", string_or_null(port.trouble())),
+    ])
+}
+
+/// A number as far as it can be told.
+fn whole(number: u64) -> Json {
+    Number(usize::try_from(number).unwrap_or(usize::MAX))
+}
