@@ -4,8 +4,7 @@
 
 # The words of a package's options, one option or item a line: section, type, option, value.
 uci_lines() {
-	# A quote that isn't closed makes uci refuse the whole file.
-	[ -e "/etc/config/$1" ] && awk -F "'" '!/^[ \t]*#/ && NF && NF % 2 == 0 { exit 1 }' "/etc/config/$1" || return 1
+	[ -e "/etc/config/$1" ] || return 1
 	local keyword name value section='' type='' count=0
 	while read -r keyword name value; do
 		value=${value#\'}
@@ -57,8 +56,12 @@ config_foreach() {
 	done
 }
 
-# uci -q get PACKAGE.@TYPE[0].OPTION
+# uci -q get PACKAGE.@TYPE[0].OPTION, and uci -q show PACKAGE, which fails where a quote isn't closed. config_load does not.
 uci() {
+	if [ "$2" = show ]; then
+		awk -F "'" '!/^[ \t]*#/ && NF && NF % 2 == 0 { exit 1 }' "/etc/config/$3"
+		return
+	fi
 	local package=${3%%.*} rest=${3#*.} wanted first=''
 	wanted=${rest#@}
 	uci_lines "$package" | while read -r section type name value; do
