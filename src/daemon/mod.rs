@@ -160,6 +160,14 @@ impl Daemon {
         Ok(())
     }
 
+    /// Gives up what isn't needed to serve, if there is any: for a process that was never root.
+    pub fn limit_powers(&mut self) {
+        if privileges::limit(Keep::PacketsAndLowPorts).is_ok() {
+            self.powers = Some(Keep::PacketsAndLowPorts);
+            self.drop_spent_powers();
+        }
+    }
+
     /// Once port 69 is held, no low port will be wanted again.
     fn drop_spent_powers(&mut self) {
         if self.powers == Some(Keep::PacketsAndLowPorts)
