@@ -49,12 +49,11 @@ pub struct Imported {
 pub fn import(name: &str, text: &[u8], hosts: &Hosts<'_>) -> Imported {
     let file: Rc<str> = name.into();
     let mut import = Import::default();
-    let mut collected = Collected::default();
     for (number, bytes) in (1..).zip(text.split(|&byte| byte == b'\n')) {
         let origin = Origin { file: file.clone(), line: number };
         match Line::read(bytes) {
             Some(line) if line.words().is_empty() => {}
-            Some(line) => import.line(&line, &origin, &mut collected, hosts),
+            Some(line) => import.line(&line, &origin, hosts),
             None => import.remark(Severity::Error, &origin, "", &["a quote is not closed; the line is left out"]),
         }
     }
@@ -73,10 +72,10 @@ struct Import {
 }
 
 impl Import {
-    fn line(&mut self, line: &Line, origin: &Origin, collected: &mut Collected, hosts: &Hosts<'_>) {
+    fn line(&mut self, line: &Line, origin: &Origin, hosts: &Hosts<'_>) {
         let (keyword, value) = line.words().assignment();
         let keyword = keyword.text().unwrap_or_default();
-        let before = collected.clone();
+        let mut collected = Collected::default();
         match collected.line(line, origin, hosts) {
             Err(wrong) => {
                 let expected = [wrong.expected, "; the line is left out"].concat();
@@ -91,8 +90,7 @@ impl Import {
             }
             Ok(Outcome::NotOurs) => {}
             // One for DHCPv6.
-            Ok(Outcome::Taken)
-                if collected.rules == before.rules && collected.tftp == before.tftp && !collected.no_override => {}
+            Ok(Outcome::Taken) if collected.is_nothing() => {}
             // A range without tags changes nothing for clients.
             Ok(Outcome::Taken) if keyword == "dhcp-range" && collected.rules.ranges.last().is_some_and(is_plain) => {}
             Ok(Outcome::Taken) => {

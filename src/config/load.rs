@@ -85,8 +85,8 @@ pub fn load(sources: &Sources, overrides: &Overrides, conf: &mut dyn ConfFiles) 
         main.config.tftp.max_transfers = u16::try_from(*max).unwrap_or(u16::MAX).clamp(1, MAX_TRANSFERS);
     }
     read_own_sections(&sources.upxe.name, &own, &hosts, &mut collected, &mut out);
-    let Rules { script, no_override, .. } = main.config.rules;
-    main.config.rules = Rules { script, no_override, ..collected.rules };
+    let Rules { script, no_override, relay, .. } = main.config.rules;
+    main.config.rules = Rules { script, no_override, relay, ..collected.rules };
 
     let refused = out.iter().any(Diagnostic::is_error);
     let config = if refused { None } else { Some(main.config) };
@@ -142,6 +142,7 @@ fn read_main(
     let single_port = reader.flag(&upxe::TFTP_SINGLE_PORT);
     let script = reader.text(&upxe::SCRIPT);
     let no_override = reader.flag(&upxe::NO_OVERRIDE);
+    let relay = reader.flag(&upxe::RELAY);
     let user = reader.text(&upxe::USER).unwrap_or_else(|| upxe::USER.default.to_owned());
     let log_level = reader.log_level(&upxe::LOG_LEVEL);
     let names = interface_names(&mut reader, overrides);
@@ -158,7 +159,7 @@ fn read_main(
             max_transfers: u16::try_from(max_transfers).unwrap_or(u16::MAX),
             single_port,
         },
-        rules: Rules { script, no_override, ..Rules::default() },
+        rules: Rules { script, no_override, relay, ..Rules::default() },
         user,
         log_level,
     };

@@ -119,6 +119,9 @@ pub mod upxe {
         /// Header fields or options 66 and 67.
         NO_OVERRIDE = "no_override", Form::Flag, "1",
             "boot file and server name always stand in the packet's own fields (dnsmasq: `dhcp-no-override`)";
+        /// Relay agents.
+        RELAY = "relay", Form::Flag, "0",
+            "answers requests of other networks that a DHCP relay passes on, and serves files to them";
         /// Whom the service runs as.
         USER = "user", Form::Text(32), "upxe", "the user that the service becomes once it is started; `root`: none";
         /// The log's level.
@@ -143,6 +146,7 @@ pub mod upxe {
             &common::DHCP_OPTION,
             &common::DHCP_OPTION_FORCE,
             &NO_OVERRIDE,
+            &RELAY,
             &USER,
             &LOG_LEVEL,
         ],

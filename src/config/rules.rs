@@ -13,6 +13,8 @@ pub struct Rules {
     pub script: Option<String>,
     /// `option no_override`: boot file and server name stay in the header fields. On by default.
     pub no_override: bool,
+    /// `option relay`: requests that come through relay agents are answered too.
+    pub relay: bool,
     /// Lines that set a tag when a request is of some kind, in the order written.
     pub taggers: Vec<Tagger>,
     /// Machines that are known (dnsmasq: `dhcp-host`), in the order written.
@@ -42,6 +44,7 @@ impl Default for Rules {
         Rules {
             script: None,
             no_override: true,
+            relay: false,
             taggers: Vec::new(),
             hosts: Vec::new(),
             tag_ifs: Vec::new(),
@@ -202,6 +205,8 @@ pub struct Range {
     pub set: Option<String>,
     /// Its first address.
     pub start: Ipv4Addr,
+    /// The mask of its network, where it is written.
+    pub mask: Option<Ipv4Addr>,
     /// True when dnsmasq leases none of its addresses and is a PXE proxy there (`dhcp-range=…,proxy`).
     pub proxy: bool,
 }

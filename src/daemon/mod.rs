@@ -16,6 +16,7 @@ mod transfer_log;
 pub mod transfers;
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -261,7 +262,7 @@ impl Daemon {
         for _ in 0..BURST {
             let Some(listener) = self.boot_server.listener() else { return };
             let Some((received, payload)) = receive(listener, &mut buffer) else { return };
-            let answered = link_of(&self.links, &received).and_then(|(link, ready)| {
+            let answered = link_of(&self.links, &received, self.config.rules.relay).and_then(|(link, ready)| {
                 let request = Request::read(payload).map_err(Silence::Request)?;
                 Ok((link, link.arrival(Door::BootServer, ready), request))
             });
@@ -291,7 +292,7 @@ impl Daemon {
         for _ in 0..BURST {
             let Some(listener) = self.tftp.listener() else { return };
             let Some((received, payload)) = receive(listener, &mut buffer) else { return };
-            match link_of(&self.links, &received) {
+            match link_of(&self.links, &received, self.config.rules.relay) {
                 Ok((link, _)) => {
                     if payload.starts_with(&[0, READ_REQUEST]) {
                         let device = &link.interface.device;
@@ -384,13 +385,14 @@ impl Daemon {
     }
 }
 
-/// The served link that a datagram came in on, if its sender is on that link's network.
-fn link_of<'l>(links: &'l [Link], received: &Received) -> Result<(&'l Link, &'l Ready), Silence> {
+/// The served link that a datagram came in on, if its sender is on that link's network, or may be on another that
+/// a relay stands before.
+fn link_of<'l>(links: &'l [Link], received: &Received, relay: bool) -> Result<(&'l Link, &'l Ready), Silence> {
     proxy::admit_source(received.peer.port())?;
     let mut served = links.iter().filter_map(|link| Some((link, link.ready()?)));
     let (link, ready) =
         served.find(|(_, ready)| ready.ifindex() == received.ifindex).ok_or(Silence::OtherDevice(received.ifindex))?;
-    if !ready.reaches(*received.peer.ip()) {
+    if !relay && !ready.reaches(*received.peer.ip()) {
         return Err(Silence::OffLink(*received.peer.ip()));
     }
     Ok((link, ready))
@@ -410,7 +412,10 @@ fn on_frame(
     let answer = answers.consider(scene, &arrival, &request);
     let mut sent = Ok(());
     if let Some(written) = &answer.1 {
-        let envelope = Envelope::broadcast_from(ready.mac, ready.router);
+        let envelope = match request.giaddr {
+            Ipv4Addr::UNSPECIFIED => Envelope::broadcast_from(ready.mac, ready.router),
+            agent => Envelope::relay_from(ready.mac, ready.router, agent, datagram.source_mac),
+        };
         let mut buffer = [0; frame::HEADERS_LEN + reply::MAX_LEN];
         // The reply is no longer than MAX_LEN, so the frame always fits.
         if let Some(frame) = frame::seal(&envelope, &written.bytes, &mut buffer) {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use dhcproto::v4::MessageType;
 use log::{debug, info, warn};
 
+use crate::proxy::client::Program;
 use crate::proxy::clients::Form;
 use crate::proxy::vendor::Shape;
 use crate::proxy::{Arrival, ChosenBy, Decision, Door, Offer, Silence, Unfit};
@@ -95,6 +96,7 @@ fn offered(offer: &Offer) -> String {
     match &offer.shape {
         _ if offer.form == Some(Form::AskAgain) => format!("{}, to be asked for on port 4011", offer.file),
         _ if offer.form == Some(Form::Menu) => format!("{}, as a menu of one entry", offer.file),
+        _ if offer.client.program == Program::RaspberryPi => format!("its own files from {}", offer.server),
         Shape::Menu(menu) => format!("a menu of {} entries{}", menu.entries.len(), left_out(menu.left_out)),
         Shape::AskAgain => "the way to port 4011, for a menu".to_owned(),
         _ if offer.file.contains("://") => offer.file.to_string(),
@@ -110,6 +112,7 @@ fn chosen_by(offer: &Offer) -> String {
     match &offer.chosen_by {
         ChosenBy::Rule(origin) => format!("chosen by {}:{}", origin.file, origin.line),
         ChosenBy::Script => "chosen by option script".to_owned(),
+        ChosenBy::Machine => "chosen as the machine's own file".to_owned(),
         ChosenBy::Custom => "chosen as the customary file".to_owned(),
     }
 }

@@ -54,7 +54,7 @@ pub fn advice(silence: &Silence) -> &'static Trouble {
         Silence::Relayed(_) => &Trouble {
             code: "relayed",
             reason: UNSAID,
-            advice: "Connect the machine to a network of the router's own, or let a boot server on the relay's side answer.",
+            advice: "Set option relay '1' to answer such requests, and send the relay's requests to this router.",
         },
         Silence::NotBooting => &Trouble {
             code: "not-booting",

@@ -165,10 +165,18 @@ impl fmt::Display for Architecture {
 /// True when a file of this name is iPXE (or gPXE) itself, which an iPXE client must not be given again: it would load
 /// itself for ever.
 pub fn is_ipxe_binary(file: &str) -> bool {
-    const STEMS: &[&str] = &["undionly", "ipxe", "snponly", "snp-", "gpxe", "netboot.xyz"];
+    is_binary(file, &["undionly", "ipxe", "snponly", "snp-", "gpxe", "netboot.xyz"])
+}
+
+/// True for the name of a gPXE binary. gPXE may well load an iPXE, which is its successor.
+pub fn is_gpxe_binary(file: &str) -> bool {
+    is_binary(file, &["gpxe"])
+}
+
+fn is_binary(file: &str, stems: &[&str]) -> bool {
     const ENDINGS: &[&str] = &[".efi", ".pxe", ".kpxe", ".kkpxe", ".kkkpxe", ".0"];
     let name = file.rsplit(['/', '\\']).next().unwrap_or(file).to_ascii_lowercase();
-    STEMS.iter().any(|stem| name.starts_with(stem)) && ENDINGS.iter().any(|ending| name.ends_with(ending))
+    stems.iter().any(|stem| name.starts_with(stem)) && ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use dhcproto::v4::OptionCode;
 use heapless::Vec;
 
 use super::architecture::Architecture;
+use super::raspberry_pi;
 use crate::wire::request::Request;
 
 /// Architectures remembered of option 93's list; firmware sends one, seldom two.
@@ -48,6 +49,8 @@ pub enum Program {
     Gpxe,
     /// UEFI HTTP Boot, which takes URLs and never TFTP.
     HttpBoot,
+    /// A Raspberry Pi's bootloader, which knows its files by itself.
+    RaspberryPi,
 }
 
 impl Client {
@@ -64,7 +67,7 @@ impl Client {
         };
         let (program, vendor) = match vendor {
             _ if begins(HTTP_CLIENT.as_bytes()) => (Program::HttpBoot, HTTP_CLIENT),
-            Some(vendor) => (pxe_program(request), vendor),
+            Some(vendor) => (pxe_program(request, architectures.first().copied()), vendor),
             None => return None,
         };
         Some(Self { program, architectures, vendor: vendor.to_owned() })
@@ -84,6 +87,7 @@ impl Program {
             Program::Ipxe { http: true, .. } => "iPXE",
             Program::Ipxe { http: false, .. } => "iPXE without HTTP",
             Program::Gpxe => "gPXE",
+            Program::RaspberryPi => "firmware (Raspberry Pi)",
             Program::HttpBoot => "firmware (UEFI HTTP Boot)",
         }
     }
@@ -91,9 +95,12 @@ impl Program {
 
 /// A client in few words: `x64 iPXE`.
 pub fn short(architecture: Option<Architecture>, program: Program) -> String {
+    if program == Program::RaspberryPi {
+        return "Raspberry Pi".to_owned();
+    }
     let mut words = architecture.map_or_else(|| "unknown".to_owned(), |architecture| architecture.to_string());
     words.push_str(match program {
-        Program::Pxe | Program::HttpBoot => "",
+        Program::Pxe | Program::HttpBoot | Program::RaspberryPi => "",
         Program::Ipxe { .. } => " iPXE",
         Program::Gpxe => " gPXE",
     });
@@ -127,7 +134,7 @@ fn architecture_in_class(class: &[u8]) -> Option<Architecture> {
     fields.nth(1)?.parse().ok().map(Architecture)
 }
 
-fn pxe_program(request: &Request<'_>) -> Program {
+fn pxe_program(request: &Request<'_>, architecture: Option<Architecture>) -> Program {
     let settings = request.option(OptionCode::from(ETHERBOOT));
     let user_class = request.option(OptionCode::UserClass);
     let says = |name: &[u8]| user_class.as_deref().is_some_and(|value| user_class_contains(value, name));
@@ -136,6 +143,8 @@ fn pxe_program(request: &Request<'_>) -> Program {
     } else if settings.is_some() || says(b"iPXE") {
         let has = |feature| settings.as_deref().is_none_or(|settings| has_feature(settings, feature));
         Program::Ipxe { http: has(FEATURE_HTTP), https: has(FEATURE_HTTPS) }
+    } else if raspberry_pi::is_one(request, architecture) {
+        Program::RaspberryPi
     } else {
         Program::Pxe
     }

@@ -89,7 +89,7 @@ pub enum Unfit {
     Url,
     /// UEFI HTTP Boot knows nothing but URLs.
     NoUrl,
-    /// iPXE that loads iPXE does so for ever.
+    /// iPXE that loads iPXE does so for ever, and gPXE that loads gPXE.
     Loop,
     /// This iPXE was built without the means to fetch it.
     NeedsHttp,
@@ -102,6 +102,8 @@ pub enum ChosenBy {
     Rule(Origin),
     /// `option script`.
     Script,
+    /// It is there for this very machine.
+    Machine,
     /// The table of customary names.
     Custom,
 }
@@ -160,7 +162,7 @@ impl Unfit {
             Unfit::Url => "is a URL, which firmware cannot fetch by PXE",
             Unfit::NoUrl => "is no URL, and UEFI HTTP Boot takes nothing else",
             Unfit::NeedsHttp => "needs HTTP or HTTPS, which this iPXE was built without",
-            Unfit::Loop => "is iPXE itself, and this client is iPXE already",
+            Unfit::Loop => "is what this client has loaded already",
         }
     }
 }

@@ -49,7 +49,7 @@ pub fn carried(rules: &Rules, arrival: &Arrival<'_>, request: &Request<'_>) -> (
     for network in rules.interface_tags.iter().filter(|network| network.interface == arrival.interface) {
         tags.set(&network.tag, SetBy::Rule(network.origin.clone()));
     }
-    match range(&rules.ranges, arrival, &early) {
+    match range(&rules.ranges, &Network::of(rules, arrival, request), &early) {
         Ok(Some(Range { set: Some(tag), origin, .. })) => tags.set(tag, SetBy::Rule(origin.clone())),
         Ok(_) => {}
         Err(other) => result = result.and(Err(Barred::OtherRange(other.origin.clone()))),
@@ -66,8 +66,8 @@ fn set_by(taggers: &[Tagger], tags: &mut TagSet, holds: impl Fn(&Condition) -> b
 
 /// The range that a client belongs to: of the proxy ranges on this network the first for it, else of the others; or a
 /// proxy range, where those that there are are all for others.
-fn range<'r>(ranges: &'r [Range], arrival: &Arrival<'_>, tags: &TagSet) -> Result<Option<&'r Range>, &'r Range> {
-    let mut here = ranges.iter().filter(|range| arrival.is_local(range.start));
+fn range<'r>(ranges: &'r [Range], network: &Network, tags: &TagSet) -> Result<Option<&'r Range>, &'r Range> {
+    let mut here = ranges.iter().filter(|range| network.holds(range.start));
     let mut proxies = here.clone().filter(|range| range.proxy);
     match (proxies.clone().find(|range| tags.meets(&range.when)), proxies.next()) {
         (Some(range), _) => Ok(Some(range)),
@@ -193,7 +193,8 @@ fn set_host_tags<'r>(
     let so_far = tags.inferring(&rules.tag_ifs);
     let id = request.option(OptionCode::ClientIdentifier).filter(|id| !rules.ignore_client_ids && !id.is_empty());
     let search = Search { hosts: &rules.hosts, tags: &so_far, id: id.as_deref(), mac: &request.chaddr.0 };
-    let here = |host: &Host| host.address.is_none_or(|address| arrival.is_local(address));
+    let network = Network::of(rules, arrival, request);
+    let here = |host: &Host| host.address.is_none_or(|address| network.holds(address));
     let mut host = search.find(here);
     match (host, search.find(|_| true)) {
         (Some(host), _) => tags.set("known", SetBy::Rule(host.origin.clone())),
@@ -297,10 +298,32 @@ fn fully_qualified(value: &[u8]) -> Option<Vec<u8>> {
     Some(labels.join(&b'.'))
 }
 
-impl Arrival<'_> {
-    /// True when `address` is on the network that the request came in on.
-    fn is_local(&self, address: Ipv4Addr) -> bool {
+/// The network that a client is on.
+struct Network {
+    address: Ipv4Addr,
+    mask: Ipv4Addr,
+}
+
+impl Network {
+    /// That of the relay before the client (dnsmasq: `complete_context`), or of the client's own address where a relay has
+    /// helped it to one; else the one that the request came in on.
+    fn of(rules: &Rules, arrival: &Arrival<'_>, request: &Request<'_>) -> Network {
+        let own = Network { address: arrival.router, mask: arrival.mask };
+        let elsewhere = [request.giaddr, request.ciaddr].into_iter().find(|address| !address.is_unspecified());
+        match elsewhere.filter(|address| rules.relay && !own.holds(*address)) {
+            None => own,
+            Some(address) => {
+                let masks = rules.ranges.iter().filter_map(|range| Some((range.start, range.mask?)));
+                let written = masks.map(|(start, mask)| (Network { address: start, mask }, mask));
+                let mut written = written.filter(|(network, _)| network.holds(address));
+                Network { address, mask: written.next().map_or(Ipv4Addr::new(255, 255, 255, 0), |(_, mask)| mask) }
+            }
+        }
+    }
+
+    /// True when `address` is on it.
+    fn holds(&self, address: Ipv4Addr) -> bool {
         let mask = u32::from(self.mask);
-        u32::from(self.router) & mask == u32::from(address) & mask
+        u32::from(self.address) & mask == u32::from(address) & mask
     }
 }

@@ -12,6 +12,7 @@ pub mod decision;
 pub mod matching;
 pub mod options;
 pub mod progress;
+pub mod raspberry_pi;
 pub mod select;
 pub mod tags;
 mod upgrade;
@@ -88,7 +89,7 @@ pub fn decide(
         passed_over: Vec::new(),
         outcome: Err(Silence::NotBooting),
     };
-    if let Err(silence) = admit(arrival.door, request) {
+    if let Err(silence) = admit(arrival, rules.relay, request) {
         decision.outcome = Err(silence);
         return decision;
     }
@@ -102,7 +103,7 @@ pub fn decide(
             let (passed_over, looked_for) = (Vec::new(), Vec::new());
             let (client, options) = (&client, &options);
             let mut chooser =
-                Chooser { rules, files, door, router, client, tags, options, past, passed_over, looked_for };
+                Chooser { rules, files, door, router, request, client, tags, options, past, passed_over, looked_for };
             let outcome = offer(&mut chooser, request);
             decision.passed_over = chooser.passed_over;
             outcome
@@ -163,7 +164,8 @@ fn adapt(chooser: &Chooser<'_>, choice: &mut Choice) -> Option<Form> {
 }
 
 /// Which messages are ours to answer.
-fn admit(door: Door, request: &Request<'_>) -> Result<(), Silence> {
+fn admit(arrival: &Arrival<'_>, relay: bool, request: &Request<'_>) -> Result<(), Silence> {
+    let door = arrival.door;
     let ours = match door {
         // Never an ACK for a REQUEST on port 67: EDK2 takes it for the DHCP server's, finds another yiaddr in it, and
         // declines the lease (EDK2 Dhcp4Io.c).
@@ -173,8 +175,11 @@ fn admit(door: Door, request: &Request<'_>) -> Result<(), Silence> {
     if !ours {
         return Err(Silence::Message(request.message_type, door));
     }
-    if !request.giaddr.is_unspecified() {
-        return Err(Silence::Relayed(request.giaddr));
+    let agent = request.giaddr;
+    let is_one = !(agent.is_broadcast() || agent.is_multicast() || agent.is_loopback() || agent == arrival.router);
+    let is_answered = agent.is_unspecified() || relay && is_one;
+    if !is_answered {
+        return Err(Silence::Relayed(agent));
     }
     Ok(())
 }
@@ -228,12 +233,21 @@ fn push_options(reply: &mut Reply, router: Ipv4Addr, request: &Request<'_>, offe
     if let Some(uuid) = request.option(OptionCode::ClientMachineIdentifier).filter(|uuid| uuid.len() == UUID_LEN) {
         push(OptionCode::ClientMachineIdentifier, &uuid);
     }
+    if client.program == Program::RaspberryPi {
+        // Its first bootloader looks for the server there.
+        push(OptionCode::TFTPServerName, address_text(offer.server).as_bytes());
+    }
     if client.program == Program::HttpBoot {
         // EDK2 HttpBootDhcp4.c reads the URL from option 67 first.
         push(OptionCode::BootfileName, offer.file.as_bytes());
     }
     for option in &offer.options {
         push(OptionCode::from(option.code), &option.value);
+    }
+    // RFC 3046 §2.2: as it came, behind all others.
+    let agent = request.option(OptionCode::RelayAgentInformation).filter(|_| !request.giaddr.is_unspecified());
+    if let Some(agent) = agent {
+        push(OptionCode::RelayAgentInformation, &agent);
     }
 }
 
@@ -264,6 +278,21 @@ fn text<const N: usize>(name: &str) -> Text<N> {
         end -= 1;
     }
     name.get(..end).and_then(|cut| Text::try_from(cut).ok()).unwrap_or_default()
+}
+
+/// An address's bytes in hex, each by itself, or a UUID's, in its groups.
+fn hyphened(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::new();
+    for (at, byte) in bytes.iter().enumerate() {
+        if at > 0 && (bytes.len() < 16 || matches!(at, 4 | 6 | 8 | 10)) {
+            text.push('-');
+        }
+        for digit in [byte >> 4, byte & 15] {
+            text.extend(DIGITS.get(usize::from(digit)).map(|digit| char::from(*digit)));
+        }
+    }
+    text
 }
 
 fn address_text(address: Ipv4Addr) -> Text<63> {

@@ -18,7 +18,7 @@ const IPXE: Options<'_> =
 
 const ASKS_NOTHING: Options<'_> = &[(60, b"PXEClient"), (93, &[0, 0])];
 
-fn rules(lines: &str) -> Rules {
+pub(super) fn rules(lines: &str) -> Rules {
     let (mut collected, mut out) = (Collected::default(), Vec::new());
     let hosts = Hosts { text: b"", sections: &[] };
     ConfReader::new(&mut NoFiles, &hosts, &mut collected, &mut out).text(&"c".into(), lines.as_bytes());

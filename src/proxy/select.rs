@@ -2,15 +2,23 @@
 
 use std::net::Ipv4Addr;
 
-use super::architecture::{Architecture, Loader, is_ipxe_binary};
+use dhcproto::v4::OptionCode;
+
+use super::architecture::{Architecture, Loader, is_gpxe_binary, is_ipxe_binary};
 use super::client::{Client, Program};
 use super::clients::Past;
 use super::decision::{ChosenBy, Door, PassedOver, Silence, Unfit};
 use super::options::Selection;
+use super::raspberry_pi;
 use super::tags::TagSet;
 use super::upgrade::needs_more;
 use super::vendor::{BootItem, Menu, MenuEntry, Shape};
+use super::{UUID_LEN, hyphened};
 use crate::config::rules::{Action, Boot, Origin, Rules, Service};
+use crate::wire::request::Request;
+
+/// The folder of scripts that are for one machine each.
+const OWN_SCRIPTS: &str = "ipxe/";
 
 /// What iPXE looks for without a rule: our own name first, then the one newer iPXE asks for by itself.
 const IPXE_SCRIPTS: &[&str] = &["boot.ipxe", "autoexec.ipxe"];
@@ -56,6 +64,8 @@ pub struct Chooser<'a> {
     pub door: Door,
     /// Our address on its link.
     pub router: Ipv4Addr,
+    /// Its request.
+    pub request: &'a Request<'a>,
     /// Who asks.
     pub client: &'a Client,
     /// The tags it carries.
@@ -80,6 +90,7 @@ impl<'a> Chooser<'a> {
             Program::Pxe => self.firmware(),
             Program::Ipxe { .. } | Program::Gpxe => self.ipxe(),
             Program::HttpBoot => self.http_boot(),
+            Program::RaspberryPi => self.raspberry_pi(),
         }
     }
 
@@ -147,6 +158,25 @@ impl<'a> Chooser<'a> {
             }
         }
         self.customary()
+    }
+
+    /// The firmware takes no file's name: it knows what to ask for, and wants to be told that it may, by a menu entry.
+    fn raspberry_pi(&mut self) -> Result<Choice, Silence> {
+        let tags = self.tags;
+        let is_its = |service: &&Service| service.text.contains(raspberry_pi::MENU_TEXT) && tags.meets(&service.when);
+        let line = self.rules.services.iter().find(is_its);
+        let boot = boots_by_precedence(&self.rules.boots, self.tags).next();
+        let server = boot.and_then(|boot| boot.server).unwrap_or(self.router);
+        let has = |folder: &String| raspberry_pi::FILES.iter().any(|file| self.files.has(&[folder, *file].concat()));
+        if server == self.router && !raspberry_pi::folders(self.request).iter().any(has) {
+            let looked_for = raspberry_pi::FILES.iter().map(|file| (*file).to_owned()).collect();
+            return Err(Silence::NoFile { looked_for });
+        }
+        let origin = line.map_or(Origin { file: "".into(), line: 0 }, |line| line.origin.clone());
+        let chosen_by = if line.is_some() { ChosenBy::Rule(origin.clone()) } else { ChosenBy::Custom };
+        let entry = MenuEntry { origin, server_type: 0, text: raspberry_pi::MENU_TEXT.to_owned(), server: None };
+        let shape = Shape::Menu(Menu::of(vec![entry], &self.options.vendor_suboptions()));
+        Ok(Choice { server, shape, ..self.own_choice("", chosen_by, None) })
     }
 
     fn http_boot(&mut self) -> Result<Choice, Silence> {
@@ -265,6 +295,9 @@ impl<'a> Chooser<'a> {
 
     fn customary_file(&mut self, ours: bool) -> Result<Choice, Silence> {
         let (rules, client) = (self.rules, self.client);
+        if let Some(choice) = self.machines_own().filter(|_| ours) {
+            return Ok(choice);
+        }
         if let Some(script) = rules.script.as_deref().filter(|_| client.is_ipxe()) {
             let origin = Origin { file: "option script".into(), line: 0 };
             if needs_more(script, client) {
@@ -285,6 +318,25 @@ impl<'a> Chooser<'a> {
             Some((name, architecture)) => Ok(self.own_choice(name, ChosenBy::Custom, architecture)),
             None => Err(self.no_file()),
         }
+    }
+
+    /// The file that is there for this very machine: an iPXE script called after its UUID or its address, or any customary
+    /// file in a folder called after its address. The names are made of bytes written in hex, and lead nowhere else.
+    fn machines_own(&self) -> Option<Choice> {
+        let client = self.client;
+        let mac = hyphened(&self.request.chaddr.0);
+        let mut names = Vec::new();
+        if matches!(client.program, Program::Ipxe { .. }) {
+            let uuid = self.request.option(OptionCode::ClientMachineIdentifier);
+            if let Some([0, uuid @ ..]) = uuid.as_deref().filter(|uuid| uuid.len() == UUID_LEN) {
+                names.push(([OWN_SCRIPTS, &hyphened(uuid), ".ipxe"].concat(), None));
+            }
+            names.push(([OWN_SCRIPTS, &mac, ".ipxe"].concat(), None));
+        }
+        let customary = customary_names(client).into_iter();
+        names.extend(customary.map(|(name, architecture)| ([&mac, "/", name].concat(), architecture)));
+        let (name, architecture) = names.into_iter().find(|(name, _)| self.files.has(name))?;
+        Some(self.own_choice(&name, ChosenBy::Machine, architecture))
     }
 
     /// A file that no line names.
@@ -359,7 +411,8 @@ fn unfit(file: &str, client: &Client) -> Option<Unfit> {
         Program::Pxe => is_url(file).then_some(Unfit::Url),
         // The loop of every second recipe: iPXE told to load iPXE.
         Program::Ipxe { .. } => is_ipxe_binary(file).then_some(Unfit::Loop),
-        Program::Gpxe => None,
+        Program::Gpxe => is_gpxe_binary(file).then_some(Unfit::Loop),
+        Program::RaspberryPi => None,
     }
 }
 
@@ -369,7 +422,7 @@ fn customary_names(client: &Client) -> Vec<(&'static str, Option<Architecture>)>
     let scripts: &[&str] = match client.program {
         Program::Ipxe { .. } => IPXE_SCRIPTS,
         Program::Gpxe => GPXE_SCRIPTS,
-        Program::Pxe | Program::HttpBoot => &[],
+        Program::Pxe | Program::HttpBoot | Program::RaspberryPi => &[],
     };
     let wanted = loaders.filter(|(loader, _)| match loader {
         Loader::Ipxe(_) => !matches!(client.program, Program::Ipxe { .. }),

@@ -108,6 +108,34 @@ fn an_offer_names_the_architecture_that_its_file_is_for() {
 }
 
 #[test]
+fn a_machines_own_file_comes_before_everybodys() {
+    let none = rules(&[]);
+    let uuid: &[u8] = &[0, 0x4c, 0x4c, 0x45, 0x44, 0, 0x51, 0x36, 0x10, 0x80, 0x42, 0xb7, 0xc0, 0x4f, 0x4d, 0x54, 0x31];
+    let with_uuid = &[IPXE, &[(97, uuid)]].concat();
+    let by_uuid = "ipxe/4c4c4544-0051-3610-8042-b7c04f4d5431.ipxe";
+    let by_mac = "ipxe/52-54-00-00-00-01.ipxe";
+    for (files, client, expected) in [
+        (&["boot.ipxe", by_mac, by_uuid][..], &with_uuid[..], by_uuid),
+        (&["boot.ipxe", by_mac, by_uuid], IPXE, by_mac),
+        (&["boot.ipxe", "52-54-00-00-00-01/boot.ipxe"], IPXE, "52-54-00-00-00-01/boot.ipxe"),
+        (&["ipxe.efi", "52-54-00-00-00-01/shimx64.efi"], X64, "52-54-00-00-00-01/shimx64.efi"),
+        (&["undionly.kpxe", by_mac], GPXE, "undionly.kpxe"),
+        (&["undionly.kpxe", by_mac], BIOS, "undionly.kpxe"),
+        (&["boot.ipxe", "ipxe/52-54-00-00-00-02.ipxe"], IPXE, "boot.ipxe"),
+    ] {
+        assert_eq!(told(&none, files, client), format!("{expected}@192.168.1.1"), "{files:?}");
+    }
+    let mut general = rules(&[]);
+    general.script = Some("menu.ipxe".into());
+    assert_eq!(told(&general, &["menu.ipxe", by_mac], IPXE), format!("{by_mac}@192.168.1.1"));
+    assert_eq!(told(&rules(&[(&[], "x", None)]), &["x", by_mac], IPXE), "x@192.168.1.1", "a rule is a rule");
+    // Hostile identifiers make plain names.
+    let odd = &[IPXE, &[(97, b"\0../../../../../." as &[u8])]].concat();
+    let plain = "ipxe/2e2e2f2e-2e2f-2e2e-2f2e-2e2f2e2e2f2e.ipxe";
+    assert_eq!(told(&none, &["boot.ipxe", plain], odd), format!("{plain}@192.168.1.1"));
+}
+
+#[test]
 fn another_servers_files_are_not_looked_for_here() {
     assert_eq!(told(&rules(&[(&[], "x.efi", Some(ELSEWHERE))]), &[], X64), "x.efi@10.0.0.9");
     assert_eq!(told(&rules(&[(&[], "", Some(ELSEWHERE))]), &[], X64), "snponly.efi@10.0.0.9");
@@ -129,6 +157,9 @@ fn ipxe_never_gets_its_own_binary_nor_a_url_it_cannot_fetch() {
     url.script = Some("http://10.0.0.9/menu".into());
     assert_eq!(told(&url, files, IPXE), "http://10.0.0.9/menu@192.168.1.1");
     assert_eq!(told(&url, files, BIOS), "undionly.kpxe@192.168.1.1");
+    let gpxe = rules(&[(&[], "gpxe.pxe", Some(ELSEWHERE))]);
+    assert_eq!(told(&gpxe, &[], BIOS), "gpxe.pxe@10.0.0.9");
+    assert_eq!(told(&gpxe, &[], GPXE), "boot.gpxe@10.0.0.9");
 }
 
 #[test]
@@ -155,6 +186,105 @@ fn relayed_requests_are_left_alone() {
         &Past::default(),
     );
     assert_eq!(decision.outcome, Err(Silence::Relayed(Ipv4Addr::new(10, 0, 0, 1))));
+}
+
+#[test]
+fn with_option_relay_they_are_answered_to_the_relay() {
+    let agent: &[u8] = b"\x01\x04port\x02\x02\xaa\xbb";
+    let relayed = |options: &[(u8, &[u8])], giaddr: [u8; 4]| {
+        let mut packet = discover(options);
+        packet[24..28].copy_from_slice(&giaddr);
+        packet
+    };
+    let mut rules = recipes::rules(
+        "dhcp-circuitid=set:here,port\ndhcp-boot=tag:here,by-port.efi\ndhcp-range=set:far,10.0.0.10,10.0.0.99,255.0.0.0\n\
+         dhcp-boot=tag:far,tag:!here,far.efi\ndhcp-host=52:54:00:00:00:01,set:host,10.7.0.7\ndhcp-boot=tag:host,host.efi\n\
+         dhcp-range=set:near,192.168.1.10,192.168.1.99\ndhcp-boot=tag:near,near.efi",
+    );
+    rules.relay = true;
+    fn outcome(rules: &Rules, packet: &[u8]) -> (Result<String, String>, Option<Written>) {
+        let files: &[&str] = &["by-port.efi", "far.efi", "near.efi", "host.efi"];
+        let request = Request::read(packet).unwrap();
+        let (decision, written) = consider(rules, &files, &arrival(Door::Proxy), &request, &Past::default());
+        (decision.outcome.map(|offer| offer.file.to_string()).map_err(|silence| silence.to_string()), written)
+    }
+    assert_eq!(outcome(&rules, &relayed(X64, [10, 1, 2, 3])).0.as_deref(), Ok("host.efi"), "its mask is the range's");
+    assert!(
+        outcome(&rules, &relayed(X64, [172, 16, 0, 1])).0.unwrap_err().starts_with("no boot file"),
+        "nobody's network"
+    );
+    assert_eq!(outcome(&rules, &relayed(X64, [0; 4])).0.as_deref(), Ok("near.efi"));
+    rules.hosts.clear();
+    assert_eq!(outcome(&rules, &relayed(X64, [10, 1, 2, 3])).0.as_deref(), Ok("far.efi"));
+    let (told, written) = outcome(&rules, &relayed(&[X64, &[(82, agent)]].concat(), [10, 1, 2, 3]));
+    assert_eq!(told.as_deref(), Ok("by-port.efi"));
+    let bytes = written.unwrap().bytes;
+    assert_eq!(bytes[24..28], [10, 1, 2, 3]);
+    let end = bytes.iter().rposition(|&byte| byte == 255).unwrap();
+    assert_eq!(bytes[end - 12..end], [&[82, 10][..], agent].concat(), "as it came, behind all others");
+    // Nobody is a relay whose address is no other machine's.
+    for giaddr in [[255; 4], [224, 0, 0, 1], [127, 0, 0, 1], ROUTER.octets()] {
+        assert!(outcome(&rules, &relayed(X64, giaddr)).0.unwrap_err().starts_with("relayed by"), "{giaddr:?}");
+    }
+}
+
+/// What the bootloader of a Pi sends: it says that it is a PC. `id`: option 97, behind its type byte.
+fn pi(address: [u8; 6], id: [u8; 16], more: &[(u8, &[u8])]) -> Vec<u8> {
+    const ASKS: &[u8] = &[1, 3, 43, 60, 66, 67, 128, 129, 130, 131, 132, 133, 134, 135];
+    let id = [&[0][..], &id].concat();
+    let own: &[(u8, &[u8])] =
+        &[(55, ASKS), (93, &[0, 0]), (94, &[1, 2, 1]), (97, &id), (60, b"PXEClient:Arch:00000:UNDI:002001")];
+    let mut packet = discover(&[own, more].concat());
+    packet[28..34].copy_from_slice(&address);
+    packet
+}
+
+#[test]
+fn a_raspberry_pi_boots_among_pcs() {
+    // Pi 4: `RPi4`, board revision, the address's end, the serial number, all with the lowest byte first.
+    let pi4 = *b"RPi4\x11\x31\xc0\x00\x32\x01\xe4\x29\xef\xbe\xad\xde";
+    let (by_address, elsewhere) = ([0xb8, 0x27, 0xeb, 1, 2, 3], [2, 0, 0, 1, 2, 3]);
+    let mixed: &[&str] = &["undionly.kpxe", "bootcode.bin"];
+    let outcome = |rules: &Rules, files: &[&str], packet: &[u8]| {
+        let request = Request::read(packet).unwrap();
+        let decision = decide(rules, &files, &arrival(Door::Proxy), &request, &Past::default());
+        let client = decision.client().unwrap().to_string();
+        let reply = decision.outcome.map(|offer| answer(rules, &arrival(Door::Proxy), &request, &offer));
+        (client, reply.map_err(|silence| silence.to_string()))
+    };
+    let none = rules(&[]);
+    for packet in [pi(by_address, [0x44; 16], &[]), pi(elsewhere, pi4, &[])] {
+        let (client, reply) = outcome(&none, mixed, &packet);
+        let reply = reply.unwrap();
+        assert_eq!((client.as_str(), reply.file.as_str(), reply.siaddr), ("Raspberry Pi", "", ROUTER));
+        assert_eq!(option(&reply, 43), Some(&b"\x06\x01\x03\x0a\x04\0PXE\x09\x14\0\0\x11Raspberry Pi Boot\xff"[..]));
+        assert_eq!(option(&reply, 66), Some(&b"192.168.1.1"[..]));
+    }
+    // In its own folder, by serial number in either order or by address.
+    for folder in ["deadbeef", "efbeadde", "02-00-00-01-02-03"] {
+        let file = format!("{folder}/start4.elf");
+        assert!(outcome(&none, &[&file], &pi(elsewhere, pi4, &[])).1.is_ok(), "{folder}");
+    }
+    let (_, nothing) = outcome(&none, &["undionly.kpxe"], &pi(by_address, pi4, &[]));
+    assert!(nothing.unwrap_err().contains("bootcode.bin, start4.elf"));
+    // Nothing is looked for at another server's.
+    assert_eq!(
+        outcome(&rules(&[(&[], "x", Some(ELSEWHERE))]), &[], &pi(by_address, pi4, &[])).1.unwrap().siaddr,
+        ELSEWHERE
+    );
+    // The PC beside it, and what else runs on a Pi.
+    assert_eq!(outcome(&none, mixed, &pi(elsewhere, [7; 16], &[])).1.unwrap().file, "undionly.kpxe");
+    assert_eq!(
+        outcome(&none, &["boot.ipxe"], &pi(by_address, pi4, &[(175, &[0x13, 1, 1])])).1.unwrap().file,
+        "boot.ipxe"
+    );
+    let mut uefi = discover(&[(60, b"PXEClient:Arch:00011:UNDI:003000"), (93, &[0, 11])]);
+    uefi[28..34].copy_from_slice(&by_address);
+    assert_eq!(outcome(&none, &["snponly-arm64.efi", "bootcode.bin"], &uefi).1.unwrap().file, "snponly-arm64.efi");
+    // The recipe that everybody has for it goes on to work, and doesn't bother it with other entries.
+    let recipe = recipes::rules("pxe-service=0,\"Raspberry Pi Boot\"\npxe-service=0,Linux,pxelinux");
+    let reply = outcome(&recipe, &["bootcode.bin", "pxelinux.0"], &pi(by_address, pi4, &[])).1.unwrap();
+    assert!(option(&reply, 43).unwrap().ends_with(b"\x09\x14\0\0\x11Raspberry Pi Boot\xff"));
 }
 
 /// The reply that a message with these options gets.

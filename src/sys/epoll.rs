@@ -61,8 +61,10 @@ impl Epoll {
     /// Waits until something is readable or `timeout` has passed; `None` waits for ever. Hands over the tokens.
     pub fn wait(&self, timeout: Option<Duration>) -> io::Result<impl Iterator<Item = u64> + use<>> {
         // Rounded up: to wake a moment early would mean to spin until the time has really come.
-        let milliseconds =
-            timeout.map_or(-1, |time| i32::try_from(time.as_micros().div_ceil(1000)).unwrap_or(i32::MAX));
+        let milliseconds = timeout.map_or(-1, |time| {
+            let seconds = i32::try_from(time.as_secs()).unwrap_or(i32::MAX);
+            seconds.saturating_mul(1000).saturating_add(time.subsec_nanos().div_ceil(1_000_000) as i32)
+        });
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
         // SAFETY: the pointer and the count describe `events`, which outlives the call.
         let count = unsafe { libc::epoll_wait(self.fd.as_raw_fd(), events.as_mut_ptr(), BATCH as i32, milliseconds) };

@@ -122,6 +122,12 @@ impl Envelope {
         }
     }
 
+    /// From `server`:67 to a relay agent's port 67 (RFC 2131 §4.1), by way of the station that its request came from.
+    pub fn relay_from(source_mac: Mac, server: Ipv4Addr, agent: Ipv4Addr, destination_mac: Mac) -> Self {
+        let (source, destination) = (SocketAddrV4::new(server, 67), SocketAddrV4::new(agent, 67));
+        Self { source_mac, destination_mac, source, destination }
+    }
+
     /// From a client without an address to every DHCP server on the link.
     pub fn broadcast_to_servers(source_mac: Mac) -> Self {
         Self {

@@ -117,6 +117,16 @@ impl BootRun {
         &self.upxe.socket
     }
 
+    /// Kills dnsmasq once the machine has asked for an address, before it has one, and starts it again.
+    pub fn kill_dnsmasq_for_a_moment(&mut self, vm: &Vm) {
+        let House { dnsmasq, steps, .. } = &mut self.house;
+        self.upxe.log.expect(0, &["DHCPOFFER(br-lan)", &vm.mac], FIRMWARE);
+        steps.record("kills dnsmasq before it has answered, and starts it again");
+        dnsmasq.kill();
+        assert!(dnsmasq.log.since(0, &["DHCPOFFER", &vm.mac]).is_empty(), "dnsmasq was killed too late");
+        dnsmasq.resume();
+    }
+
     /// What upxe says.
     pub fn log(&self) -> &Journal {
         &self.upxe.log

@@ -17,6 +17,20 @@ fn bios_ipxe_rom_runs_a_script() {
     run.finish();
 }
 
+/// The machine has begun to ask when dnsmasq dies; it asks again, and upxe answers again.
+#[test]
+fn dnsmasq_is_killed_in_the_middle() {
+    let mut run = BootRun::prepare("dnsmasq-killed", None, loaders::ipxe_script);
+    let vm = run.house.power_up(Firmware::Bios.into());
+    run.kill_dnsmasq_for_a_moment(&vm);
+    // Renewals are dnsmasq's, however many pass while others boot.
+    for _ in 0..3 {
+        run.live_on(&vm);
+    }
+    run.expect_linux(vm, "x86_64", &["boot.ipxe", "boot.ipxe"]);
+    run.finish();
+}
+
 #[test]
 fn x64_uefi_through_ipxe() {
     let run = BootRun::prepare("x64-uefi-ipxe", None, loaders::x64_ipxe);

@@ -24,7 +24,8 @@ pub const X64: u16 = 7;
 const BOOTREQUEST: u8 = 1;
 const COOKIE: [u8; 4] = [99, 130, 83, 99];
 const DISCOVER: u8 = 1;
-const REQUEST: u8 = 3;
+pub const REQUEST: u8 = 3;
+pub const INFORM: u8 = 8;
 pub const OFFER: u8 = 2;
 pub const ACK: u8 = 5;
 
@@ -98,10 +99,15 @@ impl Client<'_> {
 
     /// Asks the boot server, as firmware with the address of the LAN's client does after its lease.
     pub fn ask_boot_server(&self, router: Ipv4Addr, kind: Kind) -> io::Result<Reply> {
+        self.ask_boot_server_with(REQUEST, 68, router, kind)
+    }
+
+    /// The same with a message of this type, and from a port of the client's choice, to which the answer must come.
+    pub fn ask_boot_server_with(&self, message_type: u8, port: u16, router: Ipv4Addr, kind: Kind) -> io::Result<Reply> {
         let address = self.lan.address(2);
-        let message = self.message(REQUEST, kind, address);
+        let message = self.message(message_type, kind, address);
         self.lan.client.inside(|| {
-            let socket = UdpSocket::bind((address, 68))?;
+            let socket = UdpSocket::bind((address, port))?;
             socket.set_read_timeout(Some(ANSWER))?;
             socket.send_to(&message, (router, 4011))?;
             let mut buffer = [0; 2048];

@@ -61,6 +61,13 @@ impl Dnsmasq {
         }
     }
 
+    /// Ends it at once, whatever it is about to say.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill();
+        }
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.process.as_mut().is_some_and(Process::is_running)
     }

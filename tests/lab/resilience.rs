@@ -10,7 +10,8 @@ use crate::dnsmasq::Dnsmasq;
 use crate::files::{TftpRoot, run_folder};
 use crate::net::Lan;
 use crate::service::{
-    answers_on_4011, boot_files, expect_boots, expect_boots_from, expect_dhcp_and_dns, offers, sends_files, until_ok,
+    answers_inform_on_4011, answers_on_4011, boot_files, expect_boots, expect_boots_from, expect_dhcp_and_dns, offers,
+    sends_files, until_ok,
 };
 use crate::upxe::{Upxe, settings};
 
@@ -142,6 +143,13 @@ fn a_port_of_dnsmasqs_is_left_to_it_while_it_restarts() {
     std::thread::sleep(Duration::from_secs(4));
     dnsmasq.resume();
     expect_dhcp_and_dns(&lan);
+}
+
+#[test]
+fn the_boot_server_answers_where_it_was_asked_from() {
+    let lan = Lan::new();
+    let _router = Router::start("inform-4011", &[&lan]);
+    until_ok(|| answers_inform_on_4011(&lan, lan.address(1)));
 }
 
 fn take_port(lan: &Lan, port: u16) -> UdpSocket {

@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use crate::boot_run::House;
 use crate::disguise::Disguise;
-use crate::files::{Arch, TftpRoot};
+use crate::dnsmasq::advertise_router;
+use crate::elsewhere;
+use crate::files::{Arch, TftpRoot, run_folder};
+use crate::journal::Journal;
 use crate::loaders;
+use crate::net::{Lan, Namespace};
 use crate::process::Process;
 use crate::san::{self, San};
 use crate::upxe::Recipe;
-use crate::vm::{Firmware, Machine};
+use crate::vm::{Firmware, Machine, Vm};
 use crate::web;
 
 const VENDOR_ROM: Machine = Machine { firmware: Firmware::Bios, disguise: Some(Disguise::VendorRom) };
@@ -95,6 +99,38 @@ fn proxy_with_a_script_for_each_machine() {
     were_fetched(&web, &["/pxelinux.0", &config, "/vmlinuz", "/initrd"]);
     run.finish();
 }
+
+/// dnsmasq by itself, as the author meant it: a second server on a LAN whose DHCP server is another machine. Its offer
+/// names a file and no server (`siaddr` is 0), which iPXE takes for no offer at all.
+#[test]
+fn without_upxe_that_script_is_never_asked_for() {
+    let run = run_folder("seed-proxy-script-dnsmasq");
+    let lan = Lan::of([192, 168, 2]);
+    let _advertisements = advertise_router(&lan, &run);
+    let site = TftpRoot::named(&run, "php").text("ipxe.php", PHP);
+    let php = web::serve(&lan.router, "192.168.2.1:80", &site.path, &run, "php");
+    let start = |namespace: &Namespace, command: &[&str], name: &'static str| {
+        let process = Process::start(&namespace.name, command, &Journal::new(name, &run, None));
+        process.log.expect(0, &["started"], SOON);
+        process
+    };
+    let leases = format!("--dhcp-leasefile={}", run.join("leases").display());
+    let command = ["dnsmasq", "-C", "/dev/null", "-k", "-p", "0", "-F", "192.168.2.100,192.168.2.200", &leases, LOG];
+    let _dhcp = start(&lan.client, &command, "dhcp");
+    let (file, folder) = (example("proxy-script.conf"), TftpRoot::new(&run).path);
+    let (file, folder, root) = (file.to_string_lossy(), folder.to_string_lossy(), run.join("root"));
+    let command = ["dnsmasq", "-C", &file, "-k", "-p", "0", "--log-dhcp", LOG];
+    let command = elsewhere::command(&folder, "/pxe/", root.to_str().unwrap(), &command);
+    let proxy = start(&lan.router, &command, "dnsmasq");
+    let vm = Vm::start(&lan, Firmware::Bios.into(), &run, None);
+    vm.console.expect(0, &["Nothing to boot"], Duration::from_secs(60));
+    let offer = proxy.log.find(0, &["bootfile name: http://192.168.2.1/ipxe.php"], Duration::ZERO);
+    assert!(offer.is_some(), "dnsmasq offered nothing:\n{}", proxy.log.tail());
+    assert!(php.log.since(0, &["asked with"]).is_empty(), "dnsmasq can do it now: upxe need not say otherwise");
+}
+
+const LOG: &str = "--log-facility=-";
+const SOON: Duration = Duration::from_secs(10);
 
 /// What pxelinux finds on the web server; some find pxelinux itself there.
 fn pxelinux_site(house: &House, config: &str, and_itself: bool) -> Process {

@@ -1,9 +1,10 @@
 //! Whether a LAN is served, seen from the wire: boot offers, boot server and files by upxe, addresses and names by dnsmasq.
 
+use std::io;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use crate::client::{ACK, ANSWER, BIOS, Client, Kind, OFFER, Reply, X64, resolve};
+use crate::client::{ACK, ANSWER, BIOS, Client, INFORM, Kind, OFFER, Reply, X64, resolve};
 use crate::dnsmasq::ROUTER_NAME;
 use crate::files::TftpRoot;
 use crate::net::Lan;
@@ -56,7 +57,19 @@ pub fn offers(lan: &Lan, router: Ipv4Addr, kind: Kind, file: &str) -> Result<(),
 }
 
 pub fn answers_on_4011(lan: &Lan, router: Ipv4Addr) -> Result<(), String> {
-    let reply = Client::new(lan, 2).ask_boot_server(router, Kind::Pxe(X64)).map_err(|e| format!("port 4011: {e}"))?;
+    is_boot_servers(Client::new(lan, 2).ask_boot_server(router, Kind::Pxe(X64)), router)
+}
+
+/// INFORM instead of REQUEST, from the port that EDK2 asks from, and from one that nobody else does.
+pub fn answers_inform_on_4011(lan: &Lan, router: Ipv4Addr) -> Result<(), String> {
+    for port in [4011, 50_068] {
+        is_boot_servers(Client::new(lan, 2).ask_boot_server_with(INFORM, port, router, Kind::Pxe(X64)), router)?;
+    }
+    Ok(())
+}
+
+fn is_boot_servers(reply: io::Result<Reply>, router: Ipv4Addr) -> Result<(), String> {
+    let reply = reply.map_err(|e| format!("port 4011: {e}"))?;
     if reply.from != (router, 4011).into() {
         return Err(format!("an answer from {}", reply.from));
     }

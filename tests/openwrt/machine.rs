@@ -26,6 +26,8 @@ pub struct Machine {
     pub loader: &'static str,
     /// What the kernel needs for the network card and a bridge, in this order.
     pub modules: &'static [&'static str],
+    /// KiB of memory that upxe may take after its start.
+    pub resident: u64,
 }
 
 /// The processor of most 8 MB routers, little-endian; Debian has no kernel for the other kind.
@@ -37,6 +39,29 @@ pub const MALTA: Machine = Machine {
     console: "ttyS0",
     loader: "lib/ld.so.1",
     modules: &["mii", "pcnet32", "llc", "stp", "bridge"],
+    resident: 512,
+};
+
+/// The 64-bit ARM of newer routers. Debian's kernel for it takes more memory than an 8 MB router's own.
+pub const VIRT: Machine = Machine {
+    debian: "arm64",
+    openwrt: "aarch64_generic",
+    qemu: "qemu-system-aarch64 -machine virt -cpu cortex-a53 -m 96",
+    network_card: "virtio-net-device",
+    console: "ttyAMA0",
+    loader: "lib/ld-linux-aarch64.so.1",
+    modules: &[
+        "failover",
+        "net_failover",
+        "virtio",
+        "virtio_ring",
+        "virtio_mmio",
+        "virtio_net",
+        "llc",
+        "stp",
+        "bridge",
+    ],
+    resident: 640,
 };
 
 const INIT: &str = r#"#!/bin/busybox sh

@@ -9,6 +9,8 @@
 mod client;
 #[path = "../lab/dnsmasq.rs"]
 mod dnsmasq;
+#[path = "../lab/elsewhere.rs"]
+mod elsewhere;
 #[path = "../lab/files.rs"]
 mod files;
 #[path = "../lab/initramfs.rs"]

@@ -341,6 +341,7 @@ fn reply(offer: &Offer, written: &Written) -> Reply {
         custom: match offer.chosen_by {
             ChosenBy::Rule(_) => None,
             ChosenBy::Script => Some("option script"),
+            ChosenBy::Machine => Some("the machine's own"),
             ChosenBy::Custom => Some("customary"),
         },
         fields: packet::fields(&written.bytes),

@@ -149,12 +149,17 @@ impl<'a> ConfReader<'a> {
         let mut parts = value.split(',').map(|part| part.trim_matches(' '));
         let folder = parts.next().unwrap_or_default();
         let endings: Vec<&str> = parts.filter(|part| !part.is_empty() && *part != "*").collect();
-        let mut names = match self.files.list(folder) {
-            Ok(names) => names,
+        let listed = match self.files.list(folder) {
+            Ok(listed) => listed,
             Err(why) => return self.remark(origin, "conf-dir", &[folder, ": ", &why]),
         };
-        names.retain(|name| is_configuration(name) && passes(name, &endings));
-        names.sort_unstable();
+        // By hand: the standard sort is 2 KB of code.
+        let mut names: Vec<String> = Vec::new();
+        for name in listed {
+            if is_configuration(&name) && passes(&name, &endings) {
+                names.insert(names.partition_point(|other| *other < name), name);
+            }
+        }
         for name in names {
             self.file(&[folder, "/", &name].concat(), origin, kind, depth + 1);
         }

@@ -161,11 +161,12 @@ pub fn identity(origin: &Origin, arg: Words<'_>, kind: Identity) -> Result<Tagge
 pub fn dhcp_range(origin: &Origin, arg: Words<'_>) -> Result<Option<Range>, Wrong> {
     let (mut when, mut set) = (Vec::new(), None);
     let mut rest = arg;
-    let (start, end) = loop {
+    let (start, end, more) = loop {
         let (part, behind) = rest.split();
         let behind = behind.ok_or_else(|| Wrong::new(arg, "a range's first address, and its last or 'proxy'"))?;
         if part.letters().all(is_address_letter) {
-            break (part, behind.split().0);
+            let (end, more) = behind.split();
+            break (part, end, more);
         }
         if let Some(tag) = part.strip_prefix("net:").or_else(|| part.strip_prefix("tag:")) {
             when.push(tag_test(tag)?);
@@ -182,7 +183,9 @@ pub fn dhcp_range(origin: &Origin, arg: Words<'_>) -> Result<Option<Range>, Wron
     let proxy = end.is("proxy");
     let last = if proxy || end.is("static") { Some(first) } else { end.text().and_then(|text| text.parse().ok()) };
     let last = last.ok_or_else(|| wrong(end))?;
-    Ok(Some(Range { origin: origin.clone(), when, set, start: first.min(last), proxy }))
+    // What else may stand there is a lease time.
+    let mask = more.and_then(|more| more.split().0.text()?.parse().ok());
+    Ok(Some(Range { origin: origin.clone(), when, set, start: first.min(last), mask, proxy }))
 }
 
 fn is_address_letter(letter: u16) -> bool {

@@ -138,6 +138,19 @@ const KEYWORDS: &[(&str, Keyword)] = &[
 ];
 
 impl Collected {
+    /// True when no line said anything; one about DHCPv6 is taken and says nothing.
+    pub fn is_nothing(&self) -> bool {
+        let Rules { taggers, hosts, tag_ifs, ignores, ranges, boots, services, options, pxe_vendors, .. } = &self.rules;
+        let TftpLines { enabled, root, max, serves_pxe } = &self.tftp;
+        let counts =
+            [taggers.len(), hosts.len(), tag_ifs.len(), ignores.len(), ranges.len(), boots.len(), services.len()];
+        counts.iter().sum::<usize>() + options.len() + pxe_vendors.len() == 0
+            && enabled.is_none()
+            && root.is_none()
+            && max.is_none()
+            && !(self.rules.ignore_client_ids || self.no_override || *serves_pxe)
+    }
+
     /// Takes one line, such as `dhcp-boot=pxelinux.0`.
     ///
     /// # Errors
