@@ -69,10 +69,21 @@ impl House {
         BootRun { upxe, house: self }
     }
 
+    /// Starts upxe with the usual settings and those of `also`.
+    pub fn serve(self, also: &str, tftp: &TftpRoot) -> BootRun {
+        let upxe = Upxe::also(&[&self.lan], also, &tftp.path, &self.run, self.listener.clone());
+        BootRun { upxe, house: self }
+    }
+
     /// Switches a machine on.
     pub fn power_up(&self, machine: Machine) -> Vm {
+        self.power_up_on(&self.lan, machine)
+    }
+
+    /// The same on another network.
+    pub fn power_up_on(&self, lan: &Lan, machine: Machine) -> Vm {
         self.steps.record("switches the machine on");
-        Vm::start(&self.lan, machine, &self.run, self.listener.clone())
+        Vm::start(lan, machine, &self.run, self.listener.clone())
     }
 }
 
@@ -112,11 +123,6 @@ impl BootRun {
         self.house.bystander.live_on(&self.house.dnsmasq);
     }
 
-    /// Where upxe answers how the boot goes.
-    pub fn socket(&self) -> &Path {
-        &self.upxe.socket
-    }
-
     /// Kills dnsmasq once the machine has asked for an address, before it has one, and starts it again.
     pub fn kill_dnsmasq_for_a_moment(&mut self, vm: &Vm) {
         let House { dnsmasq, steps, .. } = &mut self.house;
@@ -125,6 +131,11 @@ impl BootRun {
         dnsmasq.kill();
         assert!(dnsmasq.log.since(0, &["DHCPOFFER", &vm.mac]).is_empty(), "dnsmasq was killed too late");
         dnsmasq.resume();
+    }
+
+    /// Where upxe answers how the boot goes.
+    pub fn socket(&self) -> &Path {
+        &self.upxe.socket
     }
 
     /// What upxe says.

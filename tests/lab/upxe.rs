@@ -23,8 +23,13 @@ impl Upxe {
     ///
     /// It returns at once: whether and when it serves is what the tests find out.
     pub fn start(lans: &[&Lan], tftp: &Path, run: &Path, listener: Option<Listener>) -> Upxe {
+        Upxe::also(lans, "", tftp, run, listener)
+    }
+
+    /// The same with more in its configuration.
+    pub fn also(lans: &[&Lan], also: &str, tftp: &Path, run: &Path, listener: Option<Listener>) -> Upxe {
         let log = Journal::new("upxe", run, listener);
-        let config = write_configuration(lans, &dhcp(lans), &settings(lans, tftp), run);
+        let config = write_configuration(lans, &dhcp(lans), &(settings(lans, tftp) + also), run);
         let (program, config) = (text(&program()), text(&config));
         let socket = text(&run.join("status"));
         let words = [&program, "run", "-c", &config, "--socket", &socket];
