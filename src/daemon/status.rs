@@ -251,3 +251,73 @@ fn port(port: &Port, purpose: &str) -> Json {
 fn whole(number: u64) -> Json {
     Number(usize::try_from(number).unwrap_or(usize::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    fn pair(len: usize) -> (Reader, UnixStream, Vec<u8>) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let rest: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
+        (Reader { stream: ours, rest: rest.clone() }, theirs, rest)
+    }
+
+    #[test]
+    fn a_slow_reader_gets_all_of_it_and_nobody_waits() {
+        let (mut reader, mut theirs, all) = pair(3 << 20);
+        assert!(!reader.is_done(), "no socket takes so much at once");
+        let mut got = Vec::new();
+        let mut buffer = [0; 50_000];
+        while got.len() < all.len() {
+            let len = theirs.read(&mut buffer).unwrap();
+            got.extend_from_slice(&buffer[..len]);
+            let _ = reader.is_done();
+        }
+        assert!(reader.is_done());
+        assert!(got == all);
+    }
+
+    #[test]
+    fn a_reader_that_leaves_is_done() {
+        let (mut reader, theirs, _) = pair(3 << 20);
+        assert!(!reader.is_done());
+        drop(theirs);
+        assert!(reader.is_done());
+        let (mut reader, _theirs, _) = pair(100);
+        assert!(reader.is_done());
+    }
+
+    #[test]
+    fn slow_readers_are_few() {
+        let folder = std::env::temp_dir().join(format!("upxe-readers-{}", std::process::id()));
+        let path = folder.join("status");
+        let epoll = Epoll::new().unwrap();
+        let mut status = Status::default();
+        status.open(&path, &epoll, 1);
+        let text = "x".repeat(2 << 20);
+        let mut deaf: Vec<UnixStream> = (0..3 * MAX_READERS).map(|_| UnixStream::connect(&path).unwrap()).collect();
+        status.answer(&epoll, 10, || text.clone());
+        assert_eq!(status.slow.iter().flatten().count(), MAX_READERS);
+        // Nobody who is deaf keeps the loop busy.
+        assert_eq!(epoll.wait(Some(Duration::ZERO)).unwrap().count(), 0);
+        // The last one begins to listen, and is served to its end.
+        let mut last = deaf.pop().unwrap();
+        let reading = std::thread::spawn(move || {
+            let mut got = String::new();
+            last.read_to_string(&mut got).map(|_| got)
+        });
+        while status.slow.iter().flatten().count() == MAX_READERS {
+            for token in epoll.wait(Some(Duration::from_secs(5))).unwrap() {
+                status.go_on(token - 10);
+            }
+        }
+        assert!(reading.join().unwrap().unwrap() == text);
+        // Those whose place was taken are told so by the end of half an answer.
+        let mut first = deaf.swap_remove(0);
+        let mut got = String::new();
+        assert!(first.read_to_string(&mut got).is_ok() && got.len() < text.len());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
