@@ -99,7 +99,7 @@ return view.extend({
 			reply ? E('p', {}, [
 				E('strong', {}, [ _('It is told to load %s').format(reply.fields.file || '–') ]), ' ',
 				_('from %s (%s, %d bytes)').format(reply.fields.siaddr, reply.message, reply.length)
-			]) : E('p', {}, [ E('strong', {}, [ _('It gets no answer: ') ]), silence.reason, E('br'), E('em', {}, [ silence.advice ]) ]),
+			]) : E('p', {}, [ E('strong', {}, [ _('It gets no answer:') ]), ' ', silence.reason, E('br'), E('em', {}, [ silence.advice ]) ]),
 			lines(_('What it boots'), request.rules.map(function(rule) {
 				return [ rule.won ? '▶' : '', rule.kind + ' ' + rule.what, rule.why, place(rule) ];
 			})),
