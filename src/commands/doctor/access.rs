@@ -123,7 +123,8 @@ fn unreadable(scene: &Scene<'_>, user: Option<Account>, path: &Path) -> Option<F
         barred(&real, user, READ)?
     };
     let (shown, barrier) = (path.to_string_lossy(), barrier.to_string_lossy());
-    let finding = Finding::warning("file-unreadable", &[&shown, " cannot be read by user ", &scene.config.user], why);
+    let whom = if scene.config.user == "root" { "everybody" } else { &scene.config.user };
+    let finding = Finding::warning("file-unreadable", &[&shown, " may not be read by ", whom], why);
     Some(finding.mend(&["chmod o+", mode, " ", &shell_word(&barrier)]))
 }
 

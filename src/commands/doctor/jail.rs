@@ -7,13 +7,15 @@ use crate::config::files::package;
 use crate::config::options::upxe;
 use crate::config::uci::Section;
 use crate::config::{Config, Origin};
+use crate::sys::privileges::account;
 
-/// With both of these the init script asks for a jail.
+/// With both of these the init script asks for a jail, for a user that exists and isn't root.
 const PARTS: [&str; 2] = ["/sbin/ujail", "/etc/capabilities/upxe.json"];
 
 /// What lies outside of the jail and is wanted in it.
 pub fn examine(scene: &Scene<'_>, found: &mut Vec<Finding>) {
-    if !PARTS.iter().all(|part| Path::new(part).exists()) {
+    let user = &scene.config.user;
+    if user == "root" || !matches!(account(user), Ok(Some(_))) || !PARTS.iter().all(|part| Path::new(part).exists()) {
         return;
     }
     let (_, own) = package(scene.confdir, "upxe");

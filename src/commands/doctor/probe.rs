@@ -38,15 +38,17 @@ struct Answer {
 
 /// Asks on each network that can be asked, all at once.
 pub fn ask(scene: &Scene<'_>, found: &mut Vec<Finding>) {
-    let answers = match collect(scene) {
-        Ok(answers) => answers,
+    let (asked, answers) = match collect(scene) {
+        Ok(collected) => collected,
         Err(error) => {
             let what = ["the networks could not be asked: ", &error.to_string()];
             return found.push(Finding::note("probe", &what, "To ask takes root, and a device that is up."));
         }
     };
     let has_own = port_owner::is_bound(67);
-    for (at, interface) in scene.config.interfaces.iter().enumerate() {
+    // Why another could not be asked, `service::networks` tells.
+    let networks = scene.config.interfaces.iter().enumerate().filter(|(at, _)| asked.contains(at));
+    for (at, interface) in networks {
         let here = || answers.iter().filter(|answer| answer.network == at);
         let name = &interface.name;
         for answer in here() {
@@ -79,7 +81,8 @@ pub fn ask(scene: &Scene<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-fn collect(scene: &Scene<'_>) -> io::Result<Vec<Answer>> {
+/// The networks that were asked, and who answered.
+fn collect(scene: &Scene<'_>) -> io::Result<(Vec<usize>, Vec<Answer>)> {
     let epoll = Epoll::new()?;
     let mut sockets = Vec::new();
     let mut trouble = None;
@@ -117,7 +120,7 @@ fn collect(scene: &Scene<'_>) -> io::Result<Vec<Answer>> {
             }
         }
     }
-    Ok(answers)
+    Ok((sockets.iter().map(|(network, ..)| *network).collect(), answers))
 }
 
 /// What a UEFI machine asks, with a name that says who it is.
