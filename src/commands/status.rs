@@ -124,7 +124,8 @@ pub fn show(status: Raw<'_>) -> String {
         let gap = if host.is_empty() { "" } else { " " };
         let who = [&mac, " ", &host, gap, &address].concat();
         let since = ago(client.number_of("ago").unwrap_or_default());
-        let now = [&word(client, "stage"), " ", &word(client, "file"), &amount(client), ", ", &since, " ago"].concat();
+        let stage = joined(&word(client, "stage"), &word(client, "file"));
+        let now = [&stage, &amount(client), ", ", &since, " ago"].concat();
         let steps = Some(steps(client)).filter(|steps| !steps.is_empty()).map(|steps| ["    ", &steps].concat());
         let trouble = client
             .get("trouble")
@@ -144,6 +145,12 @@ pub fn show(status: Raw<'_>) -> String {
 fn word(value: Raw<'_>, name: &str) -> String {
     let text = value.text_of(name).unwrap_or_default();
     text.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+}
+
+/// A stage and its file; a menu and a Raspberry Pi have none.
+fn joined(stage: &str, file: &str) -> String {
+    let gap = if file.is_empty() { "" } else { " " };
+    [stage, gap, file].concat()
 }
 
 /// How much of the file has come: a bar while it comes.
@@ -169,7 +176,8 @@ fn steps(client: Raw<'_>) -> String {
     for step in client.get("steps").into_iter().flat_map(Raw::items) {
         let since = ago(step.number_of("ago").unwrap_or_default());
         let gap = if text.is_empty() { "" } else { ", " };
-        text.extend([gap, &word(step, "stage"), " ", &word(step, "detail"), " (", &since, " ago)"]);
+        let stage = joined(&word(step, "stage"), &word(step, "detail"));
+        text.extend([gap, &stage, " (", &since, " ago)"]);
     }
     text
 }
@@ -202,14 +210,18 @@ mod tests {
               "steps":[{"ago":12300,"stage":"offered","detail":"ipxe.efi"},{"ago":250,"stage":"loading","detail":"ipxe.efi"}]},
              {"mac":"52:54:00:12:34:57","address":null,"host":null,"client":"BIOS","stage":"seen","file":"evil\u001b[2J",
               "size":null,"bytes":null,"speed":null,"ago":190000,
-              "trouble":{"code":"no-file","reason":"no file","advice":"Put one there."},"steps":[]}]}"##;
+              "trouble":{"code":"no-file","reason":"no file","advice":"Put one there."},"steps":[]},
+             {"mac":"52:54:00:12:34:58","address":null,"host":null,"client":"BIOS","stage":"offered","file":null,
+              "size":null,"bytes":null,"speed":null,"ago":0,"trouble":null,
+              "steps":[{"ago":0,"stage":"offered","detail":""}]}]}"##;
         assert_eq!(
             show(Raw(answer)),
             "upxe 0.1.0 runs for 2 h\non lan (br-lan): 192.168.1.1\non guest (br-guest): is down\n\
              port 69 (TFTP): held by x (process 7)\nTFTP from /srv/tftp, 1 of 64 transfers under way\n\n\
              52:54:00:12:34:56 nas 192.168.1.50  x64   loading ipxe.efi [############........] 62 % of 1044 kB, 5242 kB/s, 0 s ago\n    \
              offered ipxe.efi (12 s ago), loading ipxe.efi (0 s ago)\n\
-             52:54:00:12:34:57                   BIOS  seen evil?[2J, 3 min ago\n    ! no file. Put one there.\n"
+             52:54:00:12:34:57                   BIOS  seen evil?[2J, 3 min ago\n    ! no file. Put one there.\n\
+             52:54:00:12:34:58                   BIOS  offered, 0 s ago\n    offered (0 s ago)\n"
         );
     }
 
