@@ -8,9 +8,8 @@ use dhcproto::v4::MessageType;
 use log::{debug, info, warn};
 
 use crate::proxy::client::Program;
-use crate::proxy::clients::Form;
 use crate::proxy::vendor::Shape;
-use crate::proxy::{Arrival, ChosenBy, Decision, Door, Offer, Silence, Unfit};
+use crate::proxy::{Arrival, ChosenBy, Decision, Door, Form, Offer, Silence, Unfit};
 use crate::wire::reply::Written;
 use crate::wire::request::Request;
 

@@ -11,7 +11,7 @@ use dhcproto::v4::{MessageType, OptionCode};
 
 use super::advice::Trouble;
 use super::client::{Client, Program};
-use super::decision::{Decision, Door, Offer};
+use super::decision::{Decision, Door, Form, Offer};
 use super::progress::{Progress, TICKS};
 use super::vendor::Shape;
 use crate::wire::frame::Mac;
@@ -35,28 +35,6 @@ const QUIET: Duration = Duration::from_secs(60);
 const LONGEST_SILENCE: Duration = Duration::from_secs(300);
 /// For so long an iPXE without HTTP is taken for the one that it was just sent.
 const UPGRADE: Duration = Duration::from_secs(60);
-
-/// The forms that an offer may have. No firmware is known to take none of them, and none to take all.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Form {
-    /// "Load this file": discovery control 8.
-    #[default]
-    Direct,
-    /// No option 43: the file is asked for on port 4011. For UEFI that takes no option 43 in offers.
-    AskAgain,
-    /// A menu of one entry that boots at once, for firmware that knows the protocol's oldest way only.
-    Menu,
-}
-
-impl Form {
-    fn next(self) -> Form {
-        match self {
-            Form::Direct => Form::AskAgain,
-            Form::AskAgain => Form::Menu,
-            Form::Menu => Form::Direct,
-        }
-    }
-}
 
 /// What happened before a request, as far as its answer depends on that. The default: nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -97,7 +75,7 @@ fn hash(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
-/// The machines that were offered something.
+/// The machines that asked to boot, or for a file.
 #[derive(Debug, Default)]
 pub struct Clients {
     /// Who was heard of last stands last.
@@ -124,7 +102,7 @@ pub enum Transfer {
 pub struct Seen {
     /// Its hardware address.
     pub mac: Mac,
-    /// The address that it asked the DHCP server for; unspecified before.
+    /// Its address, by what it asked the DHCP server for or where it asked for a file from; unspecified before.
     pub address: Ipv4Addr,
     /// When it was heard of.
     pub last: Instant,
@@ -292,8 +270,7 @@ impl Clients {
     /// Remembers what became of a transfer to `address`.
     pub fn transferred(&mut self, now: Instant, address: Ipv4Addr, file: &str, transfer: Transfer) {
         let tick = self.tick(now);
-        let Some(seen) = self.seen.iter_mut().find(|seen| seen.address == address) else { return };
-        seen.last = now;
+        let Some(seen) = self.touch_at(now, address) else { return };
         match transfer {
             Transfer::Began(size) => seen.progress.began(tick, file, size),
             Transfer::Withdrawn => seen.progress.withdrew(file),
@@ -360,8 +337,10 @@ impl Clients {
     }
 
     fn leased(&mut self, now: Instant, request: &Request<'_>) {
-        let Some(seen) = self.find(request.chaddr) else { return };
-        seen.last = now;
+        if self.find(request.chaddr).is_none() {
+            return;
+        }
+        let Some(seen) = self.touch(now, request.chaddr) else { return };
         seen.boot.leased = true;
         let wanted = request.option(OptionCode::RequestedIpAddress);
         let wanted = wanted.and_then(|value| <[u8; 4]>::try_from(&*value).ok()).map(Ipv4Addr::from);
@@ -370,8 +349,7 @@ impl Clients {
 
     /// Remembers that `address` began to fetch a file from us.
     pub fn fetched(&mut self, now: Instant, address: Ipv4Addr) {
-        let Some(seen) = self.seen.iter_mut().find(|seen| seen.address == address) else { return };
-        seen.last = now;
+        let Some(seen) = self.touch_at(now, address) else { return };
         // Firmware may ask for one file several times; the first time counts.
         let Some(kind) = seen.awaited.take() else { return };
         // Without a word on port 4011: it took the file that stands in the offer.
@@ -396,6 +374,12 @@ impl Clients {
                 seen.address = Ipv4Addr::UNSPECIFIED;
             }
         }
+    }
+
+    /// The entry of who has this address, which is the newest then, if there is one.
+    fn touch_at(&mut self, now: Instant, address: Ipv4Addr) -> Option<&mut Seen> {
+        let mac = self.seen.iter().find(|seen| seen.address == address)?.mac;
+        self.touch(now, mac)
     }
 
     /// The machine's entry, which is the newest then; `None` never comes.

@@ -7,7 +7,6 @@ use dhcproto::v4::MessageType;
 
 use super::architecture::Architecture;
 use super::client::Client;
-use super::clients::Form;
 use super::matching::Barred;
 use super::options::Sent;
 use super::tags::TagSet;
@@ -67,6 +66,29 @@ pub struct Offer {
     pub form: Option<Form>,
     /// The file is an iPXE with HTTP, for one without.
     pub upgrade: bool,
+}
+
+/// The forms that an offer may have. No firmware is known to take none of them, and none to take all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// "Load this file": discovery control 8.
+    #[default]
+    Direct,
+    /// No option 43: the file is asked for on port 4011. For UEFI that takes no option 43 in offers.
+    AskAgain,
+    /// A menu of one entry that boots at once, for firmware that knows the protocol's oldest way only.
+    Menu,
+}
+
+impl Form {
+    /// What is tried when this was of no avail.
+    pub fn next(self) -> Form {
+        match self {
+            Form::Direct => Form::AskAgain,
+            Form::AskAgain => Form::Menu,
+            Form::Menu => Form::Direct,
+        }
+    }
 }
 
 /// A rule that holds for a client and is of no use to it.

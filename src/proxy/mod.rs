@@ -23,8 +23,8 @@ use std::net::Ipv4Addr;
 use dhcproto::v4::{MessageType, OptionCode};
 
 use self::client::{Client, Program};
-use self::clients::{Form, Past};
-pub use self::decision::{ChosenBy, Decision, Door, Offer, PassedOver, Silence, Unfit};
+use self::clients::Past;
+pub use self::decision::{ChosenBy, Decision, Door, Form, Offer, PassedOver, Silence, Unfit};
 use self::options::Selection;
 pub use self::select::BootFiles;
 use self::select::{Choice, Chooser, OWN_SERVER_TYPE};

@@ -249,6 +249,19 @@ fn strangers_push_out_the_oldest_and_no_more() {
 }
 
 #[test]
+fn a_machine_that_loads_is_not_pushed_out_by_those_that_asked_since() {
+    let mut router = Router::new("dhcp-boot=x.efi");
+    router.boot(0.0, X64);
+    for number in 100..164 {
+        router.told(f32::from(number), number, Door::Proxy, 1, X64);
+        let now = router.at(f32::from(number));
+        router.clients.transferred(now, address(1), "x.efi", Transfer::Began(1000));
+    }
+    let newest: Vec<u8> = router.clients.iter().map(|seen| seen.mac.0[5]).collect();
+    assert_eq!((newest.len(), &newest[..2]), (MAX_CLIENTS, &[1, 163][..]));
+}
+
+#[test]
 fn an_address_is_one_machines_at_a_time() {
     let mut router = Router::new("dhcp-boot=x.efi");
     router.told(0.0, 1, Door::Proxy, 1, X64);
