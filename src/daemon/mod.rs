@@ -40,12 +40,10 @@ use crate::sys::udp::{Received, UdpListener};
 use crate::wire::frame::{self, Envelope};
 use crate::wire::reply;
 use crate::wire::request::Request;
+use crate::wire::tftp::is_read_request;
 
 /// Room for any DHCP request and any TFTP request in one packet; what is longer is neither.
 const FRAME_LEN: usize = 2048;
-
-/// RFC 1350 §5: the second byte of a request to read.
-const READ_REQUEST: u8 = 1;
 
 /// Datagrams taken from one socket before the others get their turn.
 const BURST: usize = 16;
@@ -56,7 +54,7 @@ const DESCRIPTORS_BESIDE_TRANSFERS: u64 = 64;
 /// After how long a port that was taken, or a device that could not be opened, is tried again.
 const RETRY: Duration = Duration::from_secs(3);
 
-/// What the epoll tokens stand for; links follow from [`token::FIRST_LINK`], transfers have tokens of their own kind.
+/// What the epoll tokens stand for; links come behind [`token::FIRST_LINK`], transfers have tokens of their own kind.
 mod token {
     pub const SIGNALS: u64 = 0;
     pub const LINK_WATCH: u64 = 1;
@@ -302,7 +300,7 @@ impl Daemon {
             let Some((received, payload)) = receive(listener, &mut buffer) else { return };
             match link_of(&self.links, &received, self.config.rules.relay) {
                 Ok((link, _)) => {
-                    if payload.starts_with(&[0, READ_REQUEST]) {
+                    if is_read_request(payload) {
                         let device = &link.interface.device;
                         if let Some(mac) = neighbour::mac(listener, device, *received.peer.ip()) {
                             self.answers.clients.met(now, mac, device, *received.peer.ip());

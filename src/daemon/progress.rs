@@ -1,8 +1,8 @@
 //! What the outcomes of TFTP requests mean to the machines that made them, in words for `upxe status`.
 
+use std::net::Ipv4Addr;
 use std::time::Instant;
 
-use super::transfers::News;
 use crate::proxy::advice::Trouble;
 use crate::proxy::clients::Clients;
 pub use crate::proxy::clients::Transfer;
@@ -10,6 +10,17 @@ use crate::proxy::progress::NOT_FOUND;
 use crate::sys::tree::Refused;
 use crate::tftp::session::End;
 use crate::tftp::{self, Refusal};
+
+/// What became of somebody's request for a file.
+#[derive(Debug)]
+pub struct News {
+    /// Whose.
+    pub host: Ipv4Addr,
+    /// The file, as it was looked for.
+    pub name: Box<[u8]>,
+    /// What.
+    pub what: Transfer,
+}
 
 /// Why there is no file for it.
 pub fn refused(why: &Refused) -> &'static Trouble {

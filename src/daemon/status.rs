@@ -179,7 +179,9 @@ impl Daemon {
 
     fn client(&self, now: Instant, seen: &Seen) -> Option<Json> {
         let (progress, tick) = (&seen.progress, self.answers.clients.tick(now));
-        let under_way = self.transfers.under_way().find(|transfer| transfer.0 == seen.address);
+        let is_its =
+            |address, name: &[u8]| address == seen.address && String::from_utf8_lossy(name).ends_with(progress.file());
+        let under_way = self.transfers.under_way().find(|transfer| is_its(transfer.0, transfer.1));
         let since = match &under_way {
             // Its packets aren't counted one by one.
             Some(_) => Duration::ZERO,

@@ -8,7 +8,7 @@ use log::debug;
 
 use super::files::Files;
 use super::frames::{Frames, Source};
-use super::progress;
+use super::progress::{self, News};
 use super::transfer_log::{Ended, TransferLog};
 use crate::config;
 use crate::sys::epoll::Epoll;
@@ -38,17 +38,6 @@ pub struct Transfers {
     single_port: bool,
     log: TransferLog,
     news: Vec<News>,
-}
-
-/// What became of somebody's request for a file.
-#[derive(Debug)]
-pub struct News {
-    /// Whose.
-    pub host: Ipv4Addr,
-    /// The file, as it was looked for.
-    pub name: Box<[u8]>,
-    /// What.
-    pub what: progress::Transfer,
 }
 
 /// Where requests come from, and where their transfers are waited for.
@@ -90,7 +79,8 @@ impl Transfers {
         }
     }
 
-    /// What happened since the last call: nothing for most packets, and for each transfer two things at most.
+    /// What happened since the last call: nothing for most packets, one thing for a request that is refused, and two for
+    /// a transfer.
     pub fn take_news(&mut self) -> Vec<News> {
         std::mem::take(&mut self.news)
     }

@@ -88,6 +88,11 @@ pub fn is_request(datagram: &[u8]) -> bool {
     matches!(number(datagram, field::OPCODE), Ok(opcode::RRQ | opcode::WRQ))
 }
 
+/// True for what begins a transfer to the client, well-formed or not.
+pub fn is_read_request(datagram: &[u8]) -> bool {
+    matches!(number(datagram, field::OPCODE), Ok(opcode::RRQ))
+}
+
 /// What a read request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request<'a> {
