@@ -29,6 +29,9 @@
 //! 5. [`proxy::answer`] builds the reply, [`wire::reply::write`] makes bytes of it, [`wire::frame::seal`] a frame.
 //! 6. It leaves by the door that the request came in by, and one log line tells of it.
 //!
+//! What step 4 knows of earlier requests is in [`proxy::clients`], and how each boot goes on, for `upxe status`, in
+//! [`proxy::progress`].
+//!
 //! [`daemon::Daemon`] walks it in that order. A TFTP request's way: [`sys::udp`] (port 69), [`tftp::Table::judge`],
 //! [`sys::tree`] opens the file, and from then on [`daemon::transfers`] carries out what [`tftp::session`] decides.
 //!
