@@ -61,7 +61,7 @@ impl Answers {
         self.clients.tell(scene.now, arrival.door, arrival.device, request, &answer.0);
         report::decided(&mut self.said, arrival, request, answer);
         if let (Decision { outcome: Err(Silence::NoFile { looked_for }), .. }, _) = answer {
-            scene.files.report_unservable(looked_for);
+            scene.files.report_unservable(looked_for, |what| self.said.is_new(what));
         }
     }
 }

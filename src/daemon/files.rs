@@ -36,11 +36,14 @@ impl Files {
         }
     }
 
-    /// Says of each name why its file can't be served, where there is more to say than that it isn't there.
-    pub fn report_unservable(&self, names: &[String]) {
+    /// Says of each name why its file can't be served, where there is more to say than that it isn't there, and where
+    /// `is_new` hasn't heard it yet: every machine that asks to boot may come by here.
+    pub fn report_unservable(&self, names: &[String], mut is_new: impl FnMut(&[u8]) -> bool) {
         for name in names {
             let Ok(path) = SafePath::new(name.as_bytes(), self.root()) else { continue };
-            if let Some(remedy) = self.open(&path).err().and_then(|why| self.remedy(&why)) {
+            if let Some(remedy) = self.open(&path).err().and_then(|why| self.remedy(&why))
+                && is_new(&[path.as_bytes(), remedy.as_bytes()].concat())
+            {
                 warn!("TFTP cannot offer {path}: {remedy}");
             }
         }

@@ -65,7 +65,7 @@ impl Upxe {
         self.reload_signal();
     }
 
-    /// Sends SIGHUP, as procd does on `reload`.
+    /// Sends SIGHUP. On OpenWrt only who stays root can take it: procd starts the service anew on `reload`.
     pub fn reload_signal(&self) {
         self.process.signal(libc::SIGHUP);
     }
