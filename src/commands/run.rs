@@ -47,7 +47,12 @@ fn serve(config: Config, reload: Reload, signals: io::Result<Signals>, socket: &
 }
 
 fn leave_root(user: &str, daemon: &mut Daemon) -> io::Result<()> {
-    if user == "root" || !privileges::is_root() {
+    if user == "root" {
+        return Ok(());
+    }
+    if !privileges::is_root() {
+        // A jail's process is somebody else from the start, and could read all configuration until now.
+        daemon.limit_powers();
         return Ok(());
     }
     match privileges::account(user)? {

@@ -49,8 +49,8 @@ pub const SOCKET: &str = "/var/run/upxe/status";
 
 /// Readers that may be slow at once; another takes the place of one of them.
 pub const MAX_READERS: usize = 4;
-/// Readers served in one go; who comes later is served with the next.
-const BURST: usize = 32;
+/// Readers served in one go; then transfers have their turn.
+const BURST: usize = 8;
 
 /// The socket, and readers that did not take all at once.
 #[derive(Debug, Default)]
@@ -94,8 +94,8 @@ impl Status {
         }
     }
 
-    /// Answers everybody who waits with what `describe` says; slow readers are reported under tokens from `first` on.
-    fn answer(&mut self, epoll: &Epoll, first: u64, describe: impl Fn() -> String) {
+    /// Answers those who wait with what `describe` says. `token` is the socket's; slow readers are reported under the next ones.
+    fn answer(&mut self, epoll: &Epoll, token: u64, describe: impl Fn() -> String) {
         let Some(listener) = &self.listener else { return };
         let mut text = String::new();
         for _ in 0..BURST {
@@ -117,12 +117,14 @@ impl Status {
             }
             let at = self.next % MAX_READERS;
             self.next = at + 1;
-            let token = first.saturating_add(u64::try_from(at).unwrap_or_default());
-            if let (Ok(()), Some(slot)) = (epoll.add_for_writing(&reader.stream, token), self.slow.get_mut(at)) {
+            let reader_token = token.saturating_add(1).saturating_add(u64::try_from(at).unwrap_or_default());
+            if let (Ok(()), Some(slot)) = (epoll.add_for_writing(&reader.stream, reader_token), self.slow.get_mut(at)) {
                 // One that sat here is gone with its descriptor.
                 *slot = Some(reader);
             }
         }
+        // It is there, so this cannot fail.
+        let _ = epoll.remind(listener, token);
     }
 
     /// Goes on with the slow reader in this place.
@@ -136,9 +138,9 @@ impl Status {
 
 impl Daemon {
     /// Somebody asks.
-    pub(super) fn on_question(&mut self, now: Instant, first: u64) {
+    pub(super) fn on_question(&mut self, now: Instant, token: u64) {
         let mut status = std::mem::take(&mut self.status);
-        status.answer(&self.doors, first, || self.describe(now));
+        status.answer(&self.doors, token, || self.describe(now));
         self.status = status;
     }
 
@@ -298,7 +300,11 @@ mod tests {
         status.open(&path, &epoll, 1);
         let text = "x".repeat(2 << 20);
         let mut deaf: Vec<UnixStream> = (0..3 * MAX_READERS).map(|_| UnixStream::connect(&path).unwrap()).collect();
-        status.answer(&epoll, 10, || text.clone());
+        for _ in 0..2 {
+            let tokens: Vec<u64> = epoll.wait(Some(Duration::ZERO)).unwrap().collect();
+            assert_eq!(tokens.first(), Some(&1), "who isn't served yet is not forgotten");
+            status.answer(&epoll, 1, || text.clone());
+        }
         assert_eq!(status.slow.iter().flatten().count(), MAX_READERS);
         // Nobody who is deaf keeps the loop busy.
         assert_eq!(epoll.wait(Some(Duration::ZERO)).unwrap().count(), 0);
@@ -310,7 +316,7 @@ mod tests {
         });
         while status.slow.iter().flatten().count() == MAX_READERS {
             for token in epoll.wait(Some(Duration::from_secs(5))).unwrap() {
-                status.go_on(token - 10);
+                status.go_on(token - 2);
             }
         }
         assert!(reading.join().unwrap().unwrap() == text);

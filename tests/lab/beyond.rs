@@ -81,8 +81,10 @@ fn a_rom_that_goes_no_further_gets_the_other_form() {
     before.choose(lan.address(1), Kind::Pxe(0), None).expect("an answer on port 4011");
     let from = run.log().end();
     let vm = run.switch_on(Machine { firmware: Firmware::Bios, disguise: Some(Disguise::VendorRom) });
-    run.expect_linux(vm, "x86_64", &["undionly.kpxe", "boot.ipxe"]);
-    assert!(!run.log().since(from, &["DHCPOFFER", "undionly.kpxe, to be asked for on port 4011"]).is_empty());
+    run.log().expect(from, &["DHCPOFFER", "undionly.kpxe, to be asked for on port 4011"], Duration::from_secs(60));
+    // What undionly loads from here on is slow, and another test's business.
+    run.log().expect(from, &["TFTP sent boot.ipxe"], Duration::from_secs(60));
+    drop(vm);
     run.finish();
 }
 

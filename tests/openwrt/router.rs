@@ -150,7 +150,8 @@ fn fetch_at_once(lan: &Lan, router: &Router) -> u64 {
         std::thread::sleep(Duration::from_millis(1));
     }
     for line in router.console.since(first_line, &["STATUS", "end"]) {
-        let resident = line.text.split_whitespace().nth(2).and_then(|word| word.parse().ok());
+        let mut words = line.text.split_whitespace().skip_while(|&word| word != "resident");
+        let resident = words.nth(1).and_then(|word| word.parse().ok());
         most = most.max(resident.unwrap_or(0));
     }
     assert!(fetched.iter().all(|&blocks| blocks > 1), "not all transfers went on: {fetched:?} blocks");

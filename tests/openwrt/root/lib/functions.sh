@@ -56,8 +56,12 @@ config_foreach() {
 	done
 }
 
-# uci -q get PACKAGE.@TYPE[0].OPTION
+# uci -q get PACKAGE.@TYPE[0].OPTION, and uci -q show PACKAGE, which fails where a quote isn't closed. config_load does not.
 uci() {
+	if [ "$2" = show ]; then
+		awk -F "'" '!/^[ \t]*#/ && NF && NF % 2 == 0 { exit 1 }' "/etc/config/$3"
+		return
+	fi
 	local package=${3%%.*} rest=${3#*.} wanted first=''
 	wanted=${rest#@}
 	uci_lines "$package" | while read -r section type name value; do
