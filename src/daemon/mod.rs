@@ -64,7 +64,7 @@ mod token {
     pub const TFTP: u64 = 3;
     pub const DOORS: u64 = 4;
     pub const QUESTION: u64 = 5;
-    pub const FIRST_READER: u64 = 6;
+    pub const FIRST_READER: u64 = QUESTION + 1;
     pub const LAST_READER: u64 = FIRST_READER + super::status::MAX_READERS as u64 - 1;
     pub const FIRST_LINK: u64 = 16;
 }
@@ -234,7 +234,7 @@ impl Daemon {
             }
             token::BOOT_SERVER => self.on_boot_server(now),
             token::TFTP => self.on_tftp(now),
-            token::QUESTION => self.on_question(now, token::FIRST_READER),
+            token::QUESTION => self.on_question(now, token::QUESTION),
             token::FIRST_READER..=token::LAST_READER => self.status.go_on(token - token::FIRST_READER),
             token::FIRST_LINK.. => self.on_frames(token, now),
             _ => {}

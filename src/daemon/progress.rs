@@ -9,6 +9,7 @@ pub use crate::proxy::clients::Transfer;
 use crate::proxy::progress::NOT_FOUND;
 use crate::sys::tree::Refused;
 use crate::tftp::session::End;
+use crate::tftp::{self, Refusal};
 
 /// Why there is no file for it.
 pub fn refused(why: &Refused) -> &'static Trouble {
@@ -35,6 +36,16 @@ pub fn refused(why: &Refused) -> &'static Trouble {
             advice: "It passes when there are fewer transfers; the log says more.",
         },
     }
+}
+
+/// Why its request was refused before a file was looked for; `None` if that is nothing to tell of a boot.
+pub fn refused_request(refusal: &Refusal<'_>) -> Option<&'static Trouble> {
+    let Refusal { why: tftp::Refused::Name(_), .. } = refusal else { return None };
+    Some(&Trouble {
+        code: "bad-name",
+        reason: "it asked for FILE, and no file in ROOT can be called so",
+        advice: "Name the file in the boot rule or script as it lies in ROOT.",
+    })
 }
 
 /// Why the file didn't come whole; `None` if it did.

@@ -23,6 +23,7 @@ pub fn decided(said: &mut Said, arrival: &Arrival<'_>, request: &Request<'_>, an
     match (decision.client(), &decision.outcome) {
         (_, Ok(offer)) => {
             let client = &offer.client;
+            said.forget(&looping(request));
             let message = match door {
                 Door::Proxy => "DHCPOFFER",
                 Door::BootServer => "DHCPACK",
@@ -36,8 +37,8 @@ pub fn decided(said: &mut Said, arrival: &Arrival<'_>, request: &Request<'_>, an
                 }
             }
         }
-        (Some(client), Err(silence @ Silence::Looping { .. })) => {
-            warn!("DHCPDISCOVER({device}) {mac} {client}: {silence}")
+        (Some(client), Err(silence @ Silence::Looping { .. })) if said.is_new(&looping(request)) => {
+            warn!("DHCPDISCOVER({device}) {mac} {client}: {silence}");
         }
         (Some(client), Err(silence)) if silence.is_notable() => {
             info!("{}({device}) {mac} {client}: {silence}", asked(request.message_type));
@@ -55,16 +56,27 @@ pub fn decided(said: &mut Said, arrival: &Arrival<'_>, request: &Request<'_>, an
     }
 }
 
-/// Remarks on the configuration that were made: each is made once. The oldest is forgotten first.
+/// What is remarked of a machine that is in a loop, until it is out of it.
+fn looping(request: &Request<'_>) -> [u8; 6] {
+    request.chaddr.0
+}
+
+/// Remarks that were made: each is made once. The oldest is forgotten first.
 #[derive(Debug, Default)]
 pub struct Said {
     remarks: heapless::Deque<u32, 32>,
 }
 
 impl Said {
-    /// True the first time; remarks are told apart by the FNV-1a hash of `what`.
+    /// Makes a remark new again.
+    fn forget(&mut self, what: &[u8]) {
+        let hash = hash(what);
+        self.remarks.iter_mut().filter(|known| **known == hash).for_each(|known| *known = 0);
+    }
+
+    /// True the first time.
     pub fn is_new(&mut self, what: &[u8]) -> bool {
-        let hash = what.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+        let hash = hash(what);
         if self.remarks.iter().any(|known| *known == hash) {
             return false;
         }
@@ -133,6 +145,11 @@ impl Trouble {
             warn!("{place}: {doing}: {error}");
         }
     }
+}
+
+/// FNV-1a.
+fn hash(what: &[u8]) -> u32 {
+    what.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
 #[cfg(test)]

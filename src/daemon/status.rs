@@ -49,8 +49,8 @@ pub const SOCKET: &str = "/var/run/upxe/status";
 
 /// Readers that may be slow at once; another takes the place of one of them.
 pub const MAX_READERS: usize = 4;
-/// Readers served in one go; who comes later is served with the next.
-const BURST: usize = 32;
+/// Readers served in one go; then transfers have their turn.
+const BURST: usize = 8;
 
 /// The socket, and readers that did not take all at once.
 #[derive(Debug, Default)]
@@ -94,8 +94,8 @@ impl Status {
         }
     }
 
-    /// Answers everybody who waits with what `describe` says; slow readers are reported under tokens from `first` on.
-    fn answer(&mut self, epoll: &Epoll, first: u64, describe: impl Fn() -> String) {
+    /// Answers those who wait with what `describe` says. `token` is the socket's; slow readers are reported under the next ones.
+    fn answer(&mut self, epoll: &Epoll, token: u64, describe: impl Fn() -> String) {
         let Some(listener) = &self.listener else { return };
         let mut text = String::new();
         for _ in 0..BURST {
@@ -117,12 +117,14 @@ impl Status {
             }
             let at = self.next % MAX_READERS;
             self.next = at + 1;
-            let token = first.saturating_add(u64::try_from(at).unwrap_or_default());
-            if let (Ok(()), Some(slot)) = (epoll.add_for_writing(&reader.stream, token), self.slow.get_mut(at)) {
+            let reader_token = token.saturating_add(1).saturating_add(u64::try_from(at).unwrap_or_default());
+            if let (Ok(()), Some(slot)) = (epoll.add_for_writing(&reader.stream, reader_token), self.slow.get_mut(at)) {
                 // One that sat here is gone with its descriptor.
                 *slot = Some(reader);
             }
         }
+        // It is there, so this cannot fail.
+        let _ = epoll.remind(listener, token);
     }
 
     /// Goes on with the slow reader in this place.
@@ -136,9 +138,9 @@ impl Status {
 
 impl Daemon {
     /// Somebody asks.
-    pub(super) fn on_question(&mut self, now: Instant, first: u64) {
+    pub(super) fn on_question(&mut self, now: Instant, token: u64) {
         let mut status = std::mem::take(&mut self.status);
-        status.answer(&self.doors, first, || self.describe(now));
+        status.answer(&self.doors, token, || self.describe(now));
         self.status = status;
     }
 
@@ -250,4 +252,78 @@ fn port(port: &Port, purpose: &str) -> Json {
 /// A number as far as it can be told.
 fn whole(number: u64) -> Json {
     Number(usize::try_from(number).unwrap_or(usize::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    fn pair(len: usize) -> (Reader, UnixStream, Vec<u8>) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let rest: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
+        (Reader { stream: ours, rest: rest.clone() }, theirs, rest)
+    }
+
+    #[test]
+    fn a_slow_reader_gets_all_of_it_and_nobody_waits() {
+        let (mut reader, mut theirs, all) = pair(3 << 20);
+        assert!(!reader.is_done(), "no socket takes so much at once");
+        let mut got = Vec::new();
+        let mut buffer = [0; 50_000];
+        while got.len() < all.len() {
+            let len = theirs.read(&mut buffer).unwrap();
+            got.extend_from_slice(&buffer[..len]);
+            let _ = reader.is_done();
+        }
+        assert!(reader.is_done());
+        assert!(got == all);
+    }
+
+    #[test]
+    fn a_reader_that_leaves_is_done() {
+        let (mut reader, theirs, _) = pair(3 << 20);
+        assert!(!reader.is_done());
+        drop(theirs);
+        assert!(reader.is_done());
+        let (mut reader, _theirs, _) = pair(100);
+        assert!(reader.is_done());
+    }
+
+    #[test]
+    fn slow_readers_are_few() {
+        let folder = std::env::temp_dir().join(format!("upxe-readers-{}", std::process::id()));
+        let path = folder.join("status");
+        let epoll = Epoll::new().unwrap();
+        let mut status = Status::default();
+        status.open(&path, &epoll, 1);
+        let text = "x".repeat(2 << 20);
+        let mut deaf: Vec<UnixStream> = (0..3 * MAX_READERS).map(|_| UnixStream::connect(&path).unwrap()).collect();
+        for _ in 0..2 {
+            let tokens: Vec<u64> = epoll.wait(Some(Duration::ZERO)).unwrap().collect();
+            assert_eq!(tokens.first(), Some(&1), "who isn't served yet is not forgotten");
+            status.answer(&epoll, 1, || text.clone());
+        }
+        assert_eq!(status.slow.iter().flatten().count(), MAX_READERS);
+        // Nobody who is deaf keeps the loop busy.
+        assert_eq!(epoll.wait(Some(Duration::ZERO)).unwrap().count(), 0);
+        // The last one begins to listen, and is served to its end.
+        let mut last = deaf.pop().unwrap();
+        let reading = std::thread::spawn(move || {
+            let mut got = String::new();
+            last.read_to_string(&mut got).map(|_| got)
+        });
+        while status.slow.iter().flatten().count() == MAX_READERS {
+            for token in epoll.wait(Some(Duration::from_secs(5))).unwrap() {
+                status.go_on(token - 2);
+            }
+        }
+        assert!(reading.join().unwrap().unwrap() == text);
+        // Those whose place was taken are told so by the end of half an answer.
+        let mut first = deaf.swap_remove(0);
+        let mut got = String::new();
+        assert!(first.read_to_string(&mut got).is_ok() && got.len() < text.len());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

@@ -162,6 +162,10 @@ impl Transfers {
             }
             Verdict::Refuse(refusal) => {
                 self.log.refused_request(now, *peer.ip(), &refusal);
+                if let Some(trouble) = progress::refused_request(&refusal) {
+                    let what = progress::Transfer::Refused(trouble);
+                    self.news.push(News { host: *peer.ip(), name: refusal.filename.into(), what });
+                }
                 self.refuse(entrance.listener, received, refusal.why.error());
             }
             Verdict::Ignore(why) => self.log.ignored(now, peer, why),

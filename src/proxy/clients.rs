@@ -67,11 +67,20 @@ pub struct Past {
     pub fixed: bool,
     /// It is iPXE loaded for want of HTTP in another one.
     pub upgraded: bool,
-    /// Files that it loads again and again, by [`kind`].
-    looping: [Option<u32>; 2],
+    /// Hashes of the files that it loads again and again: firmware and iPXE.
+    pub looping: [Option<u32>; 2],
 }
 
 impl Past {
+    /// That of a client that has loaded this file again and again.
+    pub fn loop_of(client: &Client, file: &str) -> Past {
+        let mut past = Past::default();
+        if let Some(looping) = past.looping.get_mut(kind(client)) {
+            *looping = Some(hash(file));
+        }
+        past
+    }
+
     /// True when the client has loaded this file again and again.
     pub fn is_looping(&self, client: &Client, file: &str) -> bool {
         self.looping.get(kind(client)).is_some_and(|looping| *looping == Some(hash(file)))

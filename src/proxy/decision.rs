@@ -178,11 +178,7 @@ impl Silence {
     pub fn is_notable(&self) -> bool {
         matches!(
             self,
-            Silence::UnknownArchitecture(_)
-                | Silence::NoFile { .. }
-                | Silence::NeedsHttp { .. }
-                | Silence::NeedsUrl
-                | Silence::Looping { .. }
+            Silence::UnknownArchitecture(_) | Silence::NoFile { .. } | Silence::NeedsHttp { .. } | Silence::NeedsUrl
         )
     }
 }
@@ -219,8 +215,8 @@ impl fmt::Display for Silence {
             ),
             Silence::Looping { file } => write!(
                 f,
-                "has loaded {file} three times within a minute: it is left alone until it was quiet for a minute; \
-                 see what {file} does, and that it finds what it looks for"
+                "has loaded {file} three times within a minute, and gets no offer until it was quiet for one; see what \
+                 {file} does, and that it finds what it looks for"
             ),
             Silence::NeedsUrl => f.write_str("UEFI HTTP Boot needs a boot rule with an http:// URL"),
         }

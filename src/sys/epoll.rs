@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{owned_fd, succeeded};
 
 /// Descriptors reported by one wait; more wait for the next.
-pub const BATCH: usize = 8;
+pub const BATCH: usize = 16;
 
 /// A set of descriptors; one leaves it by being closed.
 #[derive(Debug)]
@@ -42,6 +42,14 @@ impl Epoll {
         self.add_for(fd, token, libc::EPOLLIN | libc::EPOLLET)
     }
 
+    /// Reports `fd` once more if there is something left that it was reported for.
+    ///
+    /// # Errors
+    /// Only when `fd` isn't in the set.
+    pub fn remind(&self, fd: impl AsFd, token: u64) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_MOD, fd, token, libc::EPOLLIN | libc::EPOLLET)
+    }
+
     /// Reports `fd` whenever it takes bytes, or will never again.
     ///
     /// # Errors
@@ -51,11 +59,13 @@ impl Epoll {
     }
 
     fn add_for(&self, fd: impl AsFd, token: u64, events: i32) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_ADD, fd, token, events)
+    }
+
+    fn control(&self, operation: i32, fd: impl AsFd, token: u64, events: i32) -> io::Result<()> {
         let mut event = libc::epoll_event { events: events as u32, u64: token };
         // SAFETY: `event` outlives the call; the kernel copies it.
-        succeeded(unsafe {
-            libc::epoll_ctl(self.fd.as_raw_fd(), libc::EPOLL_CTL_ADD, fd.as_fd().as_raw_fd(), &raw mut event)
-        })
+        succeeded(unsafe { libc::epoll_ctl(self.fd.as_raw_fd(), operation, fd.as_fd().as_raw_fd(), &raw mut event) })
     }
 
     /// Waits until something is readable or `timeout` has passed; `None` waits for ever. Hands over the tokens.

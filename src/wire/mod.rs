@@ -1,4 +1,4 @@
-//! Bytes ⇄ values, for Ethernet frames, DHCP messages and TFTP packets; knows no policy.
+//! Bytes ⇄ values, for Ethernet frames, DHCP messages, TFTP packets and JSON; knows no policy.
 
 pub mod capture;
 pub mod frame;

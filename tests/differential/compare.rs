@@ -36,7 +36,7 @@ mod reason {
     pub const IPXE_MENU: &str = "iPXE gets no menu, and a boot line's file rather than a menu entry's";
     pub const LOOP: &str = "iPXE is never told to load iPXE";
     pub const URL: &str = "a ROM is never told to load a URL";
-    pub const HTTP: &str = "iPXE without HTTP isn't given an http URL";
+    pub const HTTP: &str = "iPXE without HTTP isn't given an http URL, but a fuller iPXE";
     pub const HTTP_BOOT: &str = "UEFI HTTP Boot is answered with URLs";
     pub const PRIORITY: &str = "175.1 makes iPXE prefer our file to one in the DHCP server's reply";
     pub const OPTIONS: &str = "dhcp-option acts in proxy replies too";
@@ -299,6 +299,7 @@ impl Comparison<'_> {
             _ if self.client.option(93).is_none() && *theirs == Boots::Unanswered => Some(reason::BY_CLASS),
             (Err(Silence::NoFile { .. } | Silence::UnknownArchitecture(_)), Boots::Nothing) => Some(reason::NOTHING),
             (Err(Silence::NeedsHttp { .. }), _) => Some(reason::HTTP),
+            (Ok(offer), _) if offer.upgrade => Some(reason::HTTP),
             _ if self.client.is_ipxe() && (is_ipxe_binary(their_file) || passed(Unfit::Loop)) => Some(reason::LOOP),
             _ if self.client.is_ipxe() && self.has_entries() => Some(reason::IPXE_MENU),
             _ if !self.client.is_ipxe() && (is_url || passed(Unfit::Url)) => Some(reason::URL),
@@ -426,6 +427,9 @@ impl Comparison<'_> {
     }
 
     fn server_reply(&mut self, exchange: &Exchange, theirs: &Fields, ours: &Fields) {
+        if exchange.decision.outcome.as_ref().is_ok_and(|offer| offer.upgrade) {
+            return self.accept(reason::HTTP);
+        }
         if theirs.file() != ours.file() {
             let fits =
                 if self.client.is_ipxe() { is_ipxe_binary(&theirs.file()) } else { theirs.file().contains("://") };

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(dead_code, reason = "the lab has more than this needs")]
 
+#[path = "../lab/client.rs"]
+mod client;
 #[path = "../lab/dnsmasq.rs"]
 mod dnsmasq;
 #[path = "../lab/elsewhere.rs"]
@@ -29,6 +31,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use self::client::{ANSWER, Client, Kind, X64};
 use self::dnsmasq::Dnsmasq;
 use self::files::{TftpRoot, run_folder, write};
 use self::journal::Journal;
@@ -166,6 +169,22 @@ fn a_healthy_router_is_told_so() {
     let words = ["ip", "netns", "exec", name, &program, "doctor", "-c", &config, "--socket", &socket];
     let (status, text) = try_run(&words);
     assert!(status.success() && text.starts_with("nothing stands in the way\n\nnote: "), "{text}");
+}
+
+#[test]
+fn machines_that_failed_lately() {
+    let router = Router::start("clients");
+    router.also("upxe", "\nconfig host\n\toption name 'nas'\n\toption mac '52:54:00:cc:4d:05'\n");
+    router.reload();
+    router.ask(&[]);
+    Client::new(&router.lan, 4).discover(Kind::Pxe(X64), ANSWER, |_| false);
+    let said = router.ask(&[]);
+    assert_eq!(said.status, 0);
+    assert_eq!(said.one("last-offer").0, "the last offer went to 52:54:00:cc:4d:04 0 s ago");
+    // An ARM machine, for which there is nothing.
+    Client::new(&router.lan, 5).discover(Kind::Pxe(11), ANSWER, |_| false);
+    let (what, _) = router.ask(&[]).only("warning", "client-failed");
+    assert!(what.starts_with("52:54:00:cc:4d:05 (nas), ARM64, 0 s ago: there is no boot file for it: "), "{what}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! One boot from power-on to Linux, beside dnsmasq and a bystander: the scene of the boot tests and the demonstration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,10 +69,21 @@ impl House {
         BootRun { upxe, house: self }
     }
 
+    /// Starts upxe with the usual settings and those of `also`.
+    pub fn serve(self, also: &str, tftp: &TftpRoot) -> BootRun {
+        let upxe = Upxe::also(&[&self.lan], also, &tftp.path, &self.run, self.listener.clone());
+        BootRun { upxe, house: self }
+    }
+
     /// Switches a machine on.
     pub fn power_up(&self, machine: Machine) -> Vm {
+        self.power_up_on(&self.lan, machine)
+    }
+
+    /// The same on another network.
+    pub fn power_up_on(&self, lan: &Lan, machine: Machine) -> Vm {
         self.steps.record("switches the machine on");
-        Vm::start(&self.lan, machine, &self.run, self.listener.clone())
+        Vm::start(lan, machine, &self.run, self.listener.clone())
     }
 }
 
@@ -120,6 +131,11 @@ impl BootRun {
         dnsmasq.kill();
         assert!(dnsmasq.log.since(0, &["DHCPOFFER", &vm.mac]).is_empty(), "dnsmasq was killed too late");
         dnsmasq.resume();
+    }
+
+    /// Where upxe answers how the boot goes.
+    pub fn socket(&self) -> &Path {
+        &self.upxe.socket
     }
 
     /// What upxe says.

@@ -2,12 +2,18 @@
 
 use crate::boot_run::BootRun;
 use crate::loaders;
+use crate::status::Watch;
 use crate::vm::Firmware;
 
 #[test]
 fn bios_ipxe_rom_runs_a_script() {
     let run = BootRun::prepare("bios-ipxe-rom", None, loaders::ipxe_script);
+    let watch = Watch::start(run.socket());
     run.boot(Firmware::Bios, "x86_64", &["boot.ipxe"]);
+    watch.expect(
+        &["offered boot.ipxe", "loaded initrd"],
+        &["offered boot.ipxe", "loaded boot.ipxe", "loaded vmlinuz", "loaded initrd"],
+    );
     run.finish();
 }
 
@@ -28,7 +34,15 @@ fn dnsmasq_is_killed_in_the_middle() {
 #[test]
 fn x64_uefi_through_ipxe() {
     let run = BootRun::prepare("x64-uefi-ipxe", None, loaders::x64_ipxe);
+    let watch = Watch::start(run.socket());
     run.boot(Firmware::Ovmf, "x86_64", &["snponly.efi", "boot.ipxe"]);
+    let steps =
+        ["offered snponly.efi", "loaded snponly.efi", "offered boot.ipxe", "loaded boot.ipxe", "loaded vmlinuz"];
+    // The script comes in a moment that may pass between two questions.
+    watch.expect(
+        &["offered snponly.efi", "offered boot.ipxe", "loaded initrd"],
+        &[&steps[..], &["loaded initrd"]].concat(),
+    );
     run.finish();
 }
 

@@ -80,6 +80,23 @@ impl Client<'_> {
         Client { lan, mac: [0x52, 0x54, 0x00, 0xcc, lan.address(0).octets()[2], number] }
     }
 
+    /// A client with the address of another machine.
+    pub fn called<'l>(lan: &'l Lan, mac: &str) -> Client<'l> {
+        let bytes: Vec<u8> = mac.split(':').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
+        Client { lan, mac: bytes.try_into().unwrap() }
+    }
+
+    /// Asks for a lease of `address` as after an offer; nobody need answer.
+    pub fn lease(&self, kind: Kind, address: Ipv4Addr) {
+        let mut message = self.message(REQUEST, kind, Ipv4Addr::UNSPECIFIED);
+        message.pop();
+        message.extend([50, 4]);
+        message.extend(address.octets());
+        message.push(255);
+        let frame = self.broadcast_frame(&message);
+        self.lan.client.inside(|| sys::packet_socket("eth0").unwrap().send(&frame).expect("sending a REQUEST"));
+    }
+
     /// Broadcasts a DISCOVER and collects the answers that come within `patience`, up to one that is `enough`.
     pub fn discover(&self, kind: Kind, patience: Duration, enough: fn(&Reply) -> bool) -> Vec<Reply> {
         let message = self.message(DISCOVER, kind, Ipv4Addr::UNSPECIFIED);
@@ -102,14 +119,27 @@ impl Client<'_> {
         self.ask_boot_server_with(REQUEST, 68, router, kind)
     }
 
+    /// The same as EDK2 asks, from port 4011, and for an entry of the boot menu by its type.
+    pub fn choose(&self, router: Ipv4Addr, kind: Kind, item: Option<u16>) -> io::Result<Reply> {
+        let mut message = self.message(REQUEST, kind, self.lan.address(2));
+        if let Some([high, low]) = item.map(u16::to_be_bytes) {
+            message.pop();
+            message.extend([43, 7, 71, 4, high, low, 0, 0, 255, 255]);
+        }
+        self.ask(&message, 4011, router)
+    }
+
     /// The same with a message of this type, and from a port of the client's choice, to which the answer must come.
     pub fn ask_boot_server_with(&self, message_type: u8, port: u16, router: Ipv4Addr, kind: Kind) -> io::Result<Reply> {
+        self.ask(&self.message(message_type, kind, self.lan.address(2)), port, router)
+    }
+
+    fn ask(&self, message: &[u8], port: u16, router: Ipv4Addr) -> io::Result<Reply> {
         let address = self.lan.address(2);
-        let message = self.message(message_type, kind, address);
         self.lan.client.inside(|| {
             let socket = UdpSocket::bind((address, port))?;
             socket.set_read_timeout(Some(ANSWER))?;
-            socket.send_to(&message, (router, 4011))?;
+            socket.send_to(message, (router, 4011))?;
             let mut buffer = [0; 2048];
             loop {
                 let (length, from) = socket.recv_from(&mut buffer)?;

@@ -15,6 +15,7 @@
 // A lab whose scene can't be set has failed, and a panic with a message is how a test says so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod beyond;
 mod boot_run;
 mod boots;
 mod bystander;
@@ -32,6 +33,7 @@ mod resilience;
 mod san;
 mod seeds;
 mod service;
+mod status;
 mod sys;
 mod upxe;
 mod vm;

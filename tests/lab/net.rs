@@ -101,6 +101,20 @@ impl Lan {
         Lan::planned(Arc::clone(&self.router), "br-guest", [192, 168, 78])
     }
 
+    /// The LAN behind a relay's own router, which is a machine on this one.
+    pub fn behind_relay(&self) -> Lan {
+        let far = Lan::planned(Arc::new(Namespace::new("relay")), "br-far", [192, 168, 79]);
+        far.create_bridge();
+        self.router.ip(&format!("link add relay0 type veth peer name up0 netns {}", far.router.name));
+        self.router.ip(&format!("link set relay0 master {} up", self.bridge));
+        far.router.ip(&format!("addr add {} dev up0", self.with_mask(3)));
+        far.router.ip("link set up0 up");
+        far.router.ip(&format!("route add default via {}", self.address(1)));
+        self.router.ip(&format!("route add {}/24 via {}", far.address(0), self.address(3)));
+        far.router.inside(|| fs::write("/proc/sys/net/ipv4/ip_forward", "1").expect("the relay's router must route"));
+        far
+    }
+
     fn planned(router: Arc<Namespace>, bridge: &'static str, network: [u8; 3]) -> Lan {
         let lan = Lan { router, client: Namespace::new("client"), bridge, network, taps: AtomicU32::new(0) };
         let port = lan.client_port();

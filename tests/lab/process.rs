@@ -44,6 +44,13 @@ impl Process {
         sys::signal(self.child.id(), signal).unwrap_or_else(|e| panic!("signal {signal}: {e}"));
     }
 
+    /// How often the program has begun to wait for something.
+    pub fn waits(&self) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.and_then(|count| count.trim().parse().ok()).expect("the kernel counts them")
+    }
+
     /// Asks the program to end and waits until it has.
     pub fn stop(&mut self) -> ExitStatus {
         self.signal(libc::SIGTERM);

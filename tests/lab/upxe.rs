@@ -14,7 +14,6 @@ pub struct Upxe {
     process: Process,
     pub config: PathBuf,
     /// Where `upxe status` is answered.
-    #[allow(dead_code, reason = "the lab's own tests don't ask yet")]
     pub socket: PathBuf,
     pub log: Journal,
 }
@@ -24,8 +23,13 @@ impl Upxe {
     ///
     /// It returns at once: whether and when it serves is what the tests find out.
     pub fn start(lans: &[&Lan], tftp: &Path, run: &Path, listener: Option<Listener>) -> Upxe {
+        Upxe::also(lans, "", tftp, run, listener)
+    }
+
+    /// The same with more in its configuration.
+    pub fn also(lans: &[&Lan], also: &str, tftp: &Path, run: &Path, listener: Option<Listener>) -> Upxe {
         let log = Journal::new("upxe", run, listener);
-        let config = write_configuration(lans, &dhcp(lans), &settings(lans, tftp), run);
+        let config = write_configuration(lans, &dhcp(lans), &(settings(lans, tftp) + also), run);
         let (program, config) = (text(&program()), text(&config));
         let socket = text(&run.join("status"));
         let words = [&program, "run", "-c", &config, "--socket", &socket];
@@ -64,6 +68,11 @@ impl Upxe {
     /// Sends SIGHUP, as procd does on `reload`.
     pub fn reload_signal(&self) {
         self.process.signal(libc::SIGHUP);
+    }
+
+    /// How often it has gone back to sleep.
+    pub fn wakings(&self) -> u64 {
+        self.process.waits()
     }
 
     /// Ends it with SIGTERM.

@@ -28,6 +28,8 @@ pub enum Firmware {
     OvmfSecureBoot,
     /// EDK2 with its own PXE, ARM64.
     Aavmf,
+    /// EDK2 for x64 with PXE switched off, so that it boots by HTTP.
+    OvmfHttp,
 }
 
 /// A machine to switch on.
@@ -87,6 +89,11 @@ fn bare(firmware: Firmware) -> Vec<String> {
         // Without graphics SeaBIOS, and with it iPXE and pxelinux, use the serial port.
         Firmware::Bios => ("qemu-system-x86_64", "-machine q35,graphics=off -m 256"),
         Firmware::Ovmf => ("qemu-system-x86_64", "-machine q35 -m 256"),
+        Firmware::OvmfHttp => (
+            "qemu-system-x86_64",
+            "-machine q35 -m 256 -fw_cfg name=opt/org.tianocore/IPv4PXESupport,string=n \
+             -fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=n",
+        ),
         // The firmware keeps its keys from the system by system management mode.
         Firmware::OvmfSecureBoot => (
             "qemu-system-x86_64",
@@ -104,7 +111,7 @@ fn bare(firmware: Firmware) -> Vec<String> {
 fn pflash(firmware: Firmware, run: &Path) -> Vec<String> {
     let (code, variables) = match firmware {
         Firmware::Bios => return Vec::new(),
-        Firmware::Ovmf => ("OVMF/OVMF_CODE_4M.fd", "OVMF/OVMF_VARS_4M.fd"),
+        Firmware::Ovmf | Firmware::OvmfHttp => ("OVMF/OVMF_CODE_4M.fd", "OVMF/OVMF_VARS_4M.fd"),
         Firmware::OvmfSecureBoot => ("OVMF/OVMF_CODE_4M.ms.fd", "OVMF/OVMF_VARS_4M.ms.fd"),
         Firmware::Aavmf => ("AAVMF/AAVMF_CODE.fd", "AAVMF/AAVMF_VARS.fd"),
     };

@@ -9,8 +9,8 @@ use crate::initramfs::Archive;
 use crate::process::run;
 
 const FOLDER: usize = 0o040_755;
-const PROGRAM: usize = 0o100_755;
-const FILE: usize = 0o100_644;
+pub const PROGRAM: usize = 0o100_755;
+pub const FILE: usize = 0o100_644;
 
 /// A kind of machine.
 pub struct Machine {
@@ -119,10 +119,23 @@ impl Machine {
 
     /// Writes the root file system of a router on which `package` waits to be unpacked, with these boot files.
     pub fn write_root(&self, package: &Path, boot_files: &Path, output: &Path) {
+        let mut root = self.root(INIT);
+        root.add("etc/passwd", FILE, b"root:x:0:0:root:/root:/bin/sh\n");
+        root.add("etc/config/network", 0o100_600, NETWORK.as_bytes());
+        root.add("etc/dnsmasq.conf", FILE, DNSMASQ.as_bytes());
+        root.copy("package.ipk", FILE, package);
+        for file in fs::read_dir(boot_files).unwrap().flatten() {
+            root.copy(&format!("srv/tftp/{}", file.file_name().to_string_lossy()), FILE, &file.path());
+        }
+        root.write(output);
+    }
+
+    /// A root file system with busybox, dnsmasq and the modules in it, which begins with the script `init`.
+    pub fn root(&self, init: &str) -> Root {
         let mut root = Root { archive: Archive::default(), folders: BTreeSet::new() };
         root.archive.add("dev", FOLDER, &[], (0, 0));
         root.archive.add("dev/console", 0o020_600, &[], (5, 1));
-        root.add("init", PROGRAM, INIT.as_bytes());
+        root.add("init", PROGRAM, init.as_bytes());
         root.copy("bin/busybox", PROGRAM, &self.unpacked("bin/busybox"));
         root.copy("bin/dnsmasq", PROGRAM, &self.unpacked("usr/sbin/dnsmasq"));
         for library in self.libraries() {
@@ -138,14 +151,7 @@ impl Machine {
                 run(&["find", &self.unpacked("lib/modules").to_string_lossy(), "-name", &format!("{module}.ko")]);
             root.copy(&format!("modules/{module}.ko"), FILE, Path::new(found.trim()));
         }
-        root.add("etc/passwd", FILE, b"root:x:0:0:root:/root:/bin/sh\n");
-        root.add("etc/config/network", 0o100_600, NETWORK.as_bytes());
-        root.add("etc/dnsmasq.conf", FILE, DNSMASQ.as_bytes());
-        root.copy("package.ipk", FILE, package);
-        for file in fs::read_dir(boot_files).unwrap().flatten() {
-            root.copy(&format!("srv/tftp/{}", file.file_name().to_string_lossy()), FILE, &file.path());
-        }
-        root.archive.write(output);
+        root
     }
 
     /// dnsmasq's libraries, and theirs.
@@ -173,23 +179,30 @@ impl Machine {
     }
 }
 
-struct Root {
+/// A root file system in the making.
+pub struct Root {
     archive: Archive,
     folders: BTreeSet<String>,
 }
 
 impl Root {
-    fn copy(&mut self, path: &str, mode: usize, source: &Path) {
+    /// Adds a file that is here.
+    pub fn copy(&mut self, path: &str, mode: usize, source: &Path) {
         let bytes = fs::read(source).unwrap_or_else(|e| panic!("{}: {e}", source.display()));
         self.add(path, mode, &bytes);
     }
 
-    fn add(&mut self, path: &str, mode: usize, bytes: &[u8]) {
+    /// Adds a file of these bytes.
+    pub fn add(&mut self, path: &str, mode: usize, bytes: &[u8]) {
         for (at, _) in path.match_indices('/') {
             if self.folders.insert(path[..at].to_owned()) {
                 self.archive.add(&path[..at], FOLDER, &[], (0, 0));
             }
         }
         self.archive.add(path, mode, bytes, (0, 0));
+    }
+
+    pub fn write(self, output: &Path) {
+        self.archive.write(output);
     }
 }

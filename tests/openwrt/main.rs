@@ -18,6 +18,7 @@ mod initramfs;
 #[path = "../lab/journal.rs"]
 mod journal;
 mod machine;
+mod meter;
 #[path = "../lab/net.rs"]
 mod net;
 #[path = "../lab/process.rs"]

@@ -54,6 +54,14 @@ pub struct About {
 
 /// apk-tools, src/apk_adb.h `ADBI_PI_*`.
 pub fn info(adb: &mut Adb, package: &Package, architecture: &str, about: About) -> Value {
+    let depends: Vec<Value> = package
+        .depends
+        .iter()
+        .map(|name| {
+            let name = adb.text(name);
+            adb.object(&[name])
+        })
+        .collect();
     let fields = [
         adb.text(package.name),
         adb.text(&package.version),
@@ -68,6 +76,8 @@ pub fn info(adb: &mut Adb, package: &Package, architecture: &str, about: About) 
         NULL, // build-time
         adb.int(about.installed_size),
         about.file_size,
+        NULL, // provider-priority
+        adb.object(&depends),
     ];
     adb.object(&fields)
 }
@@ -106,13 +116,17 @@ fn with_lists(package: &Package) -> Vec<File> {
         let file = package.files.iter().find(|file| file.path == path[1..]);
         file.map(|file| format!("{path} {}\n", sha256_hex(&file.bytes)))
     };
-    let listed = package.files.iter().map(|file| format!("/{}\n", file.path));
-    let mut listed: Vec<String> = listed.chain([format!("/{}\n", place("rusers"))]).collect();
+    let mut listed: Vec<String> = package.files.iter().map(|file| format!("/{}\n", file.path)).collect();
+    if let Some(user) = &package.user {
+        listed.push(format!("/{}\n", place("rusers")));
+        add("rusers", format!("{user}\n"));
+    }
     listed.sort();
-    add("conffiles", package.conffiles.iter().map(|path| format!("{path}\n")).collect());
-    add("conffiles_static", package.conffiles.iter().filter_map(|path| hash(path)).collect());
+    if !package.conffiles.is_empty() {
+        add("conffiles", package.conffiles.iter().map(|path| format!("{path}\n")).collect());
+        add("conffiles_static", package.conffiles.iter().filter_map(|path| hash(path)).collect());
+    }
     add("list", listed.concat());
-    add("rusers", format!("{}\n", package.user));
     files.sort_by(|left, right| left.path.cmp(&right.path));
     files
 }
@@ -125,7 +139,7 @@ fn scripts(adb: &mut Adb, package: &Package) -> Value {
          export root=\"${{IPKG_INSTROOT}}\"\nexport pkgname=\"{name}\"\n"
     );
     let guard = "[ \"${IPKG_NO_SCRIPT}\" = \"1\" ] && exit 0\n";
-    let install = format!("{guard}{begin}add_group_and_user\ndefault_postinst\n");
+    let install = format!("{guard}{begin}add_group_and_user\ndefault_postinst\n{}", package.installed);
     let fields = [
         NULL, // trigger
         NULL, // pre-install

@@ -11,14 +11,17 @@ pub fn packages(package: &Package, architecture: &str, data: &Data, ipk: &[u8]) 
     ipk::control(package, architecture, data, &more) + "\n"
 }
 
-/// apk-tools, src/apk_adb.h `ADBI_NDX_*`.
-pub fn packages_adb(package: &Package, architecture: &str, apk: &Apk) -> Vec<u8> {
+/// apk-tools, src/apk_adb.h `ADBI_NDX_*`; apk wants packages in the order of their names.
+pub fn packages_adb(summary: &str, architecture: &str, packages: &[(&Package, &Apk)]) -> Vec<u8> {
     let mut adb = Adb::new();
-    let identity = adb.blob(&apk.identity);
-    let file_size = adb.int(apk.file.len() as u32);
-    let about = About { identity, installed_size: apk.installed_size, file_size };
-    let info = apk::info(&mut adb, package, architecture, about);
-    let fields = [adb.text(package.summary), adb.object(&[info])];
+    let mut infos = Vec::new();
+    for (package, apk) in packages {
+        let identity = adb.blob(&apk.identity);
+        let file_size = adb.int(apk.file.len() as u32);
+        let about = About { identity, installed_size: apk.installed_size, file_size };
+        infos.push(apk::info(&mut adb, package, architecture, about));
+    }
+    let fields = [adb.text(summary), adb.object(&infos)];
     let root = adb.object(&fields);
     adb::file(Schema::Index, &adb.finish(root, None), &[])
 }

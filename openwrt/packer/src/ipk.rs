@@ -21,16 +21,23 @@ pub fn data(package: &Package) -> Data {
 pub fn write(package: &Package, architecture: &str, data: &Data) -> Vec<u8> {
     let member = |path: &str, mode, bytes: &[u8]| File { path: path.into(), mode, bytes: bytes.into() };
     let conffiles = package.conffiles.iter().map(|path| format!("{path}\n")).collect::<String>();
-    let control = [
-        member("conffiles", 0o644, conffiles.as_bytes()),
+    let mut scripts_and_lists = Vec::new();
+    if !conffiles.is_empty() {
+        scripts_and_lists.push(member("conffiles", 0o644, conffiles.as_bytes()));
+    }
+    scripts_and_lists.extend([
         member("control", 0o644, control(package, architecture, data, "").as_bytes()),
         member("postinst", 0o755, POSTINST.as_bytes()),
         member("prerm", 0o755, PRERM.as_bytes()),
-    ];
+    ]);
+    if !package.installed.is_empty() {
+        // Read by the router's functions, not run.
+        scripts_and_lists.push(member("postinst-pkg", 0o755, package.installed.as_bytes()));
+    }
     let members = [
         member("debian-binary", 0o644, b"2.0\n"),
         member("data.tar.gz", 0o644, &data.gzipped),
-        member("control.tar.gz", 0o644, &gzip(&tar::write(&control, package.time), WELL)),
+        member("control.tar.gz", 0o644, &gzip(&tar::write(&scripts_and_lists, package.time), WELL)),
     ];
     gzip(&tar::write(&members, package.time), ONCE)
 }
@@ -43,11 +50,16 @@ pub fn control(package: &Package, architecture: &str, data: &Data, more: &str) -
     };
     field("Package", package.name);
     field("Version", &package.version);
+    if !package.depends.is_empty() {
+        field("Depends", &package.depends.join(", "));
+    }
     field("Source", package.name);
     field("SourceName", package.name);
     field("License", package.license);
     field("Section", package.section);
-    field("Require-User", &package.user);
+    if let Some(user) = &package.user {
+        field("Require-User", user);
+    }
     field("SourceDateEpoch", &package.time.to_string());
     field("Architecture", architecture);
     field("Installed-Size", &data.unpacked_len.to_string());

@@ -5,6 +5,8 @@ mod adb;
 mod apk;
 mod index;
 mod ipk;
+mod lmo;
+mod luci;
 mod package;
 mod sizes;
 mod tar;
@@ -54,7 +56,7 @@ fn pack(folder: &Path, triples: &[&str]) -> Result<()> {
     });
     println!("{:<28} {:<32} {:>7} {:>7} {:>7}", "architecture", "triple", "binary", "ipk", "apk");
     let mut sums = String::new();
-    for packed in packed {
+    for packed in packed.into_iter().chain([pack_pages(&root, folder)]) {
         let packed = packed?;
         print!("{}", packed.rows);
         sums.push_str(&packed.sums);
@@ -68,6 +70,52 @@ fn pack(folder: &Path, triples: &[&str]) -> Result<()> {
 struct Packed {
     rows: String,
     sums: String,
+}
+
+impl Packed {
+    /// Writes files into a feed.
+    fn write(&mut self, folder: &Path, feed: &str, files: &[(String, &Vec<u8>)]) -> std::result::Result<(), String> {
+        for (name, bytes) in files {
+            let path = folder.join(feed).join(name);
+            let written = std::fs::create_dir_all(folder.join(feed)).and_then(|()| std::fs::write(&path, bytes));
+            written.map_err(|error| format!("{}: {error}", path.display()))?;
+            let _ = writeln!(self.sums, "{}  {feed}/{name}", package::sha256_hex(bytes));
+        }
+        Ok(())
+    }
+}
+
+/// The LuCI pages and their translation, which are the same for every router: a feed of their own.
+fn pack_pages(root: &Path, folder: &Path) -> std::result::Result<Packed, String> {
+    // What opkg and apk call it.
+    const ALL: [&str; 2] = ["all", "noarch"];
+    let mut packed = Packed::default();
+    let (mut files, mut index, mut apks) = (Vec::new(), String::new(), Vec::new());
+    for content in luci::packages(root).map_err(|error| error.to_string())? {
+        let data = ipk::data(&content);
+        let ipk = ipk::write(&content, ALL[0], &data);
+        let apk = apk::write(&content, ALL[1]);
+        index.push_str(&index::packages(&content, ALL[0], &data, &ipk));
+        let _ = writeln!(
+            packed.rows,
+            "{:<28} {:<32} {:>7} {:>7} {:>7}",
+            ALL[0],
+            content.name,
+            "",
+            ipk.len(),
+            apk.file.len()
+        );
+        files.push((content.ipk_name(ALL[0]), ipk));
+        files.push((content.apk_name(), apk.file.clone()));
+        apks.push((content, apk));
+    }
+    let apks: Vec<_> = apks.iter().map(|(content, apk)| (content, apk)).collect();
+    files.push(("Packages.gz".into(), ipk::gzip(index.as_bytes(), ipk::WELL)));
+    files.push(("Packages".into(), index.into_bytes()));
+    files.push(("packages.adb".into(), index::packages_adb("LuCI pages for network boot", ALL[1], &apks)));
+    let files: Vec<_> = files.iter().map(|(name, bytes)| (name.clone(), bytes)).collect();
+    packed.write(folder, ALL[0], &files)?;
+    Ok(packed)
 }
 
 // The threads' errors must be able to leave them.
@@ -86,14 +134,9 @@ fn pack_target(root: &Path, folder: &Path, target: &Target) -> std::result::Resu
             (content.apk_name(), &apk.file),
             ("Packages.gz".into(), &ipk::gzip(packages.as_bytes(), ipk::WELL)),
             ("Packages".into(), &packages.into_bytes()),
-            ("packages.adb".into(), &index::packages_adb(&content, architecture, &apk)),
+            ("packages.adb".into(), &index::packages_adb(content.summary, architecture, &[(&content, &apk)])),
         ];
-        let feed = folder.join(architecture);
-        for (name, bytes) in files {
-            let written = std::fs::create_dir_all(&feed).and_then(|()| std::fs::write(feed.join(&name), bytes));
-            written.map_err(|error| format!("{}: {error}", feed.join(&name).display()))?;
-            let _ = writeln!(packed.sums, "{}  {architecture}/{name}", package::sha256_hex(bytes));
-        }
+        packed.write(folder, architecture, &files)?;
         let (triple, size, ipk, apk) = (&target.triple, content.program_size(), ipk.len(), apk.file.len());
         let _ = writeln!(packed.rows, "{architecture:<28} {triple:<32} {size:>7} {ipk:>7} {apk:>7}");
     }

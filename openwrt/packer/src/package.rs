@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::Result;
 
 /// A package without its architecture.
+#[derive(Clone)]
 pub struct Package {
     pub name: &'static str,
     /// `1.2.3-r1`, which opkg and apk both understand.
@@ -15,8 +16,12 @@ pub struct Package {
     pub description: &'static str,
     pub license: &'static str,
     pub section: &'static str,
-    /// `name=uid:group=gid`: whom the installation creates.
-    pub user: String,
+    /// Packages that must be there.
+    pub depends: &'static [&'static str],
+    /// `name=uid:group=gid`: whom the installation creates, if anybody.
+    pub user: Option<String>,
+    /// What the shell does on the router once the files are there, besides what OpenWrt's functions do.
+    pub installed: &'static str,
     /// Sorted by path.
     pub files: Vec<File>,
     /// Paths of those files that the user changes; they outlive upgrades.
@@ -47,19 +52,12 @@ const FILES: &[(&str, &str, u32)] = &[
 
 /// The package around `program`.
 pub fn upxe(root: &Path, program: Vec<u8>) -> Result<Package> {
-    let read =
-        |path: &str| std::fs::read(root.join(path)).map_err(|error| format!("{}: {error}", root.join(path).display()));
-    let makefile = String::from_utf8(read("openwrt/upxe/Makefile")?)?;
-    let of_makefile = |name: &str| {
-        let value = makefile.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(":="));
-        value.ok_or_else(|| format!("openwrt/upxe/Makefile does not set {name}"))
-    };
+    let of_makefile = |name: &str| of_makefile(root, "openwrt/upxe/Makefile", name);
     let mut files = vec![File { path: PROGRAM.into(), mode: 0o755, bytes: program }];
     for &(path, source, mode) in FILES {
-        files.push(File { path: path.into(), mode, bytes: read(source)? });
+        files.push(File { path: path.into(), mode, bytes: read(root, source)? });
     }
     files.sort_by(|left, right| left.path.cmp(&right.path));
-    let time = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok());
     Ok(Package {
         name: "upxe",
         version: format!("{}-r{}", of_makefile("PKG_VERSION")?, of_makefile("PKG_RELEASE")?),
@@ -67,11 +65,30 @@ pub fn upxe(root: &Path, program: Vec<u8>) -> Result<Package> {
         description: "proxyDHCP, PXE boot server and read-only TFTP server that run beside the router's dnsmasq.",
         license: "MIT",
         section: "net",
-        user: of_makefile("USERID")?.to_owned(),
+        depends: &[],
+        user: Some(of_makefile("USERID")?),
+        installed: "",
         files,
         conffiles: &["/etc/config/upxe"],
-        time: time.unwrap_or(0),
+        time: time(),
     })
+}
+
+/// A file of the repository.
+pub fn read(root: &Path, path: &str) -> Result<Vec<u8>> {
+    Ok(std::fs::read(root.join(path)).map_err(|error| format!("{}: {error}", root.join(path).display()))?)
+}
+
+/// What a Makefile sets a variable to.
+pub fn of_makefile(root: &Path, makefile: &str, name: &str) -> Result<String> {
+    let text = String::from_utf8(read(root, makefile)?)?;
+    let value = text.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(":="));
+    Ok(value.ok_or_else(|| format!("{makefile} does not set {name}"))?.to_owned())
+}
+
+/// The time that all files carry: `SOURCE_DATE_EPOCH`.
+pub fn time() -> u64 {
+    std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 impl Package {

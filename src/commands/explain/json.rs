@@ -16,13 +16,14 @@
 //!       "options": [ { "code": 43, "name": "…", "value": "…", "hex": "…", "suboptions": [ … ],
 //!                      "from": [ { "file": "…", "line": 7 } ] } ],
 //!       "left_out": null or 210 },
-//!     "silence": null or { "code": "no-file", "reason": "…", "advice": "…" } } ] }
+//!     "silence": null or { "code": "no-file", "reason": "…", "advice": "…" },
+//!     "later": [ { "when": "asks a fourth time", "told": "…" } ] } ] }
 //! ```
 //!
 //! A tag that the interface's name sets has no file; line 0 is the command line. Values are the words of the text output.
 
 use super::packet::{Field, Shown, hex};
-use super::{Reply, Report, Tag, Verdict};
+use super::{Later, Reply, Report, Tag, Verdict};
 use crate::config::Origin;
 use crate::wire::json::Json::{self, Flag, List, Map, Null, Number, Text};
 use crate::wire::json::string;
@@ -59,7 +60,12 @@ fn report(report: &Report) -> Json {
         ("options", List(report.options.iter().map(verdict).collect())),
         ("reply", reply),
         ("silence", silence),
+        ("later", List(report.later.iter().map(later).collect())),
     ])
+}
+
+fn later(later: &Later) -> Json {
+    Map(vec![("when", string(later.when)), ("told", string(&later.told))])
 }
 
 fn fields(fields: &[Field]) -> Json {

@@ -24,11 +24,12 @@ use crate::config::{Config, Origin, Overrides, Rules};
 use crate::daemon::files::Files;
 use crate::proxy::advice::{Trouble, advice};
 use crate::proxy::client::Client;
-use crate::proxy::clients::Past;
+use crate::proxy::clients::{Form, Past};
 use crate::proxy::options::ETHERBOOT;
+use crate::proxy::select::is_url;
 use crate::proxy::tags::SetBy;
 use crate::proxy::vendor;
-use crate::proxy::{self, Arrival, BootFiles, ChosenBy, Door, Offer, Silence};
+use crate::proxy::{self, Arrival, BootFiles, ChosenBy, Decision, Door, Offer, Silence};
 use crate::sys::link;
 use crate::wire::capture::{self, Captured};
 use crate::wire::reply::Written;
@@ -176,8 +177,19 @@ pub struct Report {
     pub rules: Vec<Verdict>,
     /// The lines that add options.
     pub options: Vec<Verdict>,
-    /// The reply, or why there is none.
+    /// The reply, or why there is none, to a client that the running service knows nothing of.
     pub outcome: Result<Reply, Quiet>,
+    /// What it is told if there was more before.
+    pub later: Vec<Later>,
+}
+
+/// An answer that depends on what happened before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Later {
+    /// What happened.
+    pub when: &'static str,
+    /// What it is told then.
+    pub told: String,
 }
 
 /// A tag, and who set it.
@@ -255,6 +267,7 @@ pub fn explain(
         rules: Vec::new(),
         options: Vec::new(),
         outcome: Err(quiet(&Silence::NotBooting, config)),
+        later: Vec::new(),
     };
     let request = match Request::read(captured.payload) {
         Ok(request) => request,
@@ -273,6 +286,8 @@ pub fn explain(
         return Ok(report);
     }
     let (decision, written) = proxy::consider(&config.rules, files, &arrival, &request, &Past::default());
+    let consider = |past: &Past| proxy::consider(&config.rules, files, &arrival, &request, past).0;
+    report.later = later(&decision, &consider);
     report.client = client_facts(&request, decision.client());
     report.tags = decision.tags.iter().map(|(tag, by)| set_by(&config.rules, tag, by)).collect();
     let judge = Judge::new(&config.rules, &decision, &request);
@@ -291,6 +306,35 @@ fn quiet(silence: &Silence, config: &Config) -> Quiet {
     let Trouble { code, advice, .. } = advice(silence);
     let root = config.tftp.root.to_string_lossy();
     Quiet { code, reason: silence.to_string(), advice: advice.replace("ROOT", &root) }
+}
+
+/// What the running service tells this client once it has seen more of it than this request.
+fn later(first: &Decision, consider: &dyn Fn(&Past) -> Decision) -> Vec<Later> {
+    let Ok(offer) = &first.outcome else { return Vec::new() };
+    let mut later = Vec::new();
+    let mut add = |when, past: &Past| match consider(past).outcome {
+        Ok(other) if other.form == offer.form => {}
+        Ok(other) => {
+            let told = match other.form {
+                Some(Form::AskAgain) => "the file is to be asked for on port 4011: no option 43",
+                Some(Form::Menu) => "the file as a menu of one entry that boots at once",
+                _ => "the file itself",
+            };
+            later.push(Later { when, told: told.to_owned() });
+        }
+        Err(Silence::Looping { .. }) => {
+            later.push(Later { when, told: "no answer until it was quiet for a minute".to_owned() });
+        }
+        Err(silence) => later.push(Later { when, told: ["no answer: ", &silence.to_string()].concat() }),
+    };
+    add("asks a third time and went no further", &Past { form: Form::AskAgain, ..Past::default() });
+    add("asks a fourth time", &Past { form: Form::Menu, ..Past::default() });
+    add("was sent this already", &Past { upgraded: true, ..Past::default() });
+    // What is loaded by HTTP isn't seen.
+    if !is_url(&offer.file) {
+        add("has loaded it three times in a minute", &Past::loop_of(&offer.client, &offer.file));
+    }
+    later
 }
 
 fn set_by(rules: &Rules, tag: &str, by: &SetBy) -> Tag {

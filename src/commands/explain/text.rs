@@ -66,6 +66,8 @@ fn one(text: &mut String, report: &Report) {
         Ok(reply) => answered(text, reply),
         Err(Quiet { reason, advice, .. }) => push(text, &["\nno answer: ", reason, "\n", advice, "\n"]),
     }
+    let later = report.later.iter().map(|later| ["  ", later.when, &later.told, ""].map(str::to_owned));
+    table(text, "\nlater, if it\n", later);
 }
 
 fn row(verdict: &Verdict) -> [String; 4] {

@@ -80,8 +80,15 @@ impl<'a> Judge<'a> {
         }
     }
 
+    fn is_upgrade(&self) -> bool {
+        matches!(self.decision.outcome, Ok(Offer { upgrade: true, .. }))
+    }
+
     fn boot(&self, boot: &Boot) -> (bool, String) {
         if self.winner() == Some(&boot.origin) {
+            if self.is_upgrade() {
+                return (true, FULLER.to_owned());
+            }
             let untagged = || "no dhcp-boot with tags holds".to_owned();
             return (true, if boot.when.is_empty() { untagged() } else { tags_hold(&boot.when) });
         }
@@ -143,6 +150,7 @@ impl<'a> Judge<'a> {
                 Ok(Offer { shape: Shape::AskAgain, .. }) => {
                     "is in the menu, which UEFI asks for on port 4011".to_owned()
                 }
+                _ if self.is_upgrade() => FULLER.to_owned(),
                 _ if service.when.is_empty() => "is the menu's entry for this architecture".to_owned(),
                 _ => tags_hold(&service.when),
             };
@@ -277,6 +285,9 @@ impl<'a> Judge<'a> {
         asked.is_none_or(|asked| asked.contains(&code))
     }
 }
+
+/// Tags don't tell why: the line is one for the machine's firmware.
+const FULLER: &str = "is the iPXE that this machine's firmware loads, and may fetch the URL";
 
 const VENDOR: u8 = 43;
 const SERVER_NAME: u8 = 66;

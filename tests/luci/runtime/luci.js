@@ -9,6 +9,9 @@ const env = JSON.parse(document.getElementById('env').textContent);
 window._ = function(text) {
 	if (typeof(text) != 'string')
 		throw new TypeError('_() takes a string');
+	/* The real one looks for the text without space around it, and its catalogue has it with that. */
+	if (text != text.trim().replace(/[ \t\n]+/g, ' '))
+		throw new Error('_(): no translation will ever be found for "' + text + '"');
 	env.asked = env.asked || {};
 	env.asked[text] = true;
 	return env.catalogue[text] || text;

@@ -6,6 +6,7 @@
 mod browser;
 mod files;
 mod pages;
+mod real;
 mod router;
 mod server;
 mod static_checks;
@@ -110,6 +111,26 @@ impl Stage {
         self.folder.join("tftp")
     }
 
+    /// Changes a word of `/etc/config/upxe`.
+    pub fn replace(&self, from: &str, to: &str) {
+        self.write_config("upxe", &self.config().replace(from, to));
+    }
+
+    /// Writes `/etc/config/network`.
+    pub fn networks(&self, text: &str) {
+        self.write_config("network", text);
+    }
+
+    /// Where everything of a test is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The real upxe.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Puts a file of that many bytes into the folder of boot files.
     pub fn boot_file(&self, name: &str, size: usize) {
         let path = self.root().join(name);
@@ -172,11 +193,16 @@ type Test = (&'static str, fn(&mut Stage));
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, rest @ ..] = words.as_slice()
+        && first == "machine"
+    {
+        return if real::machine(rest) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let [program, shots, wanted @ ..] = words.as_slice() else {
         eprintln!("usage: luci UPXE SHOTS [TEST…]");
         return ExitCode::from(2);
     };
-    let tests: Vec<Test> = [static_checks::TESTS, pages::TESTS, files::TESTS].concat();
+    let tests: Vec<Test> = [static_checks::TESTS, pages::TESTS, files::TESTS, real::TESTS].concat();
     let mut stage = Stage::new(Path::new(program), Path::new(shots));
     let (mut passed, mut failed) = (0, 0);
     for (name, test) in

@@ -167,7 +167,7 @@ fn hostile(stage: &mut Stage) {
     }] });
     stage.router(|router| {
         router.hints = json!({ "52:54:00:AA:BB:CC": { "name": EVIL } });
-        router.log = format!("upxe: {EVIL}");
+        router.log = format!("d upxe: {EVIL}");
         for (word, value) in [
             ("status", status),
             ("doctor", json!({ "version": 1, "findings": [finding] })),
@@ -227,6 +227,7 @@ fn diagnosis(stage: &mut Stage) {
     drop(page);
     assert!(stage.config().contains("option enabled '1'"), "{}", stage.config());
     let ran = stage.router(|router| router.ran.clone());
+    assert!(ran.contains(&vec!["/etc/init.d/upxe".into(), "enable".into()]), "{ran:?}");
     let doctors: Vec<_> = ran.iter().filter(|line| line.get(1).is_some_and(|word| word == "doctor")).collect();
     assert_eq!(
         doctors.first().map(|line| line.len()),
@@ -234,6 +235,17 @@ fn diagnosis(stage: &mut Stage) {
         "without being told so, nothing is sent to the network: {doctors:?}"
     );
     assert_eq!(doctors.last().and_then(|line| line.last()).map(String::as_str), Some("--probe"));
+
+    // The log is ours alone, whoever else names us in theirs.
+    stage.router(|router| {
+        router.log = "a: upxe? b\nd upxe[7]: one\nx luci: login on /upxe/overview\nd upxe: two".into()
+    });
+    let mut page = stage.open("diagnosis", DESK);
+    assert_eq!(
+        page.value("[...document.querySelectorAll('pre')].pop().innerText"),
+        json!("d upxe[7]: one\nd upxe: two")
+    );
+    drop(page);
 
     // What only looks like a step of ours is left to the hand.
     for command in [

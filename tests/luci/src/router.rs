@@ -28,6 +28,8 @@ pub struct Router {
     staged: HashMap<String, Value>,
     /// Output that is put in place of a program's, by its first word: `status`, `doctor`, …
     pub played: HashMap<String, String>,
+    /// Where the service is asked; nowhere, if it isn't running.
+    pub socket: Option<PathBuf>,
     /// What `getHostHints` says.
     pub hints: Value,
     /// Lines of the log.
@@ -61,6 +63,7 @@ impl Router {
             granted_uci,
             staged: HashMap::new(),
             played: HashMap::new(),
+            socket: None,
             hints: json!({}),
             log: String::new(),
             calls: Vec::new(),
@@ -165,8 +168,15 @@ impl Router {
             "/usr/sbin/upxe" => match self.played.get(word) {
                 Some(played) => json!({ "code": 0, "stdout": played }),
                 None => {
-                    let run = Command::new(&self.program).args(&words).arg("--confdir").arg(&self.config).output();
-                    let run = run.expect("upxe runs");
+                    let mut run = Command::new(&self.program);
+                    run.args(&words);
+                    if word != "status" {
+                        run.arg("--confdir").arg(&self.config);
+                    }
+                    if let (Some(socket), "status" | "doctor") = (&self.socket, word) {
+                        run.arg("--socket").arg(socket);
+                    }
+                    let run = run.output().expect("upxe runs");
                     json!({
                         "code": run.status.code(),
                         "stdout": String::from_utf8_lossy(&run.stdout),

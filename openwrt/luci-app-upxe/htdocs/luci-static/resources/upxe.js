@@ -97,11 +97,11 @@ return baseclass.extend({
 
 	/* A table that folds into cards on a phone; each cell is a list of children. */
 	table: function(titles, rows, nothing) {
-		const table = E('table', { 'class': 'table' }, [
+		const table = E('table', { 'class': 'table' }, titles.some(Boolean) ? [
 			E('tr', { 'class': 'tr table-titles' }, titles.map(function(title) {
 				return E('th', { 'class': 'th' }, [ title ]);
 			}))
-		]);
+		] : []);
 		rows.forEach(function(cells) {
 			table.appendChild(E('tr', { 'class': 'tr' }, cells.map(function(cell, at) {
 				return E('td', { 'class': 'td', 'data-title': titles[at] || null }, [].concat(cell));

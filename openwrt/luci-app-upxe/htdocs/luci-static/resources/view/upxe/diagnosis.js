@@ -9,14 +9,17 @@
 
 /* Steps that this page may take by itself; anything else is shown for a hand to type. */
 const UCI = /^uci (set|add_list|delete) upxe\.(@?\w+(?:\[-?\d+\])?)\.(\w+)(?:=('[^']*'|"[^"$`\\]*"|[^\s'"$`\\;|&<>]*))?$/;
+const SECTION = /^uci set upxe\.(\w+)=(\w+)$/;
 const SERVICE = /^(?:service upxe|\/etc\/init\.d\/upxe) (start|restart|reload|enable)$/;
 
 function steps(command) {
 	const taken = [];
 	const known = (command || '').split(/\s*&&\s*|\s*;\s*/).every(function(words) {
-		const set = UCI.exec(words), act = SERVICE.exec(words);
+		const made = SECTION.exec(words), set = UCI.exec(words), act = SERVICE.exec(words);
 		if (set && (set[1] == 'delete') == (set[4] == null))
 			taken.push({ verb: set[1], section: set[2], option: set[3], value: (set[4] || '').replace(/^(['"])(.*)\1$/, '$2') });
+		else if (made)
+			taken.push({ verb: 'make', section: made[1], type: made[2] });
 		else if (act)
 			taken.push({ action: act[1] });
 		else if (words != 'uci commit upxe')
@@ -28,18 +31,21 @@ function steps(command) {
 
 function take(list) {
 	const changes = list.filter(function(step) { return step.verb; });
-	const actions = list.filter(function(step) { return step.action; });
+	/* To apply changes reloads the service, too. */
+	const actions = list.filter(function(step) { return step.action && (!changes.length || step.action == 'enable'); });
 	return uci.load('upxe').then(function() {
 		changes.forEach(function(step) {
+			if (step.verb == 'make')
+				return uci.get('upxe', step.section) || uci.add('upxe', step.type, step.section);
 			const old = uci.get('upxe', step.section, step.option);
 			uci.set('upxe', step.section, step.option, step.verb == 'delete' ? null
 				: step.verb == 'set' ? step.value : [].concat(old || [], step.value));
 		});
-		return changes.length ? uci.save().then(function() { return ui.changes.apply(true); })
-			/* To apply changes reloads the service, too. */
-			: actions.reduce(function(before, step) {
-				return before.then(function() { return upxe.action(step.action); });
-			}, Promise.resolve());
+		return actions.reduce(function(before, step) {
+			return before.then(function() { return upxe.action(step.action); });
+		}, Promise.resolve());
+	}).then(function() {
+		return changes.length ? uci.save().then(function() { return ui.changes.apply(true); }) : null;
 	});
 }
 
@@ -93,7 +99,7 @@ return view.extend({
 			reply ? E('p', {}, [
 				E('strong', {}, [ _('It is told to load %s').format(reply.fields.file || '–') ]), ' ',
 				_('from %s (%s, %d bytes)').format(reply.fields.siaddr, reply.message, reply.length)
-			]) : E('p', {}, [ E('strong', {}, [ _('It gets no answer: ') ]), silence.reason, E('br'), E('em', {}, [ silence.advice ]) ]),
+			]) : E('p', {}, [ E('strong', {}, [ _('It gets no answer:') ]), ' ', silence.reason, E('br'), E('em', {}, [ silence.advice ]) ]),
 			lines(_('What it boots'), request.rules.map(function(rule) {
 				return [ rule.won ? '▶' : '', rule.kind + ' ' + rule.what, rule.why, place(rule) ];
 			})),

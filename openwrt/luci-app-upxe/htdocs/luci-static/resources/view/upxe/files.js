@@ -229,7 +229,7 @@ return view.extend({
 
 	listing: function(data) {
 		return E('details', { 'class': 'cbi-section' }, [
-			E('summary', {}, [ _('Files in %s: %d').format(data.root, this.found.length) + (data.more ? _(' and more') : '') ]),
+			E('summary', {}, [ _('Files in %s: %d').format(data.root, this.found.length) + (data.more ? ' ' + _('and more') : '') ]),
 			upxe.table([ _('File'), _('Size') ], this.found.map(function(file) {
 				return [ file.name, upxe.size(file.size) ];
 			}), _('none'))

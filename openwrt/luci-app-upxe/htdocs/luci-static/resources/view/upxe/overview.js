@@ -53,7 +53,7 @@ return view.extend({
 		return [
 			[ E('strong', {}, [ client.host || client.mac ]), E('br'),
 				[ client.host ? client.mac : null, client.address ].filter(Boolean).join(' · ') ],
-			client.program && client.program != client.client ? [ client.client, E('br'), E('small', {}, [ client.program ]) ] : client.client,
+			client.program && (client.client || '').indexOf(client.program) < 0 ? [ client.client, E('br'), E('small', {}, [ client.program ]) ] : client.client,
 			[ upxe.stage(client.stage, client.file), progress(client), trouble(client.trouble) ],
 			loads ? [ size, E('br'), client.speed ? upxe.size(client.speed) + '/s' : '' ] : '–',
 			this.timeline(client)
@@ -119,7 +119,6 @@ return view.extend({
 		option.rmempty = false;
 
 		option = section.taboption('main', form.DynamicList, 'interface', _('Networks'));
-		option.placeholder = 'lan';
 		data[1].map(function(network) { return network.interface; }).filter(function(name) {
 			return name != 'loopback';
 		}).forEach(function(name) { option.value(name, E('span', {}, [ name ])); });
