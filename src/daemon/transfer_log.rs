@@ -178,7 +178,9 @@ impl Budget {
     fn allows(&mut self, now: Instant) -> bool {
         let counted_at = *self.counted_at.get_or_insert(now);
         let since = now.saturating_duration_since(counted_at);
-        let earned = u32::try_from(since.as_millis() / self.interval.as_millis().max(1)).unwrap_or(u32::MAX);
+        // Without a division of 128 bits, which a router's program would have for this alone.
+        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let earned = u32::try_from(milliseconds(since) / milliseconds(self.interval).max(1)).unwrap_or(u32::MAX);
         if earned > 0 {
             self.left = self.left.saturating_add(earned).min(self.most);
             self.counted_at = Some(now);

@@ -16,6 +16,7 @@ pub const TESTS: &[Test] = &[
     ("every method is granted, declared and used", methods),
     ("the app weighs at most 12 KiB", weight),
     ("every visible text is translated", translations),
+    ("every option of the main section is on a page", options),
     ("the menu leads to pages that exist", menu),
 ];
 
@@ -184,6 +185,19 @@ fn translations(stage: &mut Stage) {
     for (id, text) in german {
         assert!(!text.is_empty(), "po/de/upxe.po does not translate '{id}'");
         assert_eq!(holes(&id), holes(&text), "'{id}' and its translation take different values");
+    }
+}
+
+/// README.md's table is itself held against the program's.
+fn options(stage: &mut Stage) {
+    let readme = fs::read_to_string(stage.app.join("../../README.md")).expect("README.md");
+    let scripts: String = scripts(&stage.app).iter().map(|path| fs::read_to_string(path).expect("a script")).collect();
+    let table = readme.split("`config upxe 'main'` in `/etc/config/upxe`:\n").nth(1).expect("the table");
+    let rows = table.trim_start().lines().take_while(|line| line.starts_with('|')).skip(2);
+    let names: Vec<&str> = rows.filter_map(|line| line.split('`').nth(1)).collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        assert!(scripts.contains(&format!("'{name}'")), "no page has {name}");
     }
 }
 

@@ -125,6 +125,8 @@ return view.extend({
 
 		[
 			[ form.Flag, 'no_override', _('Boot file in the packet\'s own fields'), _('As old boot ROMs need it (dnsmasq: dhcp-no-override).'), '1' ],
+			[ form.Flag, 'tftp_single_port', _('TFTP from one port'), _('For machines behind a firewall that lets nothing else through.'), '0' ],
+			[ form.Flag, 'relay', _('Answer relays'), _('Machines of other networks, whose requests a DHCP relay passes on.'), '0' ],
 			[ form.DynamicList, 'tftp_allow', _('Folders that links may lead to'), _('Outside the folder of boot files.'), '/usr/lib/syslinux', 'directory' ],
 			[ form.Value, 'tftp_max', _('Transfers at once'), null, '64', 'range(1,1024)' ],
 			[ form.DynamicList, 'dhcp_option', _('DHCP options'), _('For machines that ask for them: number, value.'), '175,8:1:1' ],
