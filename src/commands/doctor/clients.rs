@@ -7,12 +7,22 @@ use crate::wire::json::Raw;
 /// Failed machines that are told of.
 const MAX_FAILED: usize = 8;
 
+/// Failures longer ago than this, a day in milliseconds, are history.
+const RECENT: u64 = 86_400_000;
+
 /// Who failed, and when somebody was last offered something.
 pub fn examine(scene: &Scene<'_>, found: &mut Vec<Finding>) {
     let Some(status) = scene.status else { return };
     let clients = || status.get("clients").into_iter().flat_map(Raw::items);
     let failed = clients().filter_map(|client| Some((client, client.get("trouble")?)));
-    for (client, trouble) in failed.filter(|(_, trouble)| trouble.0 != "null").take(MAX_FAILED) {
+    // Whom a rule keeps from being answered has not failed.
+    let meant = |trouble: &Raw<'_>| {
+        trouble.text_of("code").is_some_and(|code| matches!(code.as_str(), "ignored" | "other-range"))
+    };
+    let failed = failed.filter(|(client, trouble)| {
+        trouble.0 != "null" && !meant(trouble) && client.number_of("ago").is_some_and(|ago| ago < RECENT)
+    });
+    for (client, trouble) in failed.take(MAX_FAILED) {
         let word = |name| client.text_of(name).unwrap_or_default();
         let host = client.text_of("host").map(|host| [" (", &host, ")"].concat()).unwrap_or_default();
         let since = ago(client.number_of("ago").unwrap_or_default());

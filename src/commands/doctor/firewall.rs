@@ -36,18 +36,18 @@ pub fn examine(scene: &Scene<'_>, found: &mut Vec<Finding>) {
         let why = "Machines there hear what they are offered, and cannot load it.";
         let Some(zone) = zone else {
             let what = &["network ", name, " is in no zone of the firewall, which lets nothing in by default"];
-            let finding = Finding::error("firewall-closed", what, why);
-            found.push(finding.mend(&[
-                "uci add_list firewall.@zone[0].network='",
-                name,
-                "' && uci commit firewall && service firewall restart",
-            ]));
+            // Which zone it belongs to is the owner's to say: a guest network must not end up among the trusted.
+            let why = [
+                why,
+                " Put the network into a zone, in LuCI under Network, Firewall; then see what is said of that zone.",
+            ];
+            found.push(Finding::error("firewall-closed", what, &why.concat()));
             continue;
         };
         if is_opened_by_procd(zone) {
             continue;
         }
-        let what = &["zone ", zone, " of the firewall lets network ", name, " reach neither port 69 nor port 4011"];
+        let what = &["zone ", zone, " of the firewall keeps network ", name, " from port 69 or 4011, or from both"];
         let finding = Finding::error("firewall-closed", what, why);
         found.push(finding.mend(&[
             "uci add firewall rule && uci set firewall.@rule[-1].name='Allow-netboot-",
