@@ -84,3 +84,11 @@ fn every_example_can_be_imported_and_checked() {
         run(&["check", "-i", "lo", "--conf-file", conf], root.path());
     }
 }
+
+#[test]
+fn a_file_of_other_lines_is_not_imported_in_silence() {
+    let dhcp = concat!(env!("CARGO_MANIFEST_DIR"), "/uci/examples/openwrt/dhcp");
+    let output = Command::new(env!("CARGO_BIN_EXE_upxe")).args(["import", dhcp]).output().unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no line of dnsmasq.conf about booting"));
+}

@@ -14,7 +14,8 @@ use crate::config::hosts::Hosts;
 use crate::config::rules::{Origin, Range};
 use crate::config::uci;
 
-/// Imports the file's lines: sections on standard output, remarks on standard error; fails if a line is wrong.
+/// Imports the file's lines: sections on standard output, remarks on standard error; fails if a line is wrong, or none is about
+/// booting.
 pub fn run(path: &Path) -> ExitCode {
     let name = path.to_string_lossy();
     let (text, hosts) = match fs::read(path) {
@@ -27,6 +28,11 @@ pub fn run(path: &Path) -> ExitCode {
     let _ = io::stdout().lock().write_all(imported.uci.as_bytes());
     for remark in &imported.remarks {
         complain(&[&remark.to_string()]);
+    }
+    if imported.uci.is_empty() && imported.remarks.is_empty() {
+        let hint =
+            ": no line of dnsmasq.conf about booting; UCI sections need no import: they go into /etc/config/upxe";
+        return complain(&[&name, hint]);
     }
     if imported.remarks.iter().any(Diagnostic::is_error) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -80,7 +80,7 @@ pub fn silence(error: &io::Error, socket: &Path) -> String {
     let socket = socket.to_string_lossy();
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-            ["nobody answers at ", &socket, "; 'service upxe start' starts it"].concat()
+            ["nobody answers at ", &socket, "; 'upxe doctor' tells how to start it"].concat()
         }
         io::ErrorKind::PermissionDenied => ["only root may ask at ", &socket].concat(),
         _ => [&socket, ": ", error.to_string().as_str()].concat(),
@@ -229,6 +229,6 @@ mod tests {
     fn nobody_answers_where_nobody_is() {
         let missing = Path::new("/nonexistent/status");
         let error = ask(missing).unwrap_err();
-        assert!(silence(&error, missing).contains("'service upxe start' starts it"));
+        assert!(silence(&error, missing).contains("'upxe doctor' tells how to start it"));
     }
 }

@@ -204,6 +204,12 @@ impl Parser<'_> {
                 b"c" | b"config" => self.config(&word).inspect_err(|_| self.current = Current::Refused)?,
                 b"o" | b"option" => self.option(&word, false)?,
                 b"l" | b"list" => self.option(&word, true)?,
+                // `dhcp-boot=…`, `enable-tftp`: no word of UCI's looks like these.
+                other if other.iter().any(|byte| matches!(byte, b'=' | b'-')) => {
+                    let expected =
+                        "config, option, list or package ('upxe import FILE' turns lines of dnsmasq.conf into these)";
+                    return Err(word.error(other.to_vec(), expected));
+                }
                 other => return Err(word.error(other.to_vec(), "config, option, list or package")),
             }
         }

@@ -29,7 +29,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use log::{debug, info};
+use log::{debug, info, warn};
 
 use super::Daemon;
 use super::port::Port;
@@ -90,6 +90,10 @@ impl Status {
         });
         match opened {
             Ok(listener) => self.listener = Some(listener),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                let path = path.display();
+                warn!("another upxe answers at {path}: machines hear both; end one of them ('service upxe stop')");
+            }
             Err(error) => info!("{}: {error}: 'upxe status' gets no answer", path.display()),
         }
     }

@@ -5,6 +5,12 @@ use upxe::config::uci::{self, Found, SyntaxError};
 /// Texts, and each error as `line:column found, expected`.
 const ERRORS: &[(&str, &[&str])] = &[
     ("config a b\n\toptoin x 1\n", &["2:2 'optoin', config, option, list or package"]),
+    (
+        "enable-tftp\n",
+        &[
+            "1:1 'enable-tftp', config, option, list or package ('upxe import FILE' turns lines of dnsmasq.conf into these)",
+        ],
+    ),
     ("option x 1\n", &["1:1 'option', a config line before it"]),
     ("config\n", &["1:7 the end of the line, a section type"]),
     ("config a\noption\noption x\n", &["2:7 the end of the line, an option name"]),

@@ -23,11 +23,11 @@ pub fn examine(scene: &Scene<'_>, found: &mut Vec<Finding>) {
         trouble.0 != "null" && !meant(trouble) && client.number_of("ago").is_some_and(|ago| ago < RECENT)
     });
     for (client, trouble) in failed.take(MAX_FAILED) {
-        let word = |name| client.text_of(name).unwrap_or_default();
+        let kind = client.text_of("client").map(|kind| [", ", &kind].concat()).unwrap_or_default();
         let host = client.text_of("host").map(|host| [" (", &host, ")"].concat()).unwrap_or_default();
         let since = ago(client.number_of("ago").unwrap_or_default());
         let reason = trouble.text_of("reason").unwrap_or_default();
-        let what = [&word("mac"), &host, ", ", &word("client"), ", ", &since, " ago: ", reason.as_str()];
+        let what = [&client.text_of("mac").unwrap_or_default(), &host, &kind, ", ", &since, " ago: ", reason.as_str()];
         found.push(Finding::warning("client-failed", &what, &trouble.text_of("advice").unwrap_or_default()));
     }
     let offered = clients().filter_map(|client| {

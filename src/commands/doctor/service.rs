@@ -4,7 +4,6 @@ use std::io;
 use std::path::Path;
 
 use super::{Finding, Scene};
-use crate::commands::status;
 use crate::config::Interface;
 use crate::daemon::links::usable;
 use crate::sys::{link, port_owner};
@@ -19,7 +18,7 @@ pub fn switched(scene: &Scene<'_>, silence: Option<&io::Error>, socket: &Path, f
         ]));
     } else if let Some(error) = silence.filter(|error| error.kind() != io::ErrorKind::PermissionDenied) {
         let why = "Nobody is offered anything to boot while it does not run; 'logread -e upxe' tells how it ended.";
-        let what = ["upxe does not run: ", &status::silence(error, socket)];
+        let what = ["upxe does not run: ", &socket.to_string_lossy(), ": ", &error.to_string()];
         let finding = Finding::error("not-running", &what, why);
         found.push(finding.mend(&["service upxe enable && service upxe restart"]));
     }
