@@ -143,7 +143,11 @@ pub fn show(status: Raw<'_>) -> String {
 
 /// A member that is text, fit for a terminal: what stands in a packet can't command it.
 fn word(value: Raw<'_>, name: &str) -> String {
-    let text = value.text_of(name).unwrap_or_default();
+    for_terminal(&value.text_of(name).unwrap_or_default())
+}
+
+/// Text without the characters that command a terminal or begin a line of their own.
+pub fn for_terminal(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
 }
 

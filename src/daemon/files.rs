@@ -41,9 +41,11 @@ impl Files {
     pub fn report_unservable(&self, names: &[String], mut is_new: impl FnMut(&[u8]) -> bool) {
         for name in names {
             let Ok(path) = SafePath::new(name.as_bytes(), self.root()) else { continue };
-            if let Some(remedy) = self.open(&path).err().and_then(|why| self.remedy(&why))
-                && is_new(&[path.as_bytes(), remedy.as_bytes()].concat())
-            {
+            let Err(why) = self.open(&path) else { continue };
+            let Some(remedy) = self.remedy(&why) else { continue };
+            // Without the folder all its files are out of reach: one remark is enough for them.
+            let about: &[u8] = if matches!(why, Refused::NoRoot(_)) { &[] } else { path.as_bytes() };
+            if is_new(&[about, remedy.as_bytes()].concat()) {
                 warn!("TFTP cannot offer {path}: {remedy}");
             }
         }

@@ -302,10 +302,15 @@ impl Daemon {
                 Ok((link, _)) => {
                     if is_read_request(payload) {
                         let device = &link.interface.device;
-                        if let Some(mac) = neighbour::mac(listener, device, *received.peer.ip()) {
-                            self.answers.clients.met(now, mac, device, *received.peer.ip());
+                        let (mac, peer) = (neighbour::mac(listener, device, *received.peer.ip()), *received.peer.ip());
+                        if let Some(mac) = mac {
+                            self.answers.clients.met(now, mac, device, peer);
                         }
-                        self.answers.clients.fetched(now, *received.peer.ip());
+                        // Whom we know no station for may be a forgery that shall look like another's loop; behind a
+                        // relay nobody's station is known.
+                        if mac.is_some() || self.config.rules.relay {
+                            self.answers.clients.fetched(now, peer);
+                        }
                     }
                     self.transfers.on_request(now, Entrance { listener, epoll: &self.epoll }, payload, &received);
                 }

@@ -15,7 +15,8 @@ pub fn name(port: u16) -> Option<String> {
         // Besides processes there are links to our own, such as "self".
         let pid: u32 = process.file_name()?.to_str()?.parse().ok()?;
         let command = fs::read_to_string(process.join("comm")).ok()?;
-        Some(format!("{} (process {pid})", command.trim()))
+        // Whoever runs it chose the name: it may hold anything.
+        Some(format!("{} (process {pid})", command.trim().escape_debug()))
     })
 }
 

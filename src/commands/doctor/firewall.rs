@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use super::{Finding, Scene};
+use super::{Finding, Scene, shell_word};
 use crate::config::Interface;
 use crate::config::files::package;
 use crate::config::uci::{Package, Section};
@@ -50,11 +50,11 @@ pub fn examine(scene: &Scene<'_>, found: &mut Vec<Finding>) {
         let what = &["zone ", zone, " of the firewall keeps network ", name, " from port 69 or 4011, or from both"];
         let finding = Finding::error("firewall-closed", what, why);
         found.push(finding.mend(&[
-            "uci add firewall rule && uci set firewall.@rule[-1].name='Allow-netboot-",
-            zone,
-            "' && uci set firewall.@rule[-1].src='",
-            zone,
-            "' && uci set firewall.@rule[-1].proto='udp' && uci set firewall.@rule[-1].dest_port='69 4011' && \
+            "uci add firewall rule && uci set firewall.@rule[-1].name=",
+            &shell_word(&["Allow-netboot-", zone].concat()),
+            " && uci set firewall.@rule[-1].src=",
+            &shell_word(zone),
+            " && uci set firewall.@rule[-1].proto='udp' && uci set firewall.@rule[-1].dest_port='69 4011' && \
              uci set firewall.@rule[-1].target='ACCEPT' && uci commit firewall && service firewall restart",
         ]));
     }

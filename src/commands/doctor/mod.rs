@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::check::lint;
-use super::status;
+use super::status::{self, for_terminal};
 use crate::config::files::load_from;
 use crate::config::{Config, Diagnostic, Origin, Overrides, Severity};
 use crate::daemon::files::Files;
@@ -193,14 +193,16 @@ fn text(found: &[Finding]) -> String {
     }
     for finding in ordered(found) {
         text.push_str(if text.is_empty() { "" } else { "\n" });
-        for part in [finding.severity.name(), ": ", &finding.what, "\n    ", &finding.why, "\n"] {
+        let (what, why) = (for_terminal(&finding.what), for_terminal(&finding.why));
+        for part in [finding.severity.name(), ": ", &what, "\n    ", &why, "\n"] {
             text.push_str(part);
         }
-        if let Some(command) = &finding.mend {
+        // What has to be changed before it can be shown is no command any more.
+        if let Some(command) = finding.mend.as_ref().filter(|command| !command.contains(char::is_control)) {
             text.extend(["    To mend it: ", command, "\n"]);
         }
         if let Some(origin) = &finding.origin {
-            text.extend(["    See ", &origin.to_string(), "\n"]);
+            text.extend(["    See ", &for_terminal(&origin.to_string()), "\n"]);
         }
     }
     text
@@ -209,4 +211,19 @@ fn text(found: &[Finding]) -> String {
 /// A word for a shell, whatever is in it.
 fn shell_word(text: &str) -> String {
     ["'", &text.replace('\'', "'\\''"), "'"].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_strangers_chose_make_no_lines_of_their_own() {
+        let hostile = "x\u{1b}[2J\n    To mend it: evil";
+        let finding = Finding::warning("client-failed", &["it asked for ", hostile], hostile).mend(&["rm ", hostile]);
+        let text = text(&[finding]);
+        assert!(text.contains("it asked for x?[2J?    To mend it: evil"), "{text}");
+        assert!(!text.contains('\u{1b}') && text.lines().all(|line| !line.starts_with("    To mend")), "{text}");
+        assert_eq!(shell_word("a'; rm b"), r"'a'\''; rm b'");
+    }
 }
