@@ -10,6 +10,7 @@ use log::{debug, info, warn};
 use crate::proxy::client::Program;
 use crate::proxy::vendor::Shape;
 use crate::proxy::{Arrival, ChosenBy, Decision, Door, Form, Offer, Silence, Unfit};
+use crate::wire::fingerprint;
 use crate::wire::reply::Written;
 use crate::wire::request::Request;
 
@@ -69,13 +70,13 @@ pub struct Said {
 impl Said {
     /// Makes a remark new again.
     fn forget(&mut self, what: &[u8]) {
-        let hash = hash(what);
+        let hash = fingerprint(what);
         self.remarks.iter_mut().filter(|known| **known == hash).for_each(|known| *known = 0);
     }
 
     /// True the first time.
     pub fn is_new(&mut self, what: &[u8]) -> bool {
-        let hash = hash(what);
+        let hash = fingerprint(what);
         if self.remarks.iter().any(|known| *known == hash) {
             return false;
         }
@@ -144,11 +145,6 @@ impl Trouble {
             warn!("{place}: {doing}: {error}");
         }
     }
-}
-
-/// FNV-1a.
-fn hash(what: &[u8]) -> u32 {
-    what.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::client::{Client, Program};
 use super::decision::{Decision, Door, Form, Offer};
 use super::progress::{Progress, TICKS};
 use super::vendor::Shape;
+use crate::wire::fingerprint;
 use crate::wire::frame::Mac;
 use crate::wire::request::Request;
 
@@ -54,25 +55,20 @@ impl Past {
     pub fn loop_of(client: &Client, file: &str) -> Past {
         let mut past = Past::default();
         if let Some(looping) = past.looping.get_mut(kind(client)) {
-            *looping = Some(hash(file));
+            *looping = Some(fingerprint(file.as_bytes()));
         }
         past
     }
 
     /// True when the client has loaded this file again and again.
     pub fn is_looping(&self, client: &Client, file: &str) -> bool {
-        self.looping.get(kind(client)).is_some_and(|looping| *looping == Some(hash(file)))
+        self.looping.get(kind(client)).is_some_and(|looping| *looping == Some(fingerprint(file.as_bytes())))
     }
 }
 
 /// Firmware and iPXE on the same machine have an offer each.
 fn kind(client: &Client) -> usize {
     usize::from(client.is_ipxe())
-}
-
-/// FNV-1a.
-fn hash(text: &str) -> u32 {
-    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 /// The machines that asked to boot, or for a file.
@@ -325,7 +321,7 @@ impl Clients {
             Door::Proxy => {}
         }
         if let Some(loads) = seen.loads.get_mut(kind) {
-            loads.asked(now, hash(&offer.file));
+            loads.asked(now, fingerprint(offer.file.as_bytes()));
         }
         seen.awaited = Some(kind);
         if offer.upgrade {

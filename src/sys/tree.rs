@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::privileges::is_root;
 use super::{owned_fd, transferred};
 
 /// How often an open is tried that a rename on the way has made uncertain (openat2(2), EAGAIN).
@@ -150,9 +151,8 @@ impl ServedFile {
         file_metadata(&File::from(open(LOOK_FLAGS).map_err(refused)?))?;
         let file = File::from(open(FILE_FLAGS).map_err(refused)?);
         let metadata = file_metadata(&file)?;
-        // SAFETY: no pointers are involved; the call cannot fail.
-        let may_read_everything = unsafe { libc::geteuid() } == 0;
-        if may_read_everything && metadata.mode() & WORLD_READABLE == 0 {
+        // Who may read everything would send what others may not see.
+        if is_root() && metadata.mode() & WORLD_READABLE == 0 {
             return Err(Refused::NotReadable);
         }
         Ok(Self { file, size: metadata.size() })

@@ -14,8 +14,8 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Instant;
 
-use crate::wire::SERVER_PORTS;
 use crate::wire::tftp::{ErrorCode, Options, Packet, TftpError};
+use crate::wire::{SERVER_PORTS, fingerprint};
 use negotiate::negotiate;
 use netascii::Text;
 use path::{PathError, SafePath};
@@ -212,6 +212,7 @@ impl<R> Table<R> {
             Ok(path) => path,
             Err(error) => return refuse(request.filename, Refused::Name(error)),
         };
+        // Two requests that happen to agree in it cost the client a repetition.
         let fingerprint = fingerprint(datagram);
         let (mut supersedes, mut displaces) = (None, None);
         if let Some(earlier) = self.find(peer) {
@@ -364,11 +365,6 @@ impl<R> Table<R> {
 
 fn refuse(filename: &[u8], why: Refused) -> Verdict<'_> {
     Verdict::Refuse(Refusal { filename, why })
-}
-
-/// FNV-1a. Two requests that happen to agree in it cost the client a repetition.
-fn fingerprint(datagram: &[u8]) -> u32 {
-    datagram.iter().fold(0x811c_9dc5, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 #[cfg(test)]

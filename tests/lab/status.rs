@@ -27,7 +27,7 @@ pub fn ask(socket: &Path) -> Result<String, String> {
     asked.map(|_| text).map_err(|error| format!("{}: {error}", socket.display()))
 }
 
-/// Asks ten times a second how the only machine's boot goes, and keeps what changes.
+/// Asks many times a second how the only machine's boot goes, and keeps what changes.
 pub struct Watch {
     ended: Arc<AtomicBool>,
     asking: JoinHandle<Vec<String>>,
@@ -47,7 +47,7 @@ impl Watch {
                         Some([client.text_of("stage")?, client.text_of("file").unwrap_or_default()].join(" "))
                     });
                     seen.extend(now.filter(|now| seen.last() != Some(now)));
-                    thread::sleep(Duration::from_millis(100));
+                    thread::sleep(Duration::from_millis(25));
                 }
                 seen
             }

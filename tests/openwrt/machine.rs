@@ -65,7 +65,8 @@ pub const VIRT: Machine = Machine {
     resident: 720,
 };
 
-const INIT: &str = r#"#!/bin/busybox sh
+/// What every machine does first, whatever it is for.
+const START: &str = r#"#!/bin/busybox sh
 /bin/busybox mkdir -p /proc /sys /dev /tmp /var/run /run
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
@@ -73,7 +74,9 @@ mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 for module in $(cat /modules/order); do insmod /modules/$module.ko; done
 ip link set lo up
-ip link add br-lan type bridge
+"#;
+
+const INIT: &str = r#"ip link add br-lan type bridge
 echo 0 >/sys/class/net/br-lan/bridge/forward_delay
 ip link set eth0 up
 brctl addif br-lan eth0
@@ -130,12 +133,12 @@ impl Machine {
         root.write(output);
     }
 
-    /// A root file system with busybox, dnsmasq and the modules in it, which begins with the script `init`.
+    /// A root file system with busybox, dnsmasq and the modules in it, which begins with [`START`] and goes on with `init`.
     pub fn root(&self, init: &str) -> Root {
         let mut root = Root { archive: Archive::default(), folders: BTreeSet::new() };
         root.archive.add("dev", FOLDER, &[], (0, 0));
         root.archive.add("dev/console", 0o020_600, &[], (5, 1));
-        root.add("init", PROGRAM, init.as_bytes());
+        root.add("init", PROGRAM, [START, init].concat().as_bytes());
         root.copy("bin/busybox", PROGRAM, &self.unpacked("bin/busybox"));
         root.copy("bin/dnsmasq", PROGRAM, &self.unpacked("usr/sbin/dnsmasq"));
         for library in self.libraries() {

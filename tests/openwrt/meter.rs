@@ -15,15 +15,7 @@ use crate::process::{Process, run};
 /// Under emulation that counts, all of it takes some minutes.
 const PATIENCE: Duration = Duration::from_secs(1500);
 
-const INIT: &str = r#"#!/bin/busybox sh
-/bin/busybox mkdir -p /proc /sys /dev /tmp /var/run /run
-/bin/busybox --install -s /bin
-mount -t proc proc /proc
-mount -t sysfs sys /sys
-mount -t devtmpfs dev /dev
-for module in $(cat /modules/order); do insmod /modules/$module.ko; done
-ip link set lo up
-ip addr add 192.168.77.11/24 dev eth0
+const INIT: &str = r#"ip addr add 192.168.77.11/24 dev eth0
 ip link set eth0 up
 
 # Until somebody connects to port 9.
