@@ -15,6 +15,8 @@ pub struct Rules {
     pub no_override: bool,
     /// `option relay`: requests that come through relay agents are answered too.
     pub relay: bool,
+    /// `option http`, `option http_base`: a web server that has the files of the TFTP root.
+    pub web: Option<Web>,
     /// Lines that set a tag when a request is of some kind, in the order written.
     pub taggers: Vec<Tagger>,
     /// Machines that are known (dnsmasq: `dhcp-host`), in the order written.
@@ -45,6 +47,7 @@ impl Default for Rules {
             script: None,
             no_override: true,
             relay: false,
+            web: None,
             taggers: Vec::new(),
             hosts: Vec::new(),
             tag_ifs: Vec::new(),
@@ -56,6 +59,25 @@ impl Default for Rules {
             options: Vec::new(),
             pxe_vendors: Vec::new(),
             ignore_client_ids: false,
+        }
+    }
+}
+
+/// A web server that has the files of the TFTP root under the same names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Web {
+    /// On the router itself: this port of the address that a client knows us by.
+    Own(u16),
+    /// Anywhere: a URL that ends in `/`.
+    At(String),
+}
+
+impl Web {
+    /// The URL of the TFTP root, which ends in `/`, for clients that know us as `router`.
+    pub fn base(&self, router: Ipv4Addr) -> String {
+        match self {
+            Web::Own(port) => ["http://", &router.to_string(), ":", &port.to_string(), "/"].concat(),
+            Web::At(base) => base.clone(),
         }
     }
 }

@@ -13,12 +13,15 @@ use crate::tftp::path::SafePath;
 #[derive(Debug)]
 pub struct Files {
     tree: Tree,
+    /// The same folder as a web server has it: no link leads out.
+    alone: Tree,
 }
 
 impl Files {
     /// The files of the configured folder, which need not exist yet.
     pub fn new(config: &config::Tftp) -> Self {
-        Self { tree: Tree::new(config.root.clone(), config.allow.clone()) }
+        let tree = |allow| Tree::new(config.root.clone(), allow);
+        Self { tree: tree(config.allow.clone()), alone: tree(Vec::new()) }
     }
 
     /// The absolute path of the folder.
@@ -82,5 +85,11 @@ impl Files {
 impl BootFiles for Files {
     fn has(&self, name: &str) -> bool {
         SafePath::new(name.as_bytes(), self.root()).is_ok_and(|path| self.open(&path).is_ok())
+    }
+
+    fn web_path(&self, name: &str) -> Option<String> {
+        let path = SafePath::new(name.as_bytes(), self.root()).ok()?;
+        self.alone.open(path.as_bytes()).ok()?;
+        str::from_utf8(path.as_bytes()).ok().map(str::to_owned)
     }
 }

@@ -167,7 +167,7 @@ pub enum Silence {
         /// The URL.
         url: String,
     },
-    /// UEFI HTTP Boot takes nothing but a URL, and none is configured for it.
+    /// UEFI HTTP Boot takes nothing but a URL, and there is none for it.
     NeedsUrl,
     /// It has loaded this file again and again.
     Looping {
@@ -240,7 +240,7 @@ impl fmt::Display for Silence {
                 "has loaded {file} three times within a minute, and gets no offer until it was quiet for one; see what \
                  {file} does, and that it finds what it looks for"
             ),
-            Silence::NeedsUrl => f.write_str("UEFI HTTP Boot needs a boot rule with an http:// URL"),
+            Silence::NeedsUrl => f.write_str("UEFI HTTP Boot needs option http, or a boot rule with an http:// URL"),
         }
     }
 }
