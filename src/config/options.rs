@@ -59,7 +59,7 @@ impl Form {
             Form::Text(max) => return ["text of 1 to ", &max.to_string(), " bytes"].concat(),
             Form::Server => "an IPv4 address, or a name from /etc/hosts",
             Form::Tags => "tags parted by commas, ! before a tag negates it",
-            Form::Url => "http://HOST[:PORT]/[FOLDER/]",
+            Form::Url => "http://HOST[:PORT]/[FOLDER/], at most 79 bytes",
             Form::LogLevel => "error, warn, info, debug or trace",
             Form::Line(words) => words,
             Form::NotOurs | Form::NotYet => "anything",

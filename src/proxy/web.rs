@@ -40,10 +40,7 @@ impl Chooser<'_> {
 
     /// lpxelinux is pxelinux that knows HTTP: it fetches all else by this prefix, unless a line sets one.
     pub(super) fn path_prefix(&self, choice: &Choice) -> Option<Sent> {
-        let (folder, name) = match choice.file.rsplit_once('/') {
-            Some((_, name)) => (choice.file.get(..choice.file.len() - name.len())?, name),
-            None => ("", choice.file.as_str()),
-        };
+        let name = choice.file.rsplit('/').next().unwrap_or_default();
         let is_it = self.client.program == Program::Pxe && name.starts_with("lpxelinux") && choice.shape != Shape::Url;
         if !is_it || self.options.sets(PATH_PREFIX) {
             return None;
