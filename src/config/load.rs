@@ -8,12 +8,13 @@ use super::diagnostic::{Diagnostic, Severity, quoted};
 use super::dnsmasq::files::{ConfFiles, ConfReader};
 use super::dnsmasq::{Collected, TftpLines};
 use super::hosts::Hosts;
+use super::menu;
 use super::network::{Meaning, is_device_name, resolve};
-use super::options::{common, dhcp, dnsmasq, nearest, upxe};
+use super::options::{self, common, dhcp, dnsmasq, entry, nearest, upxe};
 use super::section::{self, Reader};
 use super::sections::{self, Sections};
 use super::uci::{self, Package, Section, Value};
-use super::{Config, DnsmasqPorts, Interface, Origin, Rules, Tftp};
+use super::{BootMenu, Config, DnsmasqPorts, Interface, Origin, Rules, Tftp};
 
 /// Networks served at once; each has a socket, and no router has more.
 pub const MAX_INTERFACES: usize = 32;
@@ -88,6 +89,8 @@ pub fn load(sources: &Sources, overrides: &Overrides, conf: &mut dyn ConfFiles) 
     let Rules { script, no_override, relay, .. } = main.config.rules;
     main.config.rules = Rules { script, no_override, relay, ..collected.rules };
 
+    main.config.menu = menu::read(&sources.upxe.name, &own, &mut out);
+
     let refused = out.iter().any(Diagnostic::is_error);
     let config = if refused { None } else { Some(main.config) };
     if incomplete {
@@ -160,6 +163,7 @@ fn read_main(
             single_port,
         },
         rules: Rules { script, no_override, relay, ..Rules::default() },
+        menu: BootMenu::default(),
         user,
         log_level,
     };
@@ -380,7 +384,8 @@ fn read_own_sections(
     out: &mut Vec<Diagnostic>,
 ) {
     // `config dhcp` and `config dnsmasq` are dnsmasq's, and stand in its file only.
-    let known = || sections::kinds().filter(|&kind| kind != dhcp::SECTION.kind);
+    let menu = [options::menu::SECTION.kind, entry::SECTION.kind];
+    let known = || sections::kinds().filter(|&kind| kind != dhcp::SECTION.kind).chain(menu);
     let unknown = |section: &Section| section.kind != upxe::SECTION.kind && !known().any(|kind| kind == section.kind);
     for section in own.sections.iter().filter(|section| unknown(section)) {
         let origin = Origin { file: file.clone(), line: section.line };
