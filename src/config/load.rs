@@ -14,7 +14,7 @@ use super::options::{self, common, dhcp, dnsmasq, entry, nearest, upxe};
 use super::section::{self, Reader};
 use super::sections::{self, Sections};
 use super::uci::{self, Package, Section, Value};
-use super::{BootMenu, Config, DnsmasqPorts, Interface, Origin, Rules, Tftp};
+use super::{Config, DnsmasqPorts, Interface, Origin, Rules, Tftp};
 
 /// Networks served at once; each has a socket, and no router has more.
 pub const MAX_INTERFACES: usize = 32;
@@ -89,7 +89,7 @@ pub fn load(sources: &Sources, overrides: &Overrides, conf: &mut dyn ConfFiles) 
     let Rules { script, no_override, relay, .. } = main.config.rules;
     main.config.rules = Rules { script, no_override, relay, ..collected.rules };
 
-    main.config.menu = menu::read(&sources.upxe.name, &own, &mut out);
+    main.config.rules.menu = menu::read(&sources.upxe.name, &own, &mut out);
 
     let refused = out.iter().any(Diagnostic::is_error);
     let config = if refused { None } else { Some(main.config) };
@@ -163,7 +163,6 @@ fn read_main(
             single_port,
         },
         rules: Rules { script, no_override, relay, ..Rules::default() },
-        menu: BootMenu::default(),
         user,
         log_level,
     };

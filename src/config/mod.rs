@@ -38,8 +38,6 @@ pub struct Config {
     pub dnsmasq: DnsmasqPorts,
     /// What clients are offered.
     pub rules: Rules,
-    /// What they may choose from.
-    pub menu: BootMenu,
     /// `option user`: whom the service becomes once it is started, if there is such a user.
     pub user: String,
     /// `option log_level`: error, warn, info, debug or trace.
