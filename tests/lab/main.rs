@@ -27,6 +27,7 @@ mod files;
 mod initramfs;
 mod journal;
 mod loaders;
+mod menus;
 mod net;
 mod process;
 mod resilience;
