@@ -9,6 +9,7 @@ pub mod dnsmasq;
 pub mod files;
 pub mod hosts;
 pub mod load;
+pub mod menu;
 mod network;
 pub mod options;
 pub mod rules;
@@ -18,6 +19,7 @@ pub mod uci;
 
 use std::path::PathBuf;
 
+pub use self::menu::BootMenu;
 pub use self::rules::{Boot, Origin, Rules, TagTest};
 
 pub use diagnostic::{Diagnostic, Severity};

@@ -6,6 +6,8 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
+use super::menu::BootMenu;
+
 /// What clients are offered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
@@ -17,6 +19,8 @@ pub struct Rules {
     pub relay: bool,
     /// `option http`, `option http_base`: a web server that has the files of the TFTP root.
     pub web: Option<Web>,
+    /// What clients may choose from (`config menu`, `config entry`).
+    pub menu: BootMenu,
     /// Lines that set a tag when a request is of some kind, in the order written.
     pub taggers: Vec<Tagger>,
     /// Machines that are known (dnsmasq: `dhcp-host`), in the order written.
@@ -48,6 +52,7 @@ impl Default for Rules {
             no_override: true,
             relay: false,
             web: None,
+            menu: BootMenu::default(),
             taggers: Vec::new(),
             hosts: Vec::new(),
             tag_ifs: Vec::new(),
@@ -68,15 +73,15 @@ impl Default for Rules {
 pub enum Web {
     /// On the router itself: this port of the address that a client knows us by.
     Own(u16),
-    /// Anywhere: a URL that ends in `/`.
+    /// Anywhere: the folder's URL, without a slash at its end.
     At(String),
 }
 
 impl Web {
-    /// The URL of the TFTP root, which ends in `/`, for clients that know us as `router`.
+    /// The URL of the TFTP root, without a slash at its end, for clients that know us as `router`.
     pub fn base(&self, router: Ipv4Addr) -> String {
         match self {
-            Web::Own(port) => ["http://", &router.to_string(), ":", &port.to_string(), "/"].concat(),
+            Web::Own(port) => ["http://", &router.to_string(), ":", &port.to_string()].concat(),
             Web::At(base) => base.clone(),
         }
     }

@@ -5,6 +5,7 @@
 //! and the same door sends them. TFTP goes through [`transfers`].
 
 mod answers;
+mod askers;
 pub mod files;
 mod frames;
 pub mod links;
@@ -23,11 +24,12 @@ use std::time::{Duration, Instant};
 use log::{info, warn};
 
 use self::answers::{Answers, Scene};
+use self::askers::Known;
 use self::links::{Link, Ready};
 use self::port::Port;
 use self::report::Trouble;
 use self::status::Status;
-use self::transfers::{Entrance, Transfers};
+use self::transfers::{Askers, Entrance, Transfers};
 use crate::config::Config;
 use crate::proxy::{self, Door, Silence};
 use crate::sys::epoll::{self, Epoll};
@@ -119,7 +121,7 @@ impl Daemon {
         let without_4011 = "clients that take the file straight from the offer still boot";
         let without_69 = "clients are offered files all the same, for the other server to send";
         let mut daemon = Self {
-            transfers: Transfers::new(&config.tftp),
+            transfers: Transfers::new(&config),
             boot_server: Port::new(4011, "PXE boot server", without_4011, token::BOOT_SERVER),
             tftp: Port::new(69, "TFTP server", without_69, token::TFTP),
             links: Vec::new(),
@@ -190,13 +192,15 @@ impl Daemon {
             now = Instant::now();
             let mut count = 0;
             let mut at_the_doors = false;
+            let askers = Known { clients: &self.answers.clients, rules: &self.config.rules, links: &self.links };
+            let askers: &dyn Askers = &askers;
             for token in ready {
                 count += 1;
                 match token {
                     token::DOORS => at_the_doors = true,
                     _ => self.transfers.on_ready(
                         now,
-                        self.tftp.listener().map(|listener| Entrance { listener, epoll: &self.epoll }),
+                        self.tftp.listener().map(|listener| Entrance { listener, epoll: &self.epoll, askers }),
                         token,
                     ),
                 }
@@ -312,7 +316,10 @@ impl Daemon {
                             self.answers.clients.fetched(now, peer);
                         }
                     }
-                    self.transfers.on_request(now, Entrance { listener, epoll: &self.epoll }, payload, &received);
+                    let (clients, rules) = (&self.answers.clients, &self.config.rules);
+                    let askers = &Known { clients, rules, links: &self.links };
+                    let entrance = Entrance { listener, epoll: &self.epoll, askers };
+                    self.transfers.on_request(now, entrance, payload, &received);
                 }
                 Err(silence) => report::dropped("port 69", &silence),
             }
@@ -337,7 +344,7 @@ impl Daemon {
                 return Next::Stop;
             }
             Some(Some(config)) => {
-                self.transfers.reconfigure(&config.tftp);
+                self.transfers.reconfigure(&config);
                 self.config = config;
                 self.answers.reconfigured();
                 self.apply_config();

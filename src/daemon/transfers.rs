@@ -6,23 +6,27 @@ use std::time::{Duration, Instant};
 
 use log::debug;
 
-use super::files::Files;
+use super::files::{Asker, Files};
 use super::frames::{Frames, Source};
 use super::progress::{self, News};
 use super::transfer_log::{Ended, TransferLog};
-use crate::config;
+use crate::config::Config;
+use crate::menu::Machine;
 use crate::sys::epoll::Epoll;
 use crate::sys::transfer_socket::{TransferSocket, refuses_segments};
 use crate::sys::tree::{self, ServedFile};
 use crate::sys::udp::{Received, UdpListener};
 use crate::tftp::session::{Action, Blocks, Content, End, Session};
 use crate::tftp::{Order, Table, Transfer, TransferId, Verdict};
+use crate::wire::frame::Mac;
 use crate::wire::tftp::{DATA_HEADER, ErrorCode, error, is_request};
 
 /// Marks the tokens of transfers among all that the poll loop hands out.
 const TOKEN: u64 = 1 << 63;
 /// Devices remembered for not taking segmented sends; a router has few.
 const MAX_DEVICES: usize = 16;
+/// Bytes of texts that are made for transfers in progress, in all: menus of usual length for a hundred machines.
+const MAX_MEMORY: usize = 256 * 1024;
 /// The longest packet that a client sends to its transfer's port: a request, when there is only one port (RFC 2347).
 const INBOX: usize = 512;
 
@@ -41,12 +45,33 @@ pub struct Transfers {
 }
 
 /// Where requests come from, and where their transfers are waited for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Entrance<'a> {
     /// The server's port.
     pub listener: &'a UdpListener,
     /// Where the sockets of new transfers are added.
     pub epoll: &'a Epoll,
+    /// Who may ask.
+    pub askers: &'a dyn Askers,
+}
+
+/// Knows who asks.
+pub trait Askers {
+    /// What is known of the machine at `address` on this link; of the one with this hardware address, if one is given.
+    fn machine(&self, address: Ipv4Addr, ifindex: u32, mac: Option<Mac>) -> Machine;
+}
+
+/// The sender of a request.
+struct Sender<'a>(&'a Received, &'a dyn Askers);
+
+impl Asker for Sender<'_> {
+    fn machine(&self, mac: Option<Mac>) -> Machine {
+        self.1.machine(*self.0.peer.ip(), self.0.ifindex, mac)
+    }
+
+    fn router(&self) -> Ipv4Addr {
+        self.0.local
+    }
 }
 
 /// What a transfer needs besides the protocol's state.
@@ -67,13 +92,13 @@ impl Transfers {
     pub const DESCRIPTORS_EACH: u64 = 2;
 
     /// No transfers yet; files are looked up as `config` says.
-    pub fn new(config: &config::Tftp) -> Self {
+    pub fn new(config: &Config) -> Self {
         Self {
-            table: Table::new(config.max_transfers),
+            table: Table::new(config.tftp.max_transfers),
             files: Files::new(config),
             frames: Frames::new(),
             unsegmented: heapless::Deque::new(),
-            single_port: config.single_port,
+            single_port: config.tftp.single_port,
             log: TransferLog::default(),
             news: Vec::new(),
         }
@@ -95,10 +120,10 @@ impl Transfers {
     }
 
     /// From now on does as `config` says; transfers in progress go on as they began.
-    pub fn reconfigure(&mut self, config: &config::Tftp) {
-        self.table.set_limit(config.max_transfers);
+    pub fn reconfigure(&mut self, config: &Config) {
+        self.table.set_limit(config.tftp.max_transfers);
         self.files = Files::new(config);
-        self.single_port = config.single_port;
+        self.single_port = config.tftp.single_port;
         self.log = TransferLog::default();
     }
 
@@ -185,7 +210,11 @@ impl Transfers {
 
     fn serve(&mut self, now: Instant, entrance: Entrance<'_>, order: &Order<'_>, received: &Received) {
         let host = *received.peer.ip();
-        let file = match self.files.open(&order.path) {
+        let file = match self.files.open(&order.path, &Sender(received, entrance.askers)) {
+            // The client asks again by itself; an ERROR would end its boot.
+            Ok(file) if file.memory() > 0 && file.memory() + self.memory() > MAX_MEMORY => {
+                return debug!("TFTP makes no more texts while so many are being sent; {host} will ask again");
+            }
             Ok(file) => file,
             Err(why) => {
                 self.log.refused_file(now, host, order, &why, &self.files);
@@ -200,6 +229,11 @@ impl Transfers {
         if let Err(error) = self.start(now, entrance, order, received, file) {
             self.log.cannot_send(now, host, order, &error);
         }
+    }
+
+    /// Bytes of the texts that were made for transfers in progress, and end with them.
+    fn memory(&self) -> usize {
+        self.table.transfers().map(|transfer| transfer.resource.file.memory()).sum()
     }
 
     fn start(

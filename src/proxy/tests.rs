@@ -367,7 +367,7 @@ fn with_a_web_server_those_who_can_fetch_by_http() {
     assert_eq!(told(&web, own, HTTP), "http://192.168.1.1:8069/52-54-00-00-00-01/ipxe.efi@192.168.1.1");
     web.script = Some("sub/menu.ipxe".into());
     assert_eq!(told(&web, &["sub/menu.ipxe"], IPXE), "http://192.168.1.1:8069/sub/menu.ipxe@192.168.1.1");
-    web.web = Some(Web::At("http://nas.lan:81/boot/".into()));
+    web.web = Some(Web::At("http://nas.lan:81/boot".into()));
     assert_eq!(told(&web, &["sub/menu.ipxe"], IPXE), "http://nas.lan:81/boot/sub/menu.ipxe@192.168.1.1");
 }
 

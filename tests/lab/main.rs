@@ -29,6 +29,7 @@ mod initramfs;
 mod iso;
 mod journal;
 mod loaders;
+mod menus;
 mod net;
 mod process;
 mod resilience;

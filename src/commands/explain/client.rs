@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::config::dnsmasq::names;
+use crate::config::menu::{self, ARCHITECTURES};
 use crate::proxy::Door;
 use crate::wire::capture;
 
@@ -35,21 +35,6 @@ pub struct Description {
     pub boot_item: Option<String>,
 }
 
-/// Architectures by the names that people use (option 93).
-const ARCHITECTURES: &[(&str, u16)] = &[
-    ("bios", 0),
-    ("pc", 0),
-    ("ia32", 6),
-    ("x64", 7),
-    ("x86_64", 7),
-    ("arm32", 10),
-    ("arm", 10),
-    ("arm64", 11),
-    ("aarch64", 11),
-    ("riscv64", 27),
-    ("loong64", 39),
-    ("rpi", 41),
-];
 /// The number under which the same machine boots by HTTP.
 const BY_HTTP: &[(u16, u16)] = &[(0, 20), (6, 15), (7, 16), (9, 16), (10, 18), (11, 19), (27, 28), (39, 40)];
 
@@ -185,8 +170,7 @@ fn neighbour(router: Ipv4Addr) -> Ipv4Addr {
 
 /// A number, a name of ours, or dnsmasq's (`x86-64_EFI`).
 fn architecture(name: &str) -> Result<u16, String> {
-    let ours = ARCHITECTURES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, number)| *number);
-    ours.or_else(|| names::architecture(name)).or_else(|| name.parse().ok()).ok_or_else(|| {
+    menu::architecture(name).ok_or_else(|| {
         let mut known = String::new();
         for (name, _) in ARCHITECTURES {
             known.push_str(name);

@@ -94,7 +94,7 @@ fn reports(confdir: &Path, overrides: &Overrides, question: &Question) -> Result
             + "nothing is answered by this configuration");
     };
     let network = network(&config, question.router.as_deref())?;
-    let files = Files::new(&config.tftp);
+    let files = Files::new(&config);
     let explained = |captured: &Captured<'_>| explain(&config, &files, &network, captured, question.client.door());
     match (&question.pcap, &question.hex) {
         (Some(_), Some(_)) => Err("--pcap or --hex, not both".to_owned()),
@@ -386,6 +386,8 @@ fn reply(offer: &Offer, written: &Written) -> Reply {
             ChosenBy::Rule(_) => None,
             ChosenBy::Script => Some("option script"),
             ChosenBy::Machine => Some("the machine's own"),
+            ChosenBy::Group(_) => Some("the group's own"),
+            ChosenBy::Menu => Some("menu"),
             ChosenBy::Custom => Some("customary"),
         },
         fields: packet::fields(&written.bytes),
