@@ -19,6 +19,7 @@ mod firewall;
 mod jail;
 mod probe;
 mod service;
+mod web;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -144,6 +145,7 @@ fn examine(confdir: &Path, overrides: &Overrides, question: &Question) -> Vec<Fi
     dnsmasq::examine(&scene, &diagnostics, &mut found);
     access::examine(&scene, &mut found);
     jail::examine(&scene, &mut found);
+    web::examine(&scene, &diagnostics, &mut found);
     rules(&scene, &diagnostics, &mut found);
     clients::examine(&scene, &mut found);
     found
