@@ -7,8 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use log::warn;
 
-use crate::config::Config;
-use crate::config::menu::BootMenu;
+use crate::config::{self, BootMenu};
 use crate::menu::template::{self, Also};
 use crate::menu::{self, MAX_TEXT, Machine, Scene, Wanted};
 use crate::proxy::BootFiles;
@@ -43,9 +42,8 @@ enum Found<'a> {
 
 impl Files {
     /// The files of the configured folder, which need not exist yet.
-    pub fn new(config: &Config) -> Self {
-        let tree = Tree::new(config.tftp.root.clone(), config.tftp.allow.clone());
-        Self { tree, menu: config.rules.menu.clone() }
+    pub fn new(config: &config::Tftp, menu: &BootMenu) -> Self {
+        Self { tree: Tree::new(config.root.clone(), config.allow.clone()), menu: menu.clone() }
     }
 
     /// The absolute path of the folder.
