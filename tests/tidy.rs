@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// A layer and what it may use, besides itself. `mod.rs` files of the crate root are `main` and `lib`.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("commands", &["config", "daemon", "menu", "proxy", "sys", "wire"]),
+    ("commands", &["config", "daemon", "menu", "proxy", "sys", "tftp", "wire"]),
     ("daemon", &["config", "menu", "proxy", "sys", "tftp", "wire"]),
     ("proxy", &["config", "menu", "wire"]),
     ("menu", &["config", "wire"]),

@@ -1,5 +1,5 @@
 //! The boot menu as it is configured, `config menu` and `config entry`: what may be booted, by which machines. What
-//! loaders are told of it is the business of [`menu`](crate::menu).
+//! loaders are told of it is the business of the layer `menu`.
 
 use std::rc::Rc;
 
@@ -65,7 +65,7 @@ pub struct Whom {
 pub enum Machine {
     /// Its hardware address.
     Mac([u8; 6]),
-    /// Its UUID as it writes it itself.
+    /// Its UUID, in the order in which it is written.
     Uuid([u8; 16]),
     /// Its name, without a domain.
     Name(String),
@@ -255,6 +255,10 @@ pub fn architecture(name: &str) -> Option<u16> {
 fn machine(text: &str) -> Option<Machine> {
     let hex = |text: &str| -> Option<Vec<u8>> {
         let digits: Vec<u8> = text.bytes().filter(|byte| !b":-".contains(byte)).collect();
+        // `from_str_radix` would take a sign.
+        if !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
         let (pairs, []) = digits.as_chunks::<2>() else { return None };
         pairs.iter().map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()).collect()
     };

@@ -25,7 +25,7 @@ impl Askers for Known<'_> {
         let is_it = |seen: &Seen| mac.map_or_else(|| seen.address == address, |mac| seen.mac == mac);
         let seen = self.clients.iter().find(|seen| is_it(seen));
         if let Some(machine) = seen.and_then(|seen| seen.machine.clone()) {
-            return machine;
+            return *machine;
         }
         let Some(mac) = mac.or(seen.map(|seen| seen.mac)) else { return Machine::default() };
         let mut ready = self.links.iter().filter_map(|link| Some((link, link.ready()?)));

@@ -7,9 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use log::warn;
 
-use crate::config::menu::BootMenu;
 use crate::config::rules::Web;
-use crate::config::{Config, Rules};
+use crate::config::{self, BootMenu, Rules};
 use crate::menu::template::{self, Also};
 use crate::menu::{self, MAX_TEXT, Machine, Scene, Wanted};
 use crate::proxy::BootFiles;
@@ -47,10 +46,10 @@ enum Found<'a> {
 
 impl Files {
     /// The files of the configured folder, which need not exist yet.
-    pub fn new(config: &Config) -> Self {
-        let tree = |allow| Tree::new(config.tftp.root.clone(), allow);
-        let Rules { web, menu, .. } = &config.rules;
-        Self { tree: tree(config.tftp.allow.clone()), alone: tree(Vec::new()), web: web.clone(), menu: menu.clone() }
+    pub fn new(config: &config::Tftp, rules: &Rules) -> Self {
+        let tree = |allow| Tree::new(config.root.clone(), allow);
+        let Rules { web, menu, .. } = rules;
+        Self { tree: tree(config.allow.clone()), alone: tree(Vec::new()), web: web.clone(), menu: menu.clone() }
     }
 
     /// The absolute path of the folder.

@@ -10,7 +10,7 @@ use super::files::{Asker, Files};
 use super::frames::{Frames, Source};
 use super::progress::{self, News};
 use super::transfer_log::{Ended, TransferLog};
-use crate::config::Config;
+use crate::config::{self, Rules};
 use crate::menu::Machine;
 use crate::sys::epoll::Epoll;
 use crate::sys::transfer_socket::{TransferSocket, refuses_segments};
@@ -92,13 +92,13 @@ impl Transfers {
     pub const DESCRIPTORS_EACH: u64 = 2;
 
     /// No transfers yet; files are looked up as `config` says.
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &config::Tftp, rules: &Rules) -> Self {
         Self {
-            table: Table::new(config.tftp.max_transfers),
-            files: Files::new(config),
+            table: Table::new(config.max_transfers),
+            files: Files::new(config, rules),
             frames: Frames::new(),
             unsegmented: heapless::Deque::new(),
-            single_port: config.tftp.single_port,
+            single_port: config.single_port,
             log: TransferLog::default(),
             news: Vec::new(),
         }
@@ -120,10 +120,10 @@ impl Transfers {
     }
 
     /// From now on does as `config` says; transfers in progress go on as they began.
-    pub fn reconfigure(&mut self, config: &Config) {
-        self.table.set_limit(config.tftp.max_transfers);
-        self.files = Files::new(config);
-        self.single_port = config.tftp.single_port;
+    pub fn reconfigure(&mut self, config: &config::Tftp, rules: &Rules) {
+        self.table.set_limit(config.max_transfers);
+        self.files = Files::new(config, rules);
+        self.single_port = config.single_port;
         self.log = TransferLog::default();
     }
 

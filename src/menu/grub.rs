@@ -9,7 +9,7 @@ use crate::config::menu::{Action, Entry};
 /// The configuration.
 pub fn render(scene: &Scene<'_>) -> String {
     let (entries, there) = pieces(scene.entries(), |entry| piece(scene, entry));
-    let mut text = ["# upxe's menu for ", &whose(scene.machine), "\n"].concat();
+    let mut text = ["# The boot menu of ", &whose(scene.machine), "\n"].concat();
     match default(scene.menu, &there) {
         Some(name) => {
             // -1 waits for a key.

@@ -11,7 +11,7 @@ use crate::config::menu::{Action, Entry};
 /// The script.
 pub fn render(scene: &Scene<'_>) -> String {
     let (actions, there) = pieces(scene.entries(), |entry| piece(scene, entry));
-    let mut text = ["#!ipxe\n# upxe's menu for ", &whose(scene.machine), "\n"].concat();
+    let mut text = ["#!ipxe\n# The boot menu of ", &whose(scene.machine), "\n"].concat();
     if let Some(first) = default(scene.menu, &there) {
         text.push_str(&[":upxe-menu\nmenu ", &title(&scene.menu.title), "\n"].concat());
         for entry in &there {

@@ -28,7 +28,7 @@ const SCRIPTS: &str = "menu/";
 pub struct Machine {
     /// Its hardware address.
     pub mac: Option<Mac>,
-    /// Its UUID, as it writes it itself.
+    /// Its UUID, in the order in which it is written.
     pub uuid: Option<[u8; 16]>,
     /// The usual number of its architecture (option 93).
     pub architecture: Option<u16>,
@@ -135,7 +135,11 @@ pub fn wanted(path: &str) -> Option<Wanted<'_>> {
 
 /// `52-54-00-12-34-56`, or with colons.
 fn mac_of(text: &str) -> Option<Mac> {
-    let mut bytes = text.split([':', '-']).map(|pair| u8::from_str_radix(pair, 16).ok().filter(|_| pair.len() == 2));
+    let mut bytes = text.split([':', '-']).map(|pair| match pair.as_bytes() {
+        [b'+', _] => None,
+        [_, _] => u8::from_str_radix(pair, 16).ok(),
+        _ => None,
+    });
     let mut mac = [0; 6];
     for byte in &mut mac {
         *byte = bytes.next()??;

@@ -18,7 +18,7 @@ const MEMDISK: &str = "memdisk";
 /// The configuration, for a loader that came from `folder`.
 pub fn render(scene: &Scene<'_>, folder: &str) -> String {
     let (labels, there) = pieces(scene.entries(), |entry| piece(scene, folder, entry));
-    let mut text = ["# upxe's menu for ", &whose(scene.machine), "\n"].concat();
+    let mut text = ["# The boot menu of ", &whose(scene.machine), "\n"].concat();
     let mut line = |words: &[&str]| {
         words.iter().for_each(|word| text.push_str(word));
         text.push('\n');

@@ -106,7 +106,7 @@ pub struct Seen {
     /// How far its boot has come.
     pub progress: Progress,
     /// What it said of itself when it asked to boot; `None` if it hasn't been heard to.
-    pub machine: Option<Machine>,
+    pub machine: Option<Box<Machine>>,
     boot: Boot,
     loads: [Loads; 2],
     /// The kind of its latest offer, while that offer's file hasn't been asked for.
@@ -254,7 +254,7 @@ impl Clients {
         let Some(client) = decision.client() else { return };
         let tick = self.tick(now);
         if let Some(seen) = self.touch(now, request.chaddr) {
-            seen.machine = Some(decision.machine.clone());
+            seen.machine = Some(Box::new(decision.machine.clone()));
             seen.progress.heard_on(device);
             seen.progress.answered(tick, door, client, decision.outcome.as_ref().map(|offer| offer.file.as_str()));
         }

@@ -1,11 +1,9 @@
 //! What a request tells of the machine that sent it, as far as menus and scripts look at it.
 
-use dhcproto::v4::OptionCode;
-
+use super::Arrival;
 use super::client::Client;
 use super::matching::{self, Carried};
 use super::web::says_http;
-use super::{Arrival, UUID_LEN};
 use crate::config::Rules;
 use crate::menu::Machine;
 use crate::wire::frame::Mac;
@@ -13,13 +11,8 @@ use crate::wire::request::Request;
 
 /// The machine that sent `request`; `client` is what it asks to boot as, if it does.
 pub fn of(request: &Request<'_>, client: Option<&Client>, carried: &Carried) -> Machine {
-    let uuid = request.option(OptionCode::ClientMachineIdentifier);
-    let uuid = match uuid.as_deref().filter(|uuid| uuid.len() == UUID_LEN) {
-        Some([0, uuid @ ..]) => uuid.try_into().ok(),
-        _ => None,
-    };
     let mut machine = Machine::of(request.chaddr);
-    machine.uuid = uuid;
+    machine.uuid = request.uuid();
     machine.architecture = client.and_then(|client| client.architectures.first()).map(|it| it.usual().0);
     machine.tags = carried.all.iter().map(|(tag, _)| tag.to_owned()).collect();
     machine.http = says_http(request);

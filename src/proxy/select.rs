@@ -2,9 +2,6 @@
 
 use std::net::Ipv4Addr;
 
-use dhcproto::v4::OptionCode;
-
-use super::UUID_LEN;
 use super::architecture::{Architecture, Loader, is_gpxe_binary, is_ipxe_binary};
 use super::client::{Client, Program};
 use super::clients::Past;
@@ -17,7 +14,7 @@ use super::vendor::{BootItem, Menu, MenuEntry, Shape};
 use crate::config::rules::{Action, Boot, Origin, Rules, Service};
 use crate::menu::template::hyphened;
 use crate::menu::{self, Machine};
-use crate::wire::request::Request;
+use crate::wire::request::{Request, uuid_as_written};
 
 /// The folder of scripts that are for one machine each.
 const OWN_SCRIPTS: &str = "ipxe/";
@@ -361,9 +358,9 @@ impl<'a> Chooser<'a> {
         let mac = hyphened(&self.request.chaddr.0);
         let mut names = Vec::new();
         if matches!(client.program, Program::Ipxe { .. }) {
-            let uuid = self.request.option(OptionCode::ClientMachineIdentifier);
-            if let Some([0, uuid @ ..]) = uuid.as_deref().filter(|uuid| uuid.len() == UUID_LEN) {
-                names.push(([OWN_SCRIPTS, &hyphened(uuid), ".ipxe"].concat(), None));
+            // As iPXE shows it; then as it was sent, which is what some tools show.
+            for uuid in self.machine.uuid.iter().flat_map(|uuid| [*uuid, uuid_as_written(*uuid)]) {
+                names.push(([OWN_SCRIPTS, &hyphened(&uuid), ".ipxe"].concat(), None));
             }
             names.push(([OWN_SCRIPTS, &mac, ".ipxe"].concat(), None));
         }

@@ -156,7 +156,7 @@ fn a_template_does_what_a_script_in_php_did() {
     let uuid = "0017001e-8c00-00ad-5087-5254004d0001";
     let config = format!("{uuid}.cfg");
     let site = crate::loaders::pxelinux_site(TftpRoot::named(&house.run, "site"), &config, &house.command_line());
-    let site = site.packaged("pxelinux.0", Arch::Amd64, "usr/lib/PXELINUX/lpxelinux.0");
+    let site = site.packaged("pxelinux.0", Arch::Amd64, "usr/lib/PXELINUX/pxelinux.0");
     let web = web::serve(&house.lan.router, "192.168.77.1:81", &site.path, &house.run, "web");
     let tftp = house.tftp().text("boot.ipxe.tmpl", TEMPLATE);
     let run = house.serve("", &tftp);
