@@ -32,6 +32,7 @@ mod loaders;
 mod menus;
 mod net;
 mod process;
+mod race;
 mod resilience;
 mod san;
 mod seeds;
