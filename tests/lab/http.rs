@@ -9,6 +9,7 @@ use crate::iso;
 use crate::loaders;
 use crate::net::USUAL;
 use crate::process::Process;
+use crate::san::{self, San};
 use crate::vm::{Firmware, Machine};
 use crate::web;
 
@@ -86,4 +87,59 @@ fn lpxelinux_goes_on_by_http() {
     site.run.expect_linux(vm, "x86_64", &["lpxelinux.0"]);
     site.run.log().expect(0, &["TFTP sent lpxelinux.0"], Duration::ZERO);
     site.finish(&["/ldlinux.c32", "/pxelinux.cfg/default", "/vmlinuz", "/initrd"], &["lpxelinux.0"]);
+}
+
+/// A menu with one entry that boots Linux by itself.
+fn menu(house: &House) -> String {
+    format!(
+        "config menu\n\toption timeout '1'\nconfig entry 'linux'\n\toption kernel 'vmlinuz'\n\tlist initrd 'initrd'\n\
+         \toption append 'console=ttyS0 {}'\n",
+        house.command_line()
+    )
+}
+
+/// upxe makes the menu itself, and so sends it by TFTP; what it names comes by HTTP.
+#[test]
+fn a_menus_files_come_by_http() {
+    let house = House::new("http-menu", USUAL, "", None);
+    let tftp = house.tftp().linux(Arch::Amd64);
+    let web = web::serve(&house.lan.router, "192.168.77.1:8069", &tftp.path, &house.run, "web");
+    let menu = menu(&house);
+    let run = house.serve(&format!("\toption http_base '{BASE}'\n{menu}"), &tftp);
+    run.boot(Firmware::Bios, "x86_64", &["menu.ipxe"]);
+    Site { run, web }.finish(&["/vmlinuz", "/initrd"], &["menu.ipxe"]);
+}
+
+/// The same with lpxelinux.
+#[test]
+fn lpxelinux_gets_a_menus_files_by_http() {
+    let house = House::new("http-menu-lpxelinux", USUAL, "", None);
+    let packaged = |root: TftpRoot, name: &str, path: &str| root.packaged(name, Arch::Amd64, path);
+    let tftp = packaged(house.tftp().linux(Arch::Amd64), "lpxelinux.0", "usr/lib/PXELINUX/lpxelinux.0");
+    let tftp = packaged(tftp, "ldlinux.c32", "usr/lib/syslinux/modules/bios/ldlinux.c32");
+    let web = web::serve(&house.lan.router, "192.168.77.1:8069", &tftp.path, &house.run, "web");
+    let menu = menu(&house);
+    let run = house.serve(&format!("\toption http_base '{BASE}'\n{menu}"), &tftp);
+    let vm = run.switch_on(VENDOR_ROM);
+    run.expect_linux(vm, "x86_64", &["lpxelinux.0"]);
+    Site { run, web }.finish(&["/vmlinuz", "/initrd"], &["lpxelinux.0", "ldlinux.c32", "pxelinux.cfg/default"]);
+}
+
+/// An entry of the menu is a disk on the network: iPXE attaches a real target's, and Linux boots from it.
+#[test]
+fn a_menu_entry_boots_from_a_real_iscsi_target() {
+    let house = House::new("menu-iscsi", USUAL, "", None);
+    let disk = san::disk(&house.run, &house.command_line());
+    let nas = house.lan.settle(5);
+    let target = San::serve(&disk, &house.lan, &house.lan.client, 5, &house.run);
+    assert!(target.root_path.starts_with(&format!("iscsi:{nas}:")), "{}", target.root_path);
+    let menu = format!(
+        "config menu\n\toption timeout '1'\n\toption default 'nas'\nconfig entry 'disk'\n\toption kind 'local'\n\
+         config entry 'nas'\n\toption root_path '{}'\n",
+        target.root_path
+    );
+    let tftp = house.tftp();
+    let run = house.serve(&menu, &tftp);
+    run.boot(Firmware::Bios, "x86_64", &["menu.ipxe"]);
+    run.finish();
 }

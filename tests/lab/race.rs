@@ -1,5 +1,5 @@
 //! HTTP against TFTP: how long firmware and iPXE take to load 64 MB by either, from the same router. A measurement and no
-//! test of anything: `cargo test --release --test lab race:: -- --ignored --nocapture`.
+//! test of anything: `cargo test --test lab race:: -- --ignored --nocapture`.
 
 use std::fs;
 use std::time::Duration;
