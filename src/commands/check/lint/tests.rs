@@ -35,6 +35,7 @@ fn config(file: &str, lines: &str) -> Config {
         dnsmasq: DnsmasqPorts::default(),
         user: "root".into(),
         rules: collected.rules,
+        read_from: Vec::new(),
         log_level: log::LevelFilter::Info,
     }
 }
