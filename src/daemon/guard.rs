@@ -104,7 +104,7 @@ fn folders(config: &Config) -> impl Iterator<Item = &PathBuf> {
 fn readable(config: &Config, is_root: bool) -> Vec<PathBuf> {
     let mut readable = Vec::new();
     let mut add = |path: PathBuf| {
-        if !readable.contains(&path) {
+        if !readable.iter().any(|known: &PathBuf| path.starts_with(known)) {
             readable.push(path);
         }
     };
@@ -144,12 +144,15 @@ fn home(folder: &Path) -> PathBuf {
     if device(first).is_none() {
         return "/".into();
     }
-    for pair in steps.windows(2).skip(1) {
-        if let [above, step] = pair
-            && device(above) != device(step)
-        {
-            // Something is mounted there now, or nothing is there yet.
-            return (*above).to_owned();
+    let mut above = first;
+    let mut further = first;
+    for &step in steps.iter().skip(2) {
+        match device(step) {
+            // What is missing may be on what will be mounted where its folder is.
+            None => return further.to_owned(),
+            // Something is mounted there now.
+            there if there != device(above) => return above.to_owned(),
+            Some(_) => (further, above) = (above, step),
         }
     }
     match whole.parent() {
@@ -161,4 +164,35 @@ fn home(folder: &Path) -> PathBuf {
 /// The number of the file system that `path` is on.
 fn device(path: &Path) -> Option<u64> {
     fs::metadata(path).ok().map(|metadata| metadata.dev())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boot_files_are_read_from_where_their_folder_may_come_again() {
+        let base = std::env::temp_dir().canonicalize().unwrap().join(format!("upxe-home-{}", std::process::id()));
+        let folder = base.join("stick/boot");
+        fs::create_dir_all(&folder).unwrap();
+        std::os::unix::fs::symlink(&folder, base.join("link")).unwrap();
+        assert_eq!(home(&folder), base.join("stick"), "it may be replaced");
+        assert_eq!(home(&base.join("link")), base.join("stick"));
+        assert_eq!(home(&base.join("none/boot/files")), base.parent().unwrap(), "it may be mounted");
+        assert_eq!(home(Path::new("/proc/sys/kernel")), Path::new("/proc/sys"), "what is straight beneath / stays");
+        assert_eq!(home(Path::new("/proc")), Path::new("/proc"));
+        assert_eq!(home(Path::new("/no-such-folder")), Path::new("/"));
+        assert_eq!(home(Path::new("/no-such-folder/boot")), Path::new("/"));
+        assert_eq!(home(Path::new("/")), Path::new("/"));
+        fs::remove_dir_all(base).unwrap();
+    }
+
+    #[test]
+    fn configuration_is_read_from_its_folder_and_secrets_are_not() {
+        let of = |file: &'static str, is_root| neighbourhood(Path::new(file), is_root);
+        assert_eq!(of("/etc/hosts", false), Path::new("/etc"));
+        assert_eq!(of("/etc/hosts", true), Path::new("/etc/hosts"));
+        assert_eq!(of("/etc/dnsmasq.d/pxe.conf", true), Path::new("/etc/dnsmasq.d"));
+        assert_eq!(of("/pxe.conf", false), Path::new("/pxe.conf"));
+    }
 }

@@ -85,12 +85,6 @@ fn permit(rules: &OwnedFd, path: &Path) -> io::Result<()> {
     let rule = PathBeneath { allowed_access, parent_fd: place.as_raw_fd() };
     // SAFETY: the pointer describes `rule`, which outlives the call.
     succeeded(unsafe {
-        libc::syscall(
-            libc::SYS_landlock_add_rule,
-            rules.as_raw_fd(),
-            RULE_PATH_BENEATH,
-            &raw const rule,
-            0u32,
-        ) as i32
+        libc::syscall(libc::SYS_landlock_add_rule, rules.as_raw_fd(), RULE_PATH_BENEATH, &raw const rule, 0u32) as i32
     })
 }

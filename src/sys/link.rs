@@ -56,8 +56,7 @@ pub fn device(name: &str) -> io::Result<Option<Device>> {
         if entry_name.to_bytes() != name.as_bytes() {
             continue;
         }
-        let device =
-            found.get_or_insert(Device { ifindex: 0, up: false, mac: None, addresses: heapless::Vec::new() });
+        let device = found.get_or_insert(Device { ifindex: 0, up: false, mac: None, addresses: heapless::Vec::new() });
         device.up = entry.ifa_flags & libc::IFF_UP as u32 != 0;
         if entry.ifa_addr.is_null() {
             continue;

@@ -261,6 +261,279 @@ pub fn install(openat2: bool) -> io::Result<()> {
         if libc::syscall(libc::SYS_seccomp, filter, flags, &raw const program) == 0 {
             return Ok(());
         }
-        succeeded(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program, 0, ptr::null::<u8>()))
+        succeeded(libc::prctl(
+            libc::PR_SET_SECCOMP,
+            libc::SECCOMP_MODE_FILTER,
+            &raw const program,
+            0,
+            ptr::null::<u8>(),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::CStr;
+    use std::fs::File;
+    use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::path::{Path, PathBuf};
+    use std::time::Instant;
+
+    use crate::sys::link::{self, LinkWatch};
+    use crate::sys::packet_socket::PacketSocket;
+    use crate::sys::transfer_socket::TransferSocket;
+    use crate::sys::tree::{Refused, Resolver, Tree};
+    use crate::sys::udp::UdpListener;
+    use crate::sys::{landlock, limits, neighbour, privileges};
+
+    /// What became of a process.
+    #[derive(Debug, PartialEq)]
+    enum End {
+        Exit(i32),
+        Signal(i32),
+    }
+
+    /// A process that confines itself, and then does something.
+    fn confined(landlock: Option<&[PathBuf]>, act: impl FnOnce() -> i32) -> End {
+        // SAFETY: the child confines itself, makes system calls, and ends without the parent's exit handlers.
+        let child = unsafe { libc::fork() };
+        assert!(child >= 0);
+        if child == 0 {
+            let ready = privileges::no_new_privileges().is_ok()
+                && landlock.is_none_or(|readable| landlock::read_only(readable).is_ok())
+                && install(landlock.is_some()).is_ok();
+            let code = if ready { act() } else { 255 };
+            // SAFETY: as above.
+            unsafe { libc::_exit(code) }
+        }
+        let mut status = 0;
+        // SAFETY: `status` outlives the call.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        if libc::WIFSIGNALED(status) {
+            End::Signal(libc::WTERMSIG(status))
+        } else {
+            End::Exit(libc::WEXITSTATUS(status))
+        }
+    }
+
+    /// A folder of boot files with one in it, removed when dropped.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(test: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("upxe-{test}-{}", std::process::id()));
+            std::fs::create_dir_all(path.join("boot")).unwrap();
+            std::fs::write(path.join("boot/file"), "to boot").unwrap();
+            std::fs::write(path.join("secret"), "not to boot").unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// The number of the first attempt that didn't go as it should; 0 if all did.
+    fn first_wrong(attempts: &[bool]) -> i32 {
+        attempts.iter().position(|went| !went).map_or(0, |at| at as i32 + 1)
+    }
+
+    fn errno<T>(result: io::Result<T>) -> i32 {
+        result.err().and_then(|error| error.raw_os_error()).unwrap_or(0)
+    }
+
+    /// A raw call, with what the kernel has against it; 0 for nothing.
+    fn call(number: c_long, arguments: [usize; 4]) -> i32 {
+        let [a, b, c, d] = arguments;
+        // SAFETY: the tests below hand over numbers, null, and pointers to strings that live for ever.
+        let result = unsafe { libc::syscall(number, a, b, c, d, 0usize, 0usize) };
+        if result < 0 { errno::<()>(Err(io::Error::last_os_error())) } else { 0 }
+    }
+
+    fn text(text: &'static CStr) -> usize {
+        text.as_ptr() as usize
+    }
+
+    #[test]
+    fn all_that_the_service_does_is_allowed() {
+        let folder = Folder::new("filter-allows");
+        let (root, socket) = (folder.0.join("boot"), folder.0.join("status"));
+        let listener = UnixListener::bind(&socket).unwrap();
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let peer = SocketAddrV4::new(Ipv4Addr::LOCALHOST, client.local_addr().unwrap().port());
+        let is_root = privileges::is_root();
+        for landlock in [None, Some(&[folder.0.clone()][..])] {
+            let _asking = UnixStream::connect(&socket).unwrap();
+            let end = confined(landlock, || {
+                let port = UdpListener::bind(0);
+                let transfer = TransferSocket::connect(Ipv4Addr::LOCALHOST, peer);
+                let served = |resolver| {
+                    let file = Tree::with_resolver(root.clone(), Vec::new(), resolver).open(b"file").unwrap();
+                    let mut buffer = [0; 16];
+                    file.read_at(&mut [io::IoSliceMut::new(&mut buffer)], 0)
+                        .is_ok_and(|len| &buffer[..len] == b"to boot")
+                };
+                let accepted = listener.accept().and_then(|(stream, _)| {
+                    stream.set_nonblocking(true)?;
+                    io::Write::write(&mut &stream, b"{}")
+                });
+                let mut descriptor = libc::pollfd { fd: 1, events: libc::POLLOUT, revents: 0 };
+                // SAFETY: the pointer describes `descriptor`, which outlives the call.
+                let polled = unsafe { libc::poll(&raw mut descriptor, 1, 0) };
+                let much: Vec<u8> = vec![1; 64 << 20];
+                first_wrong(&[
+                    port.as_ref().is_ok_and(|port| port.port().is_ok()),
+                    port.as_ref().is_ok_and(|port| port.receive(&mut [0; 8]).is_ok_and(|none| none.is_none())),
+                    transfer.as_ref().is_ok_and(|socket| socket.mtu().is_ok() && socket.send(b"data").is_ok()),
+                    transfer.as_ref().is_ok_and(|socket| socket.segment(512).is_ok()),
+                    // The loopback's neighbours are not known, and that's no matter of permission.
+                    port.as_ref().is_ok_and(|port| {
+                        neighbour::mac(port, "lo", Ipv4Addr::LOCALHOST);
+                        io::Error::last_os_error().raw_os_error() != Some(libc::EPERM)
+                    }),
+                    !is_root || PacketSocket::open(1, 67).is_ok(),
+                    LinkWatch::open().is_ok(),
+                    link::device("lo").is_ok_and(|found| found.is_some()),
+                    served(Resolver::Openat2),
+                    served(Resolver::Walk),
+                    std::fs::read(root.join("file")).is_ok_and(|text| text == b"to boot"),
+                    std::fs::read_dir(&root).is_ok_and(|entries| entries.flatten().count() == 1),
+                    accepted.is_ok(),
+                    polled >= 0,
+                    limits::raise_descriptors(1).is_ok(),
+                    privileges::limit(privileges::PACKETS).is_ok(),
+                    privileges::is_root() == is_root,
+                    much.iter().all(|byte| *byte == 1),
+                    Instant::now().elapsed().as_secs() < 60,
+                ])
+            });
+            assert_eq!(end, End::Exit(0), "with Landlock: {}", landlock.is_some());
+        }
+    }
+
+    #[test]
+    fn what_a_stranger_would_do_next_fails() {
+        let folder = Folder::new("filter-refuses");
+        let (root, secret) = (folder.0.join("boot"), folder.0.join("secret"));
+        let file = root.join("file");
+        for landlock in [None, Some(&[root.clone()][..])] {
+            let end = confined(landlock, || {
+                let open = |path: &Path, write: bool| errno(File::options().read(true).write(write).open(path));
+                let is_landlocked = landlock.is_some();
+                let how = [libc::O_RDWR as u64, 0, 0];
+                let file_name = std::ffi::CString::new(file.to_str().unwrap()).unwrap();
+                let openat2 = call(
+                    libc::SYS_openat2,
+                    [libc::AT_FDCWD as usize, file_name.as_ptr() as usize, how.as_ptr() as usize, size_of_val(&how)],
+                );
+                let socket = |family: i32, kind: i32, protocol: i32| {
+                    call(libc::SYS_socket, [family as usize, kind as usize, protocol as usize, 0])
+                };
+                first_wrong(&[
+                    // 1: files of others, which only Landlock keeps from root.
+                    !is_landlocked || open(Path::new("/etc/shadow"), false) == libc::EACCES,
+                    !is_landlocked || open(&secret, false) == libc::EACCES,
+                    !is_landlocked || open(Path::new("/proc/1/environ"), false) == libc::EACCES,
+                    // 4: to write, even where reading is allowed.
+                    open(&file, true) == libc::EPERM,
+                    open(Path::new("/proc/self/mem"), true) == libc::EPERM,
+                    openat2 == if is_landlocked { libc::EACCES } else { libc::ENOSYS },
+                    errno(File::create(root.join("new"))) == libc::EPERM,
+                    errno(std::fs::remove_file(&file)) == libc::ENOSYS,
+                    errno(std::fs::rename(&file, &secret)) == libc::ENOSYS,
+                    errno(std::fs::create_dir(root.join("new"))) == libc::ENOSYS,
+                    errno(std::os::unix::fs::symlink(&secret, root.join("new"))) == libc::ENOSYS,
+                    errno(std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o777)))
+                        == libc::ENOSYS,
+                    // 13: other networks and other code of the kernel's.
+                    socket(libc::AF_INET, libc::SOCK_STREAM, 0) == libc::EPERM,
+                    socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP) == libc::EPERM,
+                    socket(libc::AF_INET, libc::SOCK_DGRAM, libc::IPPROTO_ICMP) == libc::EPERM,
+                    socket(libc::AF_INET6, libc::SOCK_DGRAM, 0) == libc::EPERM,
+                    socket(libc::AF_UNIX, libc::SOCK_STREAM, 0) == libc::EPERM,
+                    socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_NETFILTER) == libc::EPERM,
+                    socket(libc::AF_PACKET, libc::SOCK_DGRAM, 0) == libc::EPERM,
+                    socket(libc::AF_ALG, libc::SOCK_SEQPACKET, 0) == libc::EPERM,
+                    call(libc::SYS_setsockopt, [0, libc::SOL_PACKET as usize, 5, 0]) == libc::EPERM,
+                    call(libc::SYS_ioctl, [0, libc::TIOCSTI as usize, text(c"x"), 0]) == libc::EPERM,
+                    // 23: powers, limits and signals of others.
+                    call(libc::SYS_setuid, [0; 4]) == libc::ENOSYS,
+                    call(libc::SYS_prctl, [libc::PR_SET_DUMPABLE as usize, 1, 0, 0]) == libc::ENOSYS,
+                    call(libc::SYS_prlimit64, [1, libc::RLIMIT_NOFILE as usize, 0, 0]) == libc::EPERM,
+                    call(libc::SYS_tgkill, [1, 1, libc::SIGTERM as usize, 0]) == libc::ENOSYS,
+                    call(libc::SYS_seccomp, [0; 4]) == libc::ENOSYS,
+                ])
+            });
+            assert_eq!(end, End::Exit(0), "with Landlock: {}", landlock.is_some());
+        }
+    }
+
+    #[test]
+    fn what_only_a_stranger_would_do_ends_the_process() {
+        let page = [0, 4096, (libc::PROT_READ | libc::PROT_EXEC) as usize, 0x22];
+        let parent = std::process::id() as usize;
+        let cases: &[(&str, c_long, [usize; 4])] = &[
+            ("execve", libc::SYS_execve, [text(c"/bin/true"), 0, 0, 0]),
+            ("execveat", libc::SYS_execveat, [0, text(c"/bin/true"), 0, 0]),
+            ("clone", libc::SYS_clone, [libc::SIGCHLD as usize, 0, 0, 0]),
+            ("ptrace", libc::SYS_ptrace, [libc::PTRACE_ATTACH as usize, parent, 0, 0]),
+            ("kill", libc::SYS_kill, [parent, 0, 0, 0]),
+            ("process_vm_readv", libc::SYS_process_vm_readv, [parent, 0, 0, 0]),
+            ("mmap", MMAP, page),
+            ("mprotect", libc::SYS_mprotect, [0, 4096, libc::PROT_EXEC as usize, 0]),
+            ("mount", libc::SYS_mount, [text(c"none"), text(c"/mnt"), text(c"tmpfs"), 0]),
+            ("unshare", libc::SYS_unshare, [libc::CLONE_NEWUSER as usize, 0, 0, 0]),
+            ("bpf", libc::SYS_bpf, [0; 4]),
+            ("io_uring_setup", libc::SYS_io_uring_setup, [1, 0, 0, 0]),
+            ("init_module", libc::SYS_init_module, [0; 4]),
+            ("reboot", libc::SYS_reboot, [0; 4]),
+        ];
+        for (name, number, arguments) in cases {
+            assert_eq!(confined(None, || call(*number, *arguments)), End::Signal(libc::SIGSYS), "{name}");
+        }
+    }
+
+    /// Numbers of another architecture mean other calls.
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn calls_by_the_numbers_of_another_architecture_end_the_process() {
+        let end = confined(None, || {
+            let result: i64;
+            // SAFETY: getpid by the 32-bit gate (number 20), which changes no memory and no other register.
+            unsafe { std::arch::asm!("int 0x80", inlateout("rax") 20i64 => result) };
+            i32::from(result > 0)
+        });
+        assert_eq!(end, End::Signal(libc::SIGSYS));
+        // x32: the same architecture to a filter, with a bit of its own in the number.
+        assert_eq!(confined(None, || call(0x4000_0000 + 59, [0; 4])), End::Exit(libc::ENOSYS));
+    }
+
+    #[test]
+    fn a_stack_overflow_still_ends_the_process() {
+        fn deeper(depth: u64) -> u64 {
+            let room = [depth; 512];
+            if depth == u64::MAX { 0 } else { deeper(depth + 1) + std::hint::black_box(room)[7] }
+        }
+        let end = confined(None, || deeper(0) as i32);
+        assert!(matches!(end, End::Signal(libc::SIGABRT | libc::SIGSEGV | libc::SIGILL)), "{end:?}");
+    }
+
+    #[test]
+    fn names_that_lead_nowhere_are_told_as_before() {
+        let folder = Folder::new("filter-names");
+        let root = folder.0.join("boot");
+        let end = confined(Some(&[root.clone()]), || {
+            let tree = Tree::new(root, Vec::new());
+            eprintln!("{:?} {:?}", tree.open(b"missing"), tree.open(b"../secret"));
+            first_wrong(&[
+                matches!(tree.open(b"missing"), Err(Refused::NotFound)),
+                matches!(tree.open(b"../secret"), Err(Refused::Outside(_))),
+            ])
+        });
+        assert_eq!(end, End::Exit(0));
     }
 }

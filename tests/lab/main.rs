@@ -24,6 +24,7 @@ mod disguise;
 mod dnsmasq;
 mod elsewhere;
 mod files;
+mod guard;
 mod initramfs;
 mod journal;
 mod loaders;

@@ -85,6 +85,11 @@ impl Upxe {
         self.process.kill();
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.process.is_running()
     }
