@@ -53,8 +53,9 @@ const FREE: &[c_long] = &[
     libc::SYS_recvmsg, libc::SYS_sendmsg, libc::SYS_epoll_ctl, libc::SYS_close,
     // Log lines, configuration, signalfd; status.
     libc::SYS_read, libc::SYS_write, libc::SYS_ppoll, since_2019(414), libc::SYS_lseek, libc::SYS_accept4, // ppoll_time64
-    // Looking at files.
+    // Looking at files; glibc's realpath(3) asks for permission too.
     libc::SYS_statx, libc::SYS_fstat, libc::SYS_readlinkat, libc::SYS_getdents64, libc::SYS_getcwd,
+    libc::SYS_faccessat, since_2019(439), // faccessat2
     // Sockets for transfers and for devices that are made anew; which kinds there may be, `GUARDED` tells.
     libc::SYS_bind, libc::SYS_connect, libc::SYS_getsockname,
     // Memory; pages that could be run are in `GUARDED`.
@@ -528,7 +529,6 @@ mod tests {
         let root = folder.0.join("boot");
         let end = confined(Some(&[root.clone()]), || {
             let tree = Tree::new(root, Vec::new());
-            eprintln!("{:?} {:?}", tree.open(b"missing"), tree.open(b"../secret"));
             first_wrong(&[
                 matches!(tree.open(b"missing"), Err(Refused::NotFound)),
                 matches!(tree.open(b"../secret"), Err(Refused::Outside(_))),

@@ -7,11 +7,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::client::{BIOS, Client, Kind};
 use crate::files::{TftpRoot, run_folder, write};
 use crate::journal::Journal;
 use crate::net::Lan;
 use crate::process::{Process, run};
-use crate::service::{boot_files, expect_boots, sends_files, until_ok};
+use crate::service::{boot_files, expect_boots, offers, sends_files, until_ok};
 use crate::status::ask;
 use crate::upxe::{Upxe, program, settings};
 
@@ -172,7 +173,7 @@ fn a_stick_is_plugged_pulled_and_plugged_again() {
             sends_files(&lan, lan.address(1)).expect_err("nothing is plugged in");
             plug(&upxe, &stick, &root);
             expect_file(&lan);
-            mount(&upxe, &format!("umount {}", stick.display()));
+            mount(&upxe, &format!("umount -l {}", stick.display()));
         }
     }
 }
@@ -197,7 +198,7 @@ fn a_stick_is_changed_for_another() {
     let upxe = Process::start(&lan.router.name, &words, &log);
     expect_file(&lan);
     let pid = upxe.id().to_string();
-    let change = format!("umount {place} && mount -t tmpfs none {place} && mkdir {place}/tftp");
+    let change = format!("umount -l {place} && mount -t tmpfs none {place} && mkdir {place}/tftp");
     run(&["nsenter", "-m", "-t", &pid, "sh", "-c", &change]);
     sends_files(&lan, lan.address(1)).expect_err("the new one is empty");
     run(&["nsenter", "-m", "-t", &pid, "sh", "-c", &format!("echo '#!ipxe' >{place}/tftp/boot.ipxe")]);
@@ -269,7 +270,7 @@ fn lines_in_a_new_folder_are_read_at_a_reload() {
     let from = log.end();
     upxe.signal(libc::SIGHUP);
     log.expect(from, &["configuration reloaded"], SOON);
-    until_ok(|| crate::service::offers(&lan, lan.address(1), crate::client::Kind::Pxe(crate::client::BIOS), "named.0"));
+    until_ok(|| offers(&lan, lan.address(1), Kind::Pxe(BIOS), "named.0"));
 
     // One that is nowhere near: the old rules go on, and the log says what to do.
     write(&shared.0.join("far.conf"), "dhcp-boot=undionly.kpxe\n");
@@ -278,4 +279,71 @@ fn lines_in_a_new_folder_are_read_at_a_reload() {
     upxe.signal(libc::SIGHUP);
     log.expect(from, &["cannot be read"], SOON);
     until_ok(|| sends_files(&lan, lan.address(1)));
+}
+
+/// Nothing that an honest service does is refused: a call that was forgotten in the filter would fail in silence.
+#[test]
+fn the_filter_refuses_nothing_that_is_done() {
+    let lan = Lan::new();
+    let run = run_folder("guard-refused");
+    let tftp = boot_files(TftpRoot::new(&run)).path;
+    fs::create_dir_all(tftp.join("folder")).unwrap();
+    std::os::unix::fs::symlink("../boot.ipxe", tftp.join("folder/link")).unwrap();
+    std::os::unix::fs::symlink("/etc/hosts", tftp.join("outside")).unwrap();
+    let config = run.join("config");
+    fs::create_dir_all(&config).unwrap();
+    let settings = settings(&[&lan], &tftp);
+    write(&config.join("upxe"), &settings);
+    let log = Journal::new("upxe", &run, None);
+    let (trace, socket) = (run.join("trace"), run.join("status"));
+    let (program, trace_text) = (program(), trace.to_string_lossy());
+    let (config_text, socket_text) = (config.to_string_lossy(), socket.to_string_lossy());
+    let program = program.to_string_lossy();
+    // -D: the service is the process that we start, and strace its child.
+    let words = [
+        "strace",
+        "-D",
+        "-o",
+        &trace_text,
+        &program,
+        "run",
+        "-i",
+        "br-lan",
+        "-c",
+        &config_text,
+        "--socket",
+        &socket_text,
+    ];
+    let mut upxe = Process::start(&lan.router.name, &words, &log);
+    expect_boots(&lan);
+    for name in ["folder/link", "outside", "missing", "../../etc/passwd", "folder", "/boot.ipxe"] {
+        let _ = Client::new(&lan, 5).read_file(lan.address(1), name);
+    }
+    let mut from = log.end();
+    for text in [&*settings, "config upxe 'main\n", &format!("{settings}\toption tftp_single_port '1'\n")] {
+        write(&config.join("upxe"), text);
+        upxe.signal(libc::SIGHUP);
+        log.expect(from, &["configuration"], SOON);
+        from = log.end();
+    }
+    expect_boots(&lan);
+    lan.delete_bridge();
+    lan.create_bridge();
+    expect_boots(&lan);
+    ask(&socket).unwrap();
+    upxe.signal(libc::SIGSTOP);
+    upxe.signal(libc::SIGCONT);
+    expect_boots(&lan);
+    assert!(upxe.stop().success());
+    let traced = fs::read_to_string(&trace).unwrap();
+    let (_, confined) = traced.split_once("seccomp(SECCOMP_SET_MODE_FILTER").expect("the filter is installed");
+    let refused: Vec<&str> = confined
+        .lines()
+        .filter(|line| [" ENOSYS ", " EPERM ", " SIGSYS "].iter().any(|word| line.contains(word)))
+        .collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+    let begun = |call: &str| confined.lines().any(|line| line.starts_with(call));
+    for call in ["openat2(", "preadv(", "sendto(", "socket(AF_PACKET", "socket(AF_NETLINK", "accept4(", "ioctl("] {
+        assert!(begun(call), "{call} was not tried");
+    }
 }
