@@ -8,6 +8,9 @@ use crate::sys::epoll::Epoll;
 use crate::sys::port_owner;
 use crate::sys::udp::UdpListener;
 
+/// Ports that only root can give away, one of which every dnsmasq that serves has: DNS and DHCP.
+const DNSMASQ_PORTS: &[u16] = &[53, 67];
+
 /// A wanted port.
 #[derive(Debug)]
 pub struct Port {
@@ -92,9 +95,11 @@ impl Port {
         let Self { number, purpose, without_it, .. } = *self;
         match error.kind() {
             io::ErrorKind::AddrInUse => {
-                let owner = port_owner::name(number).unwrap_or_else(|| "another program".to_owned());
-                // dnsmasq ends, and DHCP and DNS with it, when it comes back and finds one of its ports taken.
-                self.wanted = !owner.starts_with("dnsmasq ");
+                let owner = port_owner::name_and_whether_of(number, DNSMASQ_PORTS);
+                let (owner, serves) = owner.unwrap_or_else(|| ("another program".to_owned(), false));
+                // dnsmasq ends, and DHCP and DNS with it, when it comes back and finds one of its ports taken. Others may
+                // bear its name, but not hold its ports.
+                self.wanted = !(serves && owner.starts_with("dnsmasq "));
                 let remedy = if self.wanted { "it is tried again" } else { "reload upxe when dnsmasq does without it" };
                 self.trouble = Some(["held by ", &owner].concat());
                 warn!("port {number} is taken by {owner}: no {purpose}; {without_it}; {remedy}");

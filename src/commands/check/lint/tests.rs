@@ -30,11 +30,13 @@ fn config(file: &str, lines: &str) -> Config {
             root: "/srv/tftp".into(),
             allow: Vec::new(),
             max_transfers: 64,
+            limits: Default::default(),
             single_port: false,
         },
         dnsmasq: DnsmasqPorts::default(),
         user: "root".into(),
         rules: collected.rules,
+        replies: crate::config::PerSecond { all: 300, client: 4 },
         log_level: log::LevelFilter::Info,
     }
 }
