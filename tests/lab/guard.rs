@@ -85,7 +85,7 @@ fn whoever_stays_root_keeps_few_of_its_powers() {
         let upxe = Upxe::also(&[&lan], &format!("\toption user '{user}'\n"), &tftp, &run, None);
         upxe.log.expect(0, &["confined: user 0;", "system calls: filtered", "read only"], SOON);
         expect_goes_on(&lan, &upxe);
-        expect_confined(upxe.id(), 0, OF_ROOT);
+        expect_confined(upxe.pid(), 0, OF_ROOT);
     }
 }
 
@@ -97,8 +97,8 @@ fn another_user_keeps_raw_packets_only() {
     let upxe = Upxe::also(&[&lan], "\toption user 'nobody'\n", &tftp, &shared.0, None);
     upxe.log.expect(0, &["confined: user 65534; power: raw packets; system calls: filtered"], SOON);
     expect_goes_on(&lan, &upxe);
-    expect_confined(upxe.id(), 65534, PACKETS);
-    assert_eq!(credentials(upxe.id())["Groups"], "");
+    expect_confined(upxe.pid(), 65534, PACKETS);
+    assert_eq!(credentials(upxe.pid())["Groups"], "");
 }
 
 /// As a jail or setpriv starts it: never root, and given what it takes.
@@ -133,19 +133,19 @@ fn who_was_never_root_keeps_raw_packets_only() {
     lan.delete_bridge();
     lan.create_bridge();
     expect_boots(&lan);
-    expect_confined(upxe.id(), 65534, PACKETS);
+    expect_confined(upxe.pid(), 65534, PACKETS);
 }
 
 /// In the mount namespace of the service, as `ip netns exec` made it.
 fn mount(upxe: &Upxe, words: &str) {
-    let pid = upxe.id().to_string();
+    let pid = upxe.pid().to_string();
     let mut command = vec!["nsenter", "-m", "-t", &pid];
     command.extend(words.split(' '));
     run(&command);
 }
 
 fn inside(upxe: &Upxe, path: &Path) -> PathBuf {
-    Path::new("/proc").join(upxe.id().to_string()).join("root").join(path.strip_prefix("/").unwrap())
+    Path::new("/proc").join(upxe.pid().to_string()).join("root").join(path.strip_prefix("/").unwrap())
 }
 
 fn plug(upxe: &Upxe, place: &Path, folder: &Path) {
@@ -197,7 +197,7 @@ fn a_stick_is_changed_for_another() {
     let words = ["sh", "-c", script, "sh", &place, &program, "run", "-i", "br-lan", "-c", &config, "--socket", &socket];
     let upxe = Process::start(&lan.router.name, &words, &log);
     expect_file(&lan);
-    let pid = upxe.id().to_string();
+    let pid = upxe.pid().to_string();
     let change = format!("umount -l {place} && mount -t tmpfs none {place} && mkdir {place}/tftp");
     run(&["nsenter", "-m", "-t", &pid, "sh", "-c", &change]);
     sends_files(&lan, lan.address(1)).expect_err("the new one is empty");

@@ -37,6 +37,17 @@ impl Upxe {
         Upxe { process, config: config.into(), socket: socket.into(), log }
     }
 
+    /// Starts it with its log in the file `output` and its status socket at `socket`.
+    pub fn writing_to(output: &str, socket: &Path, lan: &Lan, tftp: &Path, run: &Path) -> Upxe {
+        let log = Journal::new("upxe", run, None);
+        let config = text(&write_configuration(&[lan], &dhcp(&[lan]), &settings(&[lan], tftp), run));
+        let (program, status) = (text(&program()), text(socket));
+        let shell = ["sh", "-c", "output=$1; shift; exec \"$@\" >\"$output\" 2>&1", "sh", output];
+        let words = [&shell[..], &[&program, "run", "-c", &config, "--socket", &status]].concat();
+        let process = Process::start(&lan.router.name, &words, &log);
+        Upxe { process, config: config.into(), socket: socket.to_owned(), log }
+    }
+
     /// Starts it with nothing in its own configuration but that it shall run.
     pub fn with_recipe(lan: &Lan, recipe: &Recipe<'_>, tftp: &Path, run: &Path, listener: Option<Listener>) -> Upxe {
         let log = Journal::new("upxe", run, listener);
@@ -70,6 +81,15 @@ impl Upxe {
         self.process.signal(libc::SIGHUP);
     }
 
+    pub fn signal(&self, signal: i32) {
+        self.process.signal(signal);
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// How often it has gone back to sleep.
     pub fn wakings(&self) -> u64 {
         self.process.waits()
@@ -83,11 +103,6 @@ impl Upxe {
     /// Ends it with SIGKILL.
     pub fn kill(&mut self) {
         self.process.kill();
-    }
-
-    /// Its process id.
-    pub fn id(&self) -> u32 {
-        self.process.id()
     }
 
     pub fn is_running(&mut self) -> bool {
