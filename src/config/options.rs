@@ -149,7 +149,7 @@ pub mod upxe {
         RELAY = "relay", Form::Flag, "0",
             "answers requests of other networks that a DHCP relay passes on, and serves files to them";
         /// Whom the service runs as.
-        USER = "user", Form::Text(32), "upxe", "the user that the service becomes once it is started; `root`: none";
+        USER = "user", Form::Text(32), "upxe", "the user that the service becomes once it is started; `root`: none, though most of root's powers are given up";
         /// The log's level.
         LOG_LEVEL = "log_level", Form::LogLevel, "info", "the least important lines that are logged";
     }

@@ -58,19 +58,19 @@ pub fn device(name: &str) -> io::Result<Option<Device>> {
         }
         let device = found.get_or_insert(Device { ifindex: 0, up: false, mac: None, addresses: heapless::Vec::new() });
         device.up = entry.ifa_flags & libc::IFF_UP as u32 != 0;
-        if entry.ifa_addr.is_null() {
-            continue;
-        }
-        // SAFETY: ifa_addr isn't null, and the family says which structure it points to.
-        match i32::from(unsafe { (*entry.ifa_addr).sa_family }) {
+        // SAFETY: the kernel's list has null or a valid address in every entry, and `list` is alive.
+        let (address, mask) = unsafe { (entry.ifa_addr.as_ref(), entry.ifa_netmask.as_ref()) };
+        let Some(address) = address else { continue };
+        match i32::from(address.sa_family) {
             libc::AF_INET => {
                 // An alias label ("br-lan:1") is a name of its own in this list and so not seen here.
-                if let (Some(ip), Some(mask)) = (ipv4(entry.ifa_addr), ipv4(entry.ifa_netmask)) {
-                    let _ = device.addresses.push(Address { ip, mask });
+                if let Some(mask) = mask {
+                    let _ = device.addresses.push(Address { ip: ipv4(address), mask: ipv4(mask) });
                 }
             }
             libc::AF_PACKET => {
-                // SAFETY: getifaddrs gives AF_PACKET entries a whole sockaddr_ll.
+                // SAFETY: getifaddrs gives AF_PACKET entries a whole sockaddr_ll, which is longer than `address`, so
+                // it is read by the list's own pointer.
                 let address: libc::sockaddr_ll = unsafe { ptr::read_unaligned(entry.ifa_addr.cast()) };
                 device.ifindex = address.sll_ifindex as u32;
                 device.mac = ethernet(&address);
@@ -87,13 +87,11 @@ fn ethernet(address: &libc::sockaddr_ll) -> Option<Mac> {
     is_ethernet.then_some(Mac(bytes))
 }
 
-fn ipv4(address: *const libc::sockaddr) -> Option<Ipv4Addr> {
-    if address.is_null() {
-        return None;
-    }
-    // SAFETY: it isn't null, and getifaddrs gives a sockaddr_in where an IPv4 address or its mask stands.
-    let address: libc::sockaddr_in = unsafe { ptr::read_unaligned(address.cast()) };
-    Some(Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr)))
+/// What stands in an address of family AF_INET, or in its mask.
+fn ipv4(address: &libc::sockaddr) -> Ipv4Addr {
+    // SAFETY: a sockaddr_in is as long as a sockaddr, and any bytes make one.
+    let address: libc::sockaddr_in = unsafe { ptr::read_unaligned((&raw const *address).cast()) };
+    Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr))
 }
 
 /// The kernel's list of devices and addresses, freed when dropped.
