@@ -526,12 +526,13 @@ mod tests {
     #[test]
     fn names_that_lead_nowhere_are_told_as_before() {
         let folder = Folder::new("filter-names");
-        let root = folder.0.join("boot");
+        let (root, other) = (folder.0.join("boot"), folder.0.clone());
         let end = confined(Some(&[root.clone()]), || {
             let tree = Tree::new(root, Vec::new());
             first_wrong(&[
                 matches!(tree.open(b"missing"), Err(Refused::NotFound)),
                 matches!(tree.open(b"../secret"), Err(Refused::Outside(_))),
+                matches!(Tree::new(other, Vec::new()).open(b"secret"), Err(Refused::Failed(_))),
             ])
         });
         assert_eq!(end, End::Exit(0));
