@@ -172,6 +172,7 @@ fn read_main(
         replies,
         rules: Rules { script, no_override, relay, ..Rules::default() },
         user,
+        read_from: Vec::new(),
         log_level,
     };
     let max_written = section.is_some_and(|section| section.option(upxe::TFTP_MAX.name).is_some());

@@ -42,6 +42,8 @@ pub struct Config {
     pub replies: PerSecond,
     /// `option user`: whom the service becomes once it is started, if there is such a user.
     pub user: String,
+    /// The folders that this was read from, and the files, those among them that aren't there.
+    pub read_from: Vec<PathBuf>,
     /// `option log_level`: error, warn, info, debug or trace.
     pub log_level: log::LevelFilter,
 }

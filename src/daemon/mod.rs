@@ -7,6 +7,7 @@
 mod answers;
 pub mod files;
 mod frames;
+mod guard;
 mod limits;
 pub mod links;
 mod port;
@@ -24,6 +25,7 @@ use std::time::{Duration, Instant};
 use log::{info, warn};
 
 use self::answers::{Answers, Scene};
+use self::guard::Guard;
 use self::links::{Link, Ready};
 use self::port::Port;
 use self::report::Trouble;
@@ -35,7 +37,6 @@ use crate::sys::epoll::{self, Epoll};
 use crate::sys::limits as system;
 use crate::sys::link::LinkWatch;
 use crate::sys::neighbour;
-use crate::sys::privileges::{self, Account, Keep};
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::udp::{Received, UdpListener};
 use crate::wire::frame::{self, Envelope};
@@ -94,8 +95,7 @@ pub struct Daemon {
     trouble: Trouble,
     status: Status,
     started: Instant,
-    /// What may still be opened; `None`: anything, as root.
-    powers: Option<Keep>,
+    guard: Guard,
 }
 
 /// Whether the service goes on.
@@ -130,7 +130,7 @@ impl Daemon {
             trouble: Trouble::default(),
             status: Status::default(),
             started: Instant::now(),
-            powers: None,
+            guard: Guard::default(),
             config,
             reload,
             epoll,
@@ -145,36 +145,6 @@ impl Daemon {
     /// Answers questions at `socket` from now on.
     pub fn answer_at(&mut self, socket: &Path) {
         self.status.open(socket, &self.doors, token::QUESTION);
-    }
-
-    /// Goes on as another user than root, with what it takes to open again what is lost.
-    ///
-    /// # Errors
-    /// When the system refuses; the service must end then.
-    pub fn leave_root(&mut self, account: Account) -> io::Result<()> {
-        let keep = Keep::PacketsAndLowPorts;
-        privileges::become_account(account, keep)?;
-        self.powers = Some(keep);
-        self.drop_spent_powers();
-        Ok(())
-    }
-
-    /// Gives up what isn't needed to serve, if there is any: for a process that was never root.
-    pub fn limit_powers(&mut self) {
-        if privileges::limit(Keep::PacketsAndLowPorts).is_ok() {
-            self.powers = Some(Keep::PacketsAndLowPorts);
-            self.drop_spent_powers();
-        }
-    }
-
-    /// Once port 69 is held, no low port will be wanted again.
-    fn drop_spent_powers(&mut self) {
-        if self.powers == Some(Keep::PacketsAndLowPorts)
-            && !self.tftp.is_missing()
-            && privileges::limit(Keep::Packets).is_ok()
-        {
-            self.powers = Some(Keep::Packets);
-        }
     }
 
     /// Serves until SIGTERM or SIGINT.
@@ -348,8 +318,9 @@ impl Daemon {
                 self.answers.reconfigured(self.config.replies);
                 self.apply_config();
                 info!("configuration reloaded");
+                self.remark_on_reach();
             }
-            Some(None) => warn!("the new configuration has errors; going on with the old one"),
+            Some(None) => warn!("the new configuration has errors; going on with the old one{}", self.reach_hint()),
             None => {}
         }
         Next::GoOn

@@ -16,7 +16,7 @@ const MAX_ADDRESSES: usize = 8;
 /// A device as it is at this moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// The kernel's number for it; a device that is created anew gets another.
+    /// The kernel's number for it; a device that is created anew gets another. 0 if it has no hardware address.
     pub ifindex: u32,
     /// Switched on (`IFF_UP`); a bridge without any machine on it is up all the same.
     pub up: bool,
@@ -53,17 +53,14 @@ pub fn device(name: &str) -> io::Result<Option<Device>> {
     for entry in list.entries() {
         // SAFETY: the kernel's list has a NUL-terminated name in every entry, and `list` is alive.
         let entry_name = unsafe { CStr::from_ptr(entry.ifa_name) };
-        if entry_name.to_bytes() != name.as_bytes() || entry.ifa_addr.is_null() {
+        if entry_name.to_bytes() != name.as_bytes() {
             continue;
         }
-        let device = match &mut found {
-            Some(device) => device,
-            None => match look_up(entry_name) {
-                Some(device) => found.insert(device),
-                None => return Ok(None),
-            },
-        };
+        let device = found.get_or_insert(Device { ifindex: 0, up: false, mac: None, addresses: heapless::Vec::new() });
         device.up = entry.ifa_flags & libc::IFF_UP as u32 != 0;
+        if entry.ifa_addr.is_null() {
+            continue;
+        }
         // SAFETY: ifa_addr isn't null, and the family says which structure it points to.
         match i32::from(unsafe { (*entry.ifa_addr).sa_family }) {
             libc::AF_INET => {
@@ -75,22 +72,13 @@ pub fn device(name: &str) -> io::Result<Option<Device>> {
             libc::AF_PACKET => {
                 // SAFETY: getifaddrs gives AF_PACKET entries a whole sockaddr_ll.
                 let address: libc::sockaddr_ll = unsafe { ptr::read_unaligned(entry.ifa_addr.cast()) };
+                device.ifindex = address.sll_ifindex as u32;
                 device.mac = ethernet(&address);
             }
             _ => {}
         }
     }
     Ok(found)
-}
-
-/// The device's number, and nothing else yet.
-fn look_up(name: &CStr) -> Option<Device> {
-    // SAFETY: the name is NUL-terminated and outlives the call.
-    let ifindex = unsafe { libc::if_nametoindex(name.as_ptr()) };
-    if ifindex == 0 {
-        return None;
-    }
-    Some(Device { ifindex, up: false, mac: None, addresses: heapless::Vec::new() })
 }
 
 fn ethernet(address: &libc::sockaddr_ll) -> Option<Mac> {

@@ -3,6 +3,7 @@
 
 pub mod epoll;
 pub mod filter;
+pub mod landlock;
 pub mod limits;
 pub mod link;
 pub mod local_socket;
@@ -11,6 +12,7 @@ pub mod packet_socket;
 pub mod port_owner;
 pub mod privileges;
 pub mod program;
+pub mod seccomp;
 pub mod signals;
 pub mod stdout;
 pub mod transfer_socket;

@@ -25,6 +25,7 @@ mod dnsmasq;
 mod elsewhere;
 mod faults;
 mod files;
+mod guard;
 mod initramfs;
 mod journal;
 mod loaders;

@@ -37,6 +37,7 @@ fn config(file: &str, lines: &str) -> Config {
         user: "root".into(),
         rules: collected.rules,
         replies: crate::config::PerSecond { all: 300, client: 4 },
+        read_from: Vec::new(),
         log_level: log::LevelFilter::Info,
     }
 }
