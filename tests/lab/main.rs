@@ -29,6 +29,7 @@ mod guard;
 mod initramfs;
 mod journal;
 mod loaders;
+mod menus;
 mod net;
 mod process;
 mod resilience;
