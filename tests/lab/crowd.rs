@@ -64,6 +64,7 @@ struct Machine {
     last: Vec<u8>,
     tries: u32,
     again_at: Instant,
+    asked_at: Option<Instant>,
     done_at: Option<Instant>,
 }
 
@@ -71,6 +72,8 @@ struct Machine {
 pub struct Figures {
     /// From switching on to the whole file, of each machine, in the order of time.
     pub times: Vec<Duration>,
+    /// The same up to when each first asked for the file: what is before that is dnsmasq's part for the most.
+    pub asked: Vec<Duration>,
     pub received: u64,
     pub sent: u64,
     pub lost: u64,
@@ -98,7 +101,8 @@ impl<'f> Crowd<'f> {
         let socket = sys::packet_socket_for_all("eth0").expect("a packet socket for the machines");
         socket.set_nonblocking(true).unwrap();
         let machines = (0..count).map(Machine::new).collect();
-        let figures = Figures { times: Vec::new(), received: 0, sent: 0, lost: 0, retries: 0, anew: 0 };
+        let figures =
+            Figures { times: Vec::new(), asked: Vec::new(), received: 0, sent: 0, lost: 0, retries: 0, anew: 0 };
         Crowd { socket, router, name, file, machines, loss, dice: 0x9e37_79b9_7f4a_7c15, figures }
     }
 
@@ -127,6 +131,8 @@ impl<'f> Crowd<'f> {
         }
         self.figures.times = self.machines.iter().map(|it| it.done_at.unwrap().duration_since(start)).collect();
         self.figures.times.sort();
+        self.figures.asked = self.machines.iter().map(|it| it.asked_at.unwrap().duration_since(start)).collect();
+        self.figures.asked.sort();
         self.figures
     }
 
@@ -273,6 +279,7 @@ impl<'f> Crowd<'f> {
             }
             (Stage::BootServer, Some(5), 4011) => {
                 assert_eq!(file, self.name, "machine {at} is told another file on port 4011");
+                machine.asked_at = Some(Instant::now());
                 self.go_on(at, Stage::Ask);
             }
             _ => {}
@@ -281,9 +288,9 @@ impl<'f> Crowd<'f> {
 
     /// Asks for the file from the beginning, from another port as firmware does.
     fn begin_anew(&mut self, at: usize) {
-        let Machine { mac, address, router, port, .. } = self.machines[at];
+        let Machine { mac, address, router, port, asked_at, .. } = self.machines[at];
         let (again, number) = (Machine::new(at as u16), port + 1);
-        self.machines[at] = Machine { mac, address, router, port: number, ..again };
+        self.machines[at] = Machine { mac, address, router, port: number, asked_at, ..again };
         self.figures.anew += 1;
         self.go_on(at, Stage::Ask);
     }
@@ -398,6 +405,7 @@ impl Machine {
             last: Vec::new(),
             tries: 0,
             again_at: Instant::now(),
+            asked_at: None,
             done_at: None,
         }
     }
