@@ -89,6 +89,7 @@ pub struct Crowd<'f> {
     name: &'static str,
     file: &'f [u8],
     machines: Vec<Machine>,
+    first: u16,
     /// Of a thousand packets, each way.
     loss: u64,
     dice: u64,
@@ -96,14 +97,14 @@ pub struct Crowd<'f> {
 }
 
 impl<'f> Crowd<'f> {
-    /// `count` machines on `eth0` of the present namespace, which are to load the file `name` from `router`.
-    pub fn new(count: u16, router: Ipv4Addr, name: &'static str, file: &'f [u8], loss: u64) -> Crowd<'f> {
+    /// `count` machines, the first of which has this number, on `eth0` of the present namespace, which are to load the file `name` from `router`.
+    pub fn new(first: u16, count: u16, router: Ipv4Addr, name: &'static str, file: &'f [u8], loss: u64) -> Crowd<'f> {
         let socket = sys::packet_socket_for_all("eth0").expect("a packet socket for the machines");
         socket.set_nonblocking(true).unwrap();
-        let machines = (0..count).map(Machine::new).collect();
+        let machines = (first..first + count).map(Machine::new).collect();
         let figures =
             Figures { times: Vec::new(), asked: Vec::new(), received: 0, sent: 0, lost: 0, retries: 0, anew: 0 };
-        Crowd { socket, router, name, file, machines, loss, dice: 0x9e37_79b9_7f4a_7c15, figures }
+        Crowd { socket, router, name, file, machines, first, loss, dice: 0x9e37_79b9_7f4a_7c15, figures }
     }
 
     /// Switches all on at once and lets them boot, for at most `patience`.
@@ -215,7 +216,7 @@ impl<'f> Crowd<'f> {
 
     fn number_of(&self, mac: &[u8]) -> Option<usize> {
         let number = mac.strip_prefix(&OURS)?;
-        let at = usize::from(u16::from_be_bytes([number[0], number[1]]));
+        let at = usize::from(u16::from_be_bytes([number[0], number[1]]).wrapping_sub(self.first));
         (at < self.machines.len()).then_some(at)
     }
 
@@ -289,7 +290,7 @@ impl<'f> Crowd<'f> {
     /// Asks for the file from the beginning, from another port as firmware does.
     fn begin_anew(&mut self, at: usize) {
         let Machine { mac, address, router, port, asked_at, .. } = self.machines[at];
-        let (again, number) = (Machine::new(at as u16), port + 1);
+        let (again, number) = (Machine::new(self.first + at as u16), port + 1);
         self.machines[at] = Machine { mac, address, router, port: number, asked_at, ..again };
         self.figures.anew += 1;
         self.go_on(at, Stage::Ask);

@@ -56,9 +56,14 @@ impl Dnsmasq {
 
     /// Takes a line out of its configuration, which counts from the next start on.
     pub fn without(&self, line: &str) {
+        self.replace(line, "");
+    }
+
+    /// Replaces words of its configuration, which counts from the next start on.
+    pub fn replace(&self, words: &str, by: &str) {
         let text = std::fs::read_to_string(&self.config).expect("written at the start");
-        assert!(text.contains(line), "{line}");
-        files::write(&self.config, &text.replace(line, ""));
+        assert!(text.contains(words), "{words}");
+        files::write(&self.config, &text.replace(words, by));
     }
 
     /// Ends it, as a restart of the service does.

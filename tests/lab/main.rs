@@ -36,6 +36,7 @@ mod san;
 mod scene;
 mod seeds;
 mod service;
+mod soak;
 mod status;
 mod storm;
 mod sys;

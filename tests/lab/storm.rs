@@ -57,7 +57,7 @@ fn a_computer_room_is_switched_on_in_a_flood() {
     let start = Instant::now();
     let (figures, flood) = std::thread::scope(|scope| {
         let flood = scope.spawn(|| vandal.inside(|| flood(router, &router_mac(&lan), &ended)));
-        let figures = room.inside(|| Crowd::new(MACHINES, router, FILE, &file, LOSS).boot(PATIENCE));
+        let figures = room.inside(|| Crowd::new(0, MACHINES, router, FILE, &file, LOSS).boot(PATIENCE));
         ended.store(true, Ordering::Relaxed);
         (figures, flood.join().unwrap())
     });
