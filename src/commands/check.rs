@@ -30,7 +30,7 @@ use crate::wire::json::string;
 pub fn run(confdir: &Path, overrides: &Overrides, json: bool) -> ExitCode {
     let (config, mut diagnostics) = load_from(confdir, overrides);
     if let Some(config) = &config {
-        diagnostics.extend(lint::lint(config, &Files::new(&config.tftp), &surroundings(config)));
+        diagnostics.extend(lint::lint(config, &Files::new(&config.tftp, &config.rules.menu), &surroundings(config)));
     }
     let report = if json { self::json } else { report };
     let report = report(config.as_ref(), &diagnostics);

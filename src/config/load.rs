@@ -8,8 +8,9 @@ use super::diagnostic::{Diagnostic, Severity, quoted};
 use super::dnsmasq::files::{ConfFiles, ConfReader};
 use super::dnsmasq::{Collected, TftpLines};
 use super::hosts::Hosts;
+use super::menu;
 use super::network::{Meaning, is_device_name, resolve};
-use super::options::{Known, common, dhcp, dnsmasq, nearest, upxe};
+use super::options::{self, Known, common, dhcp, dnsmasq, entry, nearest, upxe};
 use super::section::{self, Reader};
 use super::sections::{self, Sections};
 use super::uci::{self, Package, Section, Value};
@@ -87,6 +88,8 @@ pub fn load(sources: &Sources, overrides: &Overrides, conf: &mut dyn ConfFiles) 
     read_own_sections(&sources.upxe.name, &own, &hosts, &mut collected, &mut out);
     let Rules { script, no_override, relay, .. } = main.config.rules;
     main.config.rules = Rules { script, no_override, relay, ..collected.rules };
+
+    main.config.rules.menu = menu::read(&sources.upxe.name, &own, &mut out);
 
     let refused = out.iter().any(Diagnostic::is_error);
     let config = if refused { None } else { Some(main.config) };
@@ -172,6 +175,7 @@ fn read_main(
         replies,
         rules: Rules { script, no_override, relay, ..Rules::default() },
         user,
+        read_from: Vec::new(),
         log_level,
     };
     let max_written = section.is_some_and(|section| section.option(upxe::TFTP_MAX.name).is_some());
@@ -391,7 +395,8 @@ fn read_own_sections(
     out: &mut Vec<Diagnostic>,
 ) {
     // `config dhcp` and `config dnsmasq` are dnsmasq's, and stand in its file only.
-    let known = || sections::kinds().filter(|&kind| kind != dhcp::SECTION.kind);
+    let menu = [options::menu::SECTION.kind, entry::SECTION.kind];
+    let known = || sections::kinds().filter(|&kind| kind != dhcp::SECTION.kind).chain(menu);
     let unknown = |section: &Section| section.kind != upxe::SECTION.kind && !known().any(|kind| kind == section.kind);
     for section in own.sections.iter().filter(|section| unknown(section)) {
         let origin = Origin { file: file.clone(), line: section.line };

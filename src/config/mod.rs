@@ -9,6 +9,7 @@ pub mod dnsmasq;
 pub mod files;
 pub mod hosts;
 pub mod load;
+pub mod menu;
 mod network;
 pub mod options;
 pub mod rules;
@@ -18,8 +19,8 @@ pub mod uci;
 
 use std::path::PathBuf;
 
+pub use self::menu::BootMenu;
 use self::options::{Known, upxe};
-
 pub use self::rules::{Boot, Origin, Rules, TagTest};
 
 pub use diagnostic::{Diagnostic, Severity};
@@ -42,6 +43,8 @@ pub struct Config {
     pub replies: PerSecond,
     /// `option user`: whom the service becomes once it is started, if there is such a user.
     pub user: String,
+    /// The folders that this was read from, and the files, those among them that aren't there.
+    pub read_from: Vec<PathBuf>,
     /// `option log_level`: error, warn, info, debug or trace.
     pub log_level: log::LevelFilter,
 }

@@ -149,7 +149,7 @@ pub mod upxe {
         RELAY = "relay", Form::Flag, "0",
             "answers requests of other networks that a DHCP relay passes on, and serves files to them";
         /// Whom the service runs as.
-        USER = "user", Form::Text(32), "upxe", "the user that the service becomes once it is started; `root`: none";
+        USER = "user", Form::Text(32), "upxe", "the user that the service becomes once it is started; `root`: none, though most of root's powers are given up";
         /// The log's level.
         LOG_LEVEL = "log_level", Form::LogLevel, "info", "the least important lines that are logged";
     }
@@ -214,6 +214,81 @@ pub mod boot {
             &common::DHCP_OPTION_FORCE,
             &common::FORCE,
             &common::INSTANCE,
+        ],
+    };
+}
+
+/// `config menu`: what all entries share.
+pub mod menu {
+    use super::{Form, Known, KnownSection};
+
+    known! {
+        /// Its heading.
+        TITLE = "title", Form::Text(127), "Boot menu", "what stands above the entries";
+        /// When the default is booted.
+        TIMEOUT = "timeout", Form::Number(0, 3600), "10", "seconds until the default is booted; 0: it waits for a key";
+        /// What is booted then.
+        DEFAULT = "default", Form::Text(63), "", "the name of the entry that is booted then; unset: the first one";
+    }
+
+    /// The section.
+    pub const SECTION: KnownSection = KnownSection {
+        kind: "menu",
+        heading: "`config menu` in `/etc/config/upxe`",
+        options: &[&TITLE, &TIMEOUT, &DEFAULT],
+    };
+}
+
+/// `config entry 'name'`: an entry of the menu.
+pub mod entry {
+    use super::{Form, Known, KnownSection};
+
+    known! {
+        /// Whether it counts.
+        ENABLE = "enable", Form::Flag, "1", "off: passes over this section";
+        /// What the menu shows.
+        TITLE = "title", Form::Text(127), "", "what the menu shows; unset: the section's name";
+        /// What it does.
+        KIND = "kind", Form::Line("linux, iso, wimboot, chain, iscsi, memtest, local or shell"), "",
+            "what it boots; unset: what follows from the options that are set";
+        /// The kernel.
+        KERNEL = "kernel", Form::Text(255), "",
+            "the kernel, or memtest's or wimboot's program: under the TFTP root, or a URL";
+        /// What goes with it.
+        INITRD = "initrd", Form::Text(255), "", "what the kernel unpacks (a list)";
+        /// The command line.
+        APPEND = "append", Form::Text(1024), "", "the kernel's command line; `{{mac}}` and its likes are filled in";
+        /// An image, a script or a loader.
+        URL = "url", Form::Text(255), "", "an image (`iso`), or a script or loader to go on with (`chain`)";
+        /// Windows.
+        FILE = "file", Form::Text(255), "", "files for wimboot (a list)";
+        /// iSCSI.
+        ROOT_PATH = "root_path", Form::Text(255), "", "an iSCSI disk: `iscsi:192.168.1.5::::iqn.2026-01.lan.nas:disk`";
+        /// Whether the disk stays.
+        KEEP_SAN = "keep_san", Form::Flag, "0", "the iSCSI disk stays attached if it cannot be booted, for an installer";
+        /// Architectures.
+        ARCH = "arch", Form::Line("bios, ia32, x64, arm32, arm64, …"), "",
+            "only for these architectures, or numbers of option 93 (a list)";
+        /// Tags.
+        NETWORKID = "networkid", Form::Tags, "", "only for clients that carry these tags";
+        /// Tags, too.
+        GROUP = "group", Form::Line("TAG"), "", "only for clients that carry one of these tags (a list)";
+        /// Machines.
+        HOST = "host", Form::Line("MAC, UUID or NAME"), "", "only for these machines (a list)";
+        /// Machines as iPXE knows them.
+        SERIAL = "serial", Form::Line("letters, digits, space, - _ ."), "",
+            "only for machines with these serial numbers, and through iPXE, which knows them (a list)";
+        /// The same.
+        ASSET = "asset", Form::Line("letters, digits, space, - _ ."), "", "the same by their asset tags (a list)";
+    }
+
+    /// The section.
+    pub const SECTION: KnownSection = KnownSection {
+        kind: "entry",
+        heading: "`config entry 'NAME'` in `/etc/config/upxe`",
+        options: &[
+            &ENABLE, &TITLE, &KIND, &KERNEL, &INITRD, &APPEND, &URL, &FILE, &ROOT_PATH, &KEEP_SAN, &ARCH, &NETWORKID,
+            &GROUP, &HOST, &SERIAL, &ASSET,
         ],
     };
 }
@@ -397,6 +472,8 @@ pub mod dnsmasq {
 /// Every section type that upxe reads, in the README's order.
 pub const SECTIONS: &[&KnownSection] = &[
     &upxe::SECTION,
+    &menu::SECTION,
+    &entry::SECTION,
     &boot::SECTION,
     &tagging::SECTION,
     &host::SECTION,

@@ -6,6 +6,8 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
+use super::menu::BootMenu;
+
 /// What clients are offered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
@@ -15,6 +17,8 @@ pub struct Rules {
     pub no_override: bool,
     /// `option relay`: requests that come through relay agents are answered too.
     pub relay: bool,
+    /// What clients may choose from (`config menu`, `config entry`).
+    pub menu: BootMenu,
     /// Lines that set a tag when a request is of some kind, in the order written.
     pub taggers: Vec<Tagger>,
     /// Machines that are known (dnsmasq: `dhcp-host`), in the order written.
@@ -45,6 +49,7 @@ impl Default for Rules {
             script: None,
             no_override: true,
             relay: false,
+            menu: BootMenu::default(),
             taggers: Vec::new(),
             hosts: Vec::new(),
             tag_ifs: Vec::new(),

@@ -5,8 +5,10 @@
 //! and the same door sends them. TFTP goes through [`transfers`].
 
 mod answers;
+mod askers;
 pub mod files;
 mod frames;
+mod guard;
 mod limits;
 pub mod links;
 mod port;
@@ -24,18 +26,19 @@ use std::time::{Duration, Instant};
 use log::{info, warn};
 
 use self::answers::{Answers, Scene};
+use self::askers::Known;
+use self::guard::Guard;
 use self::links::{Link, Ready};
 use self::port::Port;
 use self::report::Trouble;
 use self::status::Status;
-use self::transfers::{Entrance, Transfers};
+use self::transfers::{Askers, Entrance, Transfers};
 use crate::config::Config;
 use crate::proxy::{self, Door, Silence};
 use crate::sys::epoll::{self, Epoll};
 use crate::sys::limits as system;
 use crate::sys::link::LinkWatch;
 use crate::sys::neighbour;
-use crate::sys::privileges::{self, Account, Keep};
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::udp::{Received, UdpListener};
 use crate::wire::frame::{self, Envelope};
@@ -94,8 +97,7 @@ pub struct Daemon {
     trouble: Trouble,
     status: Status,
     started: Instant,
-    /// What may still be opened; `None`: anything, as root.
-    powers: Option<Keep>,
+    guard: Guard,
 }
 
 /// Whether the service goes on.
@@ -120,7 +122,7 @@ impl Daemon {
         let without_4011 = "clients that take the file straight from the offer still boot";
         let without_69 = "clients are offered files all the same, for the other server to send";
         let mut daemon = Self {
-            transfers: Transfers::new(&config.tftp),
+            transfers: Transfers::new(&config.tftp, &config.rules.menu),
             boot_server: Port::new(4011, "PXE boot server", without_4011, token::BOOT_SERVER),
             tftp: Port::new(69, "TFTP server", without_69, token::TFTP),
             links: Vec::new(),
@@ -130,7 +132,7 @@ impl Daemon {
             trouble: Trouble::default(),
             status: Status::default(),
             started: Instant::now(),
-            powers: None,
+            guard: Guard::default(),
             config,
             reload,
             epoll,
@@ -147,36 +149,6 @@ impl Daemon {
         self.status.open(socket, &self.doors, token::QUESTION);
     }
 
-    /// Goes on as another user than root, with what it takes to open again what is lost.
-    ///
-    /// # Errors
-    /// When the system refuses; the service must end then.
-    pub fn leave_root(&mut self, account: Account) -> io::Result<()> {
-        let keep = Keep::PacketsAndLowPorts;
-        privileges::become_account(account, keep)?;
-        self.powers = Some(keep);
-        self.drop_spent_powers();
-        Ok(())
-    }
-
-    /// Gives up what isn't needed to serve, if there is any: for a process that was never root.
-    pub fn limit_powers(&mut self) {
-        if privileges::limit(Keep::PacketsAndLowPorts).is_ok() {
-            self.powers = Some(Keep::PacketsAndLowPorts);
-            self.drop_spent_powers();
-        }
-    }
-
-    /// Once port 69 is held, no low port will be wanted again.
-    fn drop_spent_powers(&mut self) {
-        if self.powers == Some(Keep::PacketsAndLowPorts)
-            && !self.tftp.is_missing()
-            && privileges::limit(Keep::Packets).is_ok()
-        {
-            self.powers = Some(Keep::Packets);
-        }
-    }
-
     /// Serves until SIGTERM or SIGINT.
     ///
     /// # Errors
@@ -191,13 +163,15 @@ impl Daemon {
             now = Instant::now();
             let mut count = 0;
             let mut at_the_doors = false;
+            let askers = Known { clients: &self.answers.clients, rules: &self.config.rules, links: &self.links };
+            let askers: &dyn Askers = &askers;
             for token in ready {
                 count += 1;
                 match token {
                     token::DOORS => at_the_doors = true,
                     _ => self.transfers.on_ready(
                         now,
-                        self.tftp.listener().map(|listener| Entrance { listener, epoll: &self.epoll }),
+                        self.tftp.listener().map(|listener| Entrance { listener, epoll: &self.epoll, askers }),
                         token,
                     ),
                 }
@@ -317,7 +291,9 @@ impl Daemon {
                             self.answers.clients.fetched(now, peer);
                         }
                     }
-                    let entrance = Entrance { listener, epoll: &self.epoll };
+                    let (clients, rules) = (&self.answers.clients, &self.config.rules);
+                    let askers = &Known { clients, rules, links: &self.links };
+                    let entrance = Entrance { listener, epoll: &self.epoll, askers };
                     self.transfers.on_request(now, entrance, payload, &received, mac);
                 }
                 Err(silence) => report::dropped("port 69", &silence),
@@ -343,13 +319,14 @@ impl Daemon {
                 return Next::Stop;
             }
             Some(Some(config)) => {
-                self.transfers.reconfigure(&config.tftp);
+                self.transfers.reconfigure(&config.tftp, &config.rules.menu);
                 self.config = config;
                 self.answers.reconfigured(self.config.replies);
                 self.apply_config();
                 info!("configuration reloaded");
+                self.remark_on_reach();
             }
-            Some(None) => warn!("the new configuration has errors; going on with the old one"),
+            Some(None) => warn!("the new configuration has errors; going on with the old one{}", self.reach_hint()),
             None => {}
         }
         Next::GoOn

@@ -142,6 +142,14 @@ impl Architecture {
         std::iter::once(self.0).chain(others.iter().copied().filter(move |number| *number != self.0))
     }
 
+    /// The number that such machines usually say: one of those that are alike, and not that for booting by HTTP.
+    pub fn usual(self) -> Architecture {
+        let Some(family) = self.family() else { return self };
+        let name = family.name.trim_end_matches(" HTTP");
+        let family = FAMILIES.iter().find(|other| other.name == name).unwrap_or(family);
+        family.numbers.first().map_or(self, |number| Architecture(*number))
+    }
+
     /// dnsmasq takes every number from 6 up for UEFI (`pxe_uefi_workaround`).
     pub fn is_uefi_to_dnsmasq(self) -> bool {
         self.0 >= 6
@@ -188,6 +196,8 @@ mod tests {
         assert_eq!(Architecture(7).loaders(), Architecture(9).loaders());
         assert_eq!(Architecture(9).to_string(), "x64");
         assert_eq!(Architecture(4711).to_string(), "architecture 4711");
+        let usual = [9, 16, 17, 20, 28, 11, 4711].map(|number| Architecture(number).usual().0);
+        assert_eq!(usual, [7, 7, 7, 0, 27, 11, 4711]);
     }
 
     #[test]

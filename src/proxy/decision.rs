@@ -12,6 +12,7 @@ use super::options::Sent;
 use super::tags::TagSet;
 use super::vendor::Shape;
 use crate::config::rules::Origin;
+use crate::menu::Machine;
 use crate::wire::frame::FrameError;
 use crate::wire::reply::Text;
 use crate::wire::request::RequestError;
@@ -30,6 +31,8 @@ pub enum Door {
 pub struct Decision {
     /// The tags that the client carries.
     pub tags: TagSet,
+    /// What is known of the client's machine.
+    pub machine: Machine,
     /// Rules that would have had precedence, and why they were passed over.
     pub passed_over: Vec<PassedOver>,
     /// The answer, or why there is none.
@@ -126,6 +129,10 @@ pub enum ChosenBy {
     Script,
     /// It is there for this very machine.
     Machine,
+    /// It is there for machines that carry this tag.
+    Group(String),
+    /// It is the boot menu, which has something for the machine.
+    Menu,
     /// The table of customary names.
     Custom,
 }

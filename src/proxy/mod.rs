@@ -9,6 +9,7 @@ pub mod architecture;
 pub mod client;
 pub mod clients;
 pub mod decision;
+pub mod machine;
 pub mod matching;
 pub mod options;
 pub mod progress;
@@ -31,6 +32,7 @@ use self::select::{Choice, Chooser, OWN_SERVER_TYPE};
 use self::tags::TagSet;
 use self::vendor::{Menu, MenuEntry, Shape};
 use crate::config::{Origin, Rules};
+use crate::menu::Machine;
 use crate::wire::SERVER_PORTS;
 use crate::wire::reply::{self, Options, Overload, Reply, Text, Written};
 use crate::wire::request::Request;
@@ -87,6 +89,7 @@ pub fn decide(
         unserved: None,
         tags: TagSet::default(),
         passed_over: Vec::new(),
+        machine: Machine::default(),
         outcome: Err(Silence::NotBooting),
     };
     if let Err(silence) = admit(arrival, rules.relay, request) {
@@ -95,15 +98,28 @@ pub fn decide(
     }
     let Some(client) = Client::recognise(request, &rules.pxe_vendors) else { return decision };
     let (carried, barred) = matching::carried(rules, arrival, request);
+    decision.machine = machine::of(request, Some(&client), &carried);
     decision.outcome = match barred {
         Err(barred) => Err(Silence::Barred(barred)),
         Ok(()) => {
             let options = Selection::new(rules, &carried, request, arrival.router);
             let (door, router, tags) = (arrival.door, arrival.router, &carried.all);
             let (passed_over, looked_for) = (Vec::new(), Vec::new());
-            let (client, options) = (&client, &options);
-            let mut chooser =
-                Chooser { rules, files, door, router, request, client, tags, options, past, passed_over, looked_for };
+            let (client, options, machine) = (&client, &options, &decision.machine);
+            let mut chooser = Chooser {
+                rules,
+                files,
+                door,
+                router,
+                request,
+                client,
+                machine,
+                tags,
+                options,
+                past,
+                passed_over,
+                looked_for,
+            };
             let outcome = offer(&mut chooser, request);
             decision.passed_over = chooser.passed_over;
             outcome
@@ -278,21 +294,6 @@ fn text<const N: usize>(name: &str) -> Text<N> {
         end -= 1;
     }
     name.get(..end).and_then(|cut| Text::try_from(cut).ok()).unwrap_or_default()
-}
-
-/// An address's bytes in hex, each by itself, or a UUID's, in its groups.
-fn hyphened(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::new();
-    for (at, byte) in bytes.iter().enumerate() {
-        if at > 0 && (bytes.len() < 16 || matches!(at, 4 | 6 | 8 | 10)) {
-            text.push('-');
-        }
-        for digit in [byte >> 4, byte & 15] {
-            text.extend(DIGITS.get(usize::from(digit)).map(|digit| char::from(*digit)));
-        }
-    }
-    text
 }
 
 fn address_text(address: Ipv4Addr) -> Text<63> {

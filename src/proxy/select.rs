@@ -2,8 +2,6 @@
 
 use std::net::Ipv4Addr;
 
-use dhcproto::v4::OptionCode;
-
 use super::architecture::{Architecture, Loader, is_gpxe_binary, is_ipxe_binary};
 use super::client::{Client, Program};
 use super::clients::Past;
@@ -13,15 +11,19 @@ use super::raspberry_pi;
 use super::tags::TagSet;
 use super::upgrade::needs_more;
 use super::vendor::{BootItem, Menu, MenuEntry, Shape};
-use super::{UUID_LEN, hyphened};
 use crate::config::rules::{Action, Boot, Origin, Rules, Service};
-use crate::wire::request::Request;
+use crate::menu::template::hyphened;
+use crate::menu::{self, Machine};
+use crate::wire::request::{Request, uuid_as_written};
 
 /// The folder of scripts that are for one machine each.
 const OWN_SCRIPTS: &str = "ipxe/";
 
-/// What iPXE looks for without a rule: our own name first, then the one newer iPXE asks for by itself.
-const IPXE_SCRIPTS: &[&str] = &["boot.ipxe", "autoexec.ipxe"];
+/// The folder of scripts that are for machines with a tag each.
+const GROUP_SCRIPTS: &str = "ipxe/tag/";
+
+/// What iPXE looks for without a rule: our own name first, then the one newer iPXE asks for by itself, then the menu.
+const IPXE_SCRIPTS: &[&str] = &["boot.ipxe", "autoexec.ipxe", menu::SCRIPT];
 /// gPXE refuses scripts that begin with `#!ipxe`.
 const GPXE_SCRIPTS: &[&str] = &["boot.gpxe"];
 
@@ -68,6 +70,8 @@ pub struct Chooser<'a> {
     pub request: &'a Request<'a>,
     /// Who asks.
     pub client: &'a Client,
+    /// What is known of its machine.
+    pub machine: &'a Machine,
     /// The tags it carries.
     pub tags: &'a TagSet,
     /// The options that hold for it.
@@ -295,7 +299,7 @@ impl<'a> Chooser<'a> {
 
     fn customary_file(&mut self, ours: bool) -> Result<Choice, Silence> {
         let (rules, client) = (self.rules, self.client);
-        if let Some(choice) = self.machines_own().filter(|_| ours) {
+        if let Some(choice) = self.machines_own().or_else(|| self.groups()).filter(|_| ours) {
             return Ok(choice);
         }
         if let Some(script) = rules.script.as_deref().filter(|_| client.is_ipxe()) {
@@ -313,8 +317,18 @@ impl<'a> Chooser<'a> {
             return Err(Silence::UnknownArchitecture(client.architectures.first().copied()));
         }
         let mut names = names.into_iter();
-        let found = if ours { names.find(|(name, _)| self.finds(name)) } else { names.next() };
+        let found = match ours {
+            // The menu is for those for whom there is something in it; a file of that name is for all.
+            true => names.find(|(name, _)| match *name {
+                menu::SCRIPT => {
+                    menu::has_any(&rules.menu, self.machine) || rules.menu.entries.is_empty() && self.files.has(name)
+                }
+                name => self.finds(name),
+            }),
+            false => names.find(|(name, _)| *name != menu::SCRIPT),
+        };
         match found {
+            Some((menu::SCRIPT, _)) => Ok(self.own_choice(menu::SCRIPT, ChosenBy::Menu, None)),
             Some((name, architecture)) => Ok(self.own_choice(name, ChosenBy::Custom, architecture)),
             None => Err(self.no_file()),
         }
@@ -327,9 +341,9 @@ impl<'a> Chooser<'a> {
         let mac = hyphened(&self.request.chaddr.0);
         let mut names = Vec::new();
         if matches!(client.program, Program::Ipxe { .. }) {
-            let uuid = self.request.option(OptionCode::ClientMachineIdentifier);
-            if let Some([0, uuid @ ..]) = uuid.as_deref().filter(|uuid| uuid.len() == UUID_LEN) {
-                names.push(([OWN_SCRIPTS, &hyphened(uuid), ".ipxe"].concat(), None));
+            // As iPXE shows it; then as it was sent, which is what some tools show.
+            for uuid in self.machine.uuid.iter().flat_map(|uuid| [*uuid, uuid_as_written(*uuid)]) {
+                names.push(([OWN_SCRIPTS, &hyphened(&uuid), ".ipxe"].concat(), None));
             }
             names.push(([OWN_SCRIPTS, &mac, ".ipxe"].concat(), None));
         }
@@ -337,6 +351,17 @@ impl<'a> Chooser<'a> {
         names.extend(customary.map(|(name, architecture)| ([&mac, "/", name].concat(), architecture)));
         let (name, architecture) = names.into_iter().find(|(name, _)| self.files.has(name))?;
         Some(self.own_choice(&name, ChosenBy::Machine, architecture))
+    }
+
+    /// The iPXE script that is there for machines that carry a tag, called after the tag: the first of them in the order in
+    /// which they were set.
+    fn groups(&self) -> Option<Choice> {
+        let is_name = |tag: &&str| tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        let tags = self.tags.iter().map(|(tag, _)| tag).filter(is_name);
+        let mut named = tags.map(|tag| (tag, [GROUP_SCRIPTS, tag, ".ipxe"].concat()));
+        let is_ipxe = matches!(self.client.program, Program::Ipxe { .. });
+        let (tag, name) = named.find(|(_, name)| is_ipxe && self.files.has(name))?;
+        Some(self.own_choice(&name, ChosenBy::Group(tag.to_owned()), None))
     }
 
     /// A file that no line names.

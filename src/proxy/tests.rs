@@ -112,10 +112,14 @@ fn a_machines_own_file_comes_before_everybodys() {
     let none = rules(&[]);
     let uuid: &[u8] = &[0, 0x4c, 0x4c, 0x45, 0x44, 0, 0x51, 0x36, 0x10, 0x80, 0x42, 0xb7, 0xc0, 0x4f, 0x4d, 0x54, 0x31];
     let with_uuid = &[IPXE, &[(97, uuid)]].concat();
-    let by_uuid = "ipxe/4c4c4544-0051-3610-8042-b7c04f4d5431.ipxe";
+    // It is sent with the first three groups the other way round.
+    let by_uuid = "ipxe/44454c4c-5100-1036-8042-b7c04f4d5431.ipxe";
+    let as_sent = "ipxe/4c4c4544-0051-3610-8042-b7c04f4d5431.ipxe";
     let by_mac = "ipxe/52-54-00-00-00-01.ipxe";
     for (files, client, expected) in [
         (&["boot.ipxe", by_mac, by_uuid][..], &with_uuid[..], by_uuid),
+        (&["boot.ipxe", by_mac, as_sent], with_uuid, as_sent),
+        (&[by_uuid, by_mac, as_sent], with_uuid, by_uuid),
         (&["boot.ipxe", by_mac, by_uuid], IPXE, by_mac),
         (&["boot.ipxe", "52-54-00-00-00-01/boot.ipxe"], IPXE, "52-54-00-00-00-01/boot.ipxe"),
         (&["ipxe.efi", "52-54-00-00-00-01/shimx64.efi"], X64, "52-54-00-00-00-01/shimx64.efi"),
@@ -131,7 +135,7 @@ fn a_machines_own_file_comes_before_everybodys() {
     assert_eq!(told(&rules(&[(&[], "x", None)]), &["x", by_mac], IPXE), "x@192.168.1.1", "a rule is a rule");
     // Hostile identifiers make plain names.
     let odd = &[IPXE, &[(97, b"\0../../../../../." as &[u8])]].concat();
-    let plain = "ipxe/2e2e2f2e-2e2f-2e2e-2f2e-2e2f2e2e2f2e.ipxe";
+    let plain = "ipxe/2e2f2e2e-2f2e-2e2e-2f2e-2e2f2e2e2f2e.ipxe";
     assert_eq!(told(&none, &["boot.ipxe", plain], odd), format!("{plain}@192.168.1.1"));
 }
 

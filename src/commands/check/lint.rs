@@ -3,6 +3,7 @@
 
 pub mod boot;
 mod clients;
+mod menu;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -33,7 +34,10 @@ pub fn lint(config: &Config, files: &dyn BootFiles, surroundings: &Surroundings)
             let advice = "; no file can be offered until it is there (option tftp_root names it)";
             out.warn(&origin, "TFTP root", &[trouble, advice]);
         }
-        None => boot::missing(&config.rules, files, &mut out),
+        None => {
+            boot::missing(&config.rules, files, &mut out);
+            menu::missing(&config.rules, files, &mut out);
+        }
     }
     out.out.extend(lint_dnsmasq(&config.rules, surroundings));
     out.out
@@ -50,6 +54,7 @@ pub fn lint_rules(config: &Config, files: &dyn BootFiles) -> Vec<Diagnostic> {
     boot::too_long(rules, &mut out);
     clients::architectures(rules, &mut out);
     clients::loops(config, files, &mut out);
+    menu::odd(&rules.menu, &mut out);
     out.out
 }
 

@@ -127,7 +127,7 @@ fn examine(confdir: &Path, overrides: &Overrides, question: &Question) -> Vec<Fi
     };
     let answer = status::ask(&question.socket);
     let status = answer.as_deref().ok().map(Raw);
-    let scene = Scene { confdir, config: &config, files: Files::new(&config.tftp), status };
+    let scene = Scene { confdir, config: &config, files: Files::new(&config.tftp, &config.rules.menu), status };
     if !privileges::is_root() {
         let why = "Only root is told who holds a port, and what the service says of itself.";
         found.push(Finding::note("not-root", &["not everything can be seen without root"], why));

@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::config::dnsmasq::Collected;
+use crate::config::dnsmasq::files::NoFiles;
 use crate::config::dnsmasq::words::Line;
 use crate::config::hosts::Hosts;
-use crate::config::{DnsmasqPorts, Interface, Tftp};
+use crate::config::load::{Source, Sources, load};
+use crate::config::{DnsmasqPorts, Interface, Overrides, Tftp};
 
 struct Files(&'static [&'static str]);
 
@@ -36,6 +38,7 @@ fn config(file: &str, lines: &str) -> Config {
         dnsmasq: DnsmasqPorts::default(),
         user: "root".into(),
         rules: collected.rules,
+        read_from: Vec::new(),
         replies: crate::config::PerSecond { all: 300, client: 4 },
         log_level: log::LevelFilter::Info,
     }
@@ -260,5 +263,40 @@ fn the_dnsmasq_that_answers_to_the_wrong_port() {
         let found = remarks(&config(file, "dhcp-range=192.168.1.0,proxy"), FILES, &surroundings);
         assert_eq!(found.len(), usize::from(broken), "{found:?}");
         assert!(found.iter().all(|found| found.contains("answers on port 4011 do not reach the client")));
+    }
+}
+
+#[test]
+fn menus() {
+    let menu = |text: &str| {
+        let upxe = Source { name: "upxe".into(), text: Some(text.as_bytes().to_vec()) };
+        let (config, _) = load(&Sources { upxe, ..Sources::default() }, &Overrides::default(), &mut NoFiles);
+        config.unwrap()
+    };
+    for (text, expected) in [
+        ("config entry a\noption kernel boot.ipxe\nconfig entry b\noption url http://x/y.iso\n", &[][..]),
+        (
+            "config menu\noption default c\nconfig entry a\noption kind local\n",
+            &["upxe:2: warning: option default: no entry is called 'c': a is booted instead"],
+        ),
+        (
+            "config entry a\noption kernel a.0\noption append 'x ; y'\n",
+            &["upxe:1: warning: entry 'a': is left out of the menu: iPXE takes ||"],
+        ),
+        (
+            "config entry a\noption title T\noption kind local\nconfig entry b\noption title T\noption kind shell\n\
+             config entry c\noption title T\noption kind shell\nlist arch bios\n",
+            &["upxe:4: warning: entry 'b': has the title of upxe:1: nobody can tell them apart"],
+        ),
+        (
+            "config entry a\noption kernel linux\nlist initrd a.0\nlist initrd http://x/y\n",
+            &["upxe:1: warning: file 'linux': is not under the TFTP root"],
+        ),
+    ] {
+        let found = remarks(&menu(text), FILES, &Surroundings::default());
+        assert_eq!(found.len(), expected.len(), "{text}: {found:#?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.starts_with(expected), "{text}:\n{found}\n{expected}");
+        }
     }
 }
