@@ -33,6 +33,11 @@ impl<'a> Reader<'a> {
         self.at(self.section.map_or(0, |section| section.line))
     }
 
+    /// True for an option that is set, right or wrong.
+    pub fn has(&self, known: &'static Known) -> bool {
+        self.value(known).is_some_and(|value| value.items().iter().any(|item| !item.bytes.is_empty()))
+    }
+
     /// Warns of options that the table does not have, if `strict`, and of those that aren't honoured yet.
     pub fn check_names(&mut self, known: &KnownSection, strict: bool) {
         for option in self.section.map_or(&[][..], |section| &section.options) {

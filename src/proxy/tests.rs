@@ -1,8 +1,10 @@
 //! Requests in, decisions and replies out.
 
 use super::*;
-use crate::config::rules::Web;
+use crate::config::menu::{Action, Entry, Whom};
+use crate::config::rules::{Host, MacPattern, Web};
 use crate::config::{Boot, TagTest};
+use crate::wire::frame::Mac;
 use crate::wire::request::tests::{discover, message};
 
 const ROUTER: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 1);
@@ -446,4 +448,61 @@ fn without_no_override_names_move_to_options_if_asked_for() {
     let unasked = reply(&rules, Door::Proxy, 1, &X64[..2]);
     assert_eq!((option(&unasked, 67), unasked.file.as_str()), (None, "ipxe.efi"));
     assert_eq!(reply(&rules, Door::Proxy, 1, IPXE).file, "boot.ipxe", "iPXE is spared");
+}
+
+#[test]
+fn scripts_of_a_group_come_before_everybodys_and_the_menu_last() {
+    let mut rules = rules(&[]);
+    let origin = Origin { file: "upxe".into(), line: 1 };
+    let (name, title, action) = ("a".to_owned(), "a".to_owned(), Action::Local);
+    let whom = Whom { architectures: vec![0], ..Whom::default() };
+    rules.menu.entries.push(Entry { origin, name, title, action, whom });
+    let (group, own) = ("ipxe/tag/lan.ipxe", "ipxe/52-54-00-00-00-01.ipxe");
+    let x64: &[(u8, &[u8])] = &[(60, b"PXEClient"), (93, &[0, 7]), (175, &[0x13, 1, 1])];
+    for (files, client, expected) in [
+        (&[][..], IPXE, "menu.ipxe"),
+        (&["pxelinux.0", "menu.ipxe"], IPXE, "menu.ipxe"),
+        (&["pxelinux.0", "boot.ipxe"], IPXE, "boot.ipxe"),
+        (&["boot.ipxe", group], IPXE, group),
+        (&["boot.ipxe", group, own], IPXE, own),
+        // Nothing in the menu is for it.
+        (&["syslinux.efi"], x64, "syslinux.efi"),
+        (&["undionly.kpxe", group], BIOS, "undionly.kpxe"),
+        (&["undionly.kpxe", group], GPXE, "undionly.kpxe"),
+    ] {
+        assert_eq!(told(&rules, files, client), format!("{expected}@192.168.1.1"), "{files:?}");
+    }
+    rules.script = Some("x".into());
+    assert_eq!(told(&rules, &["x"], IPXE), "x@192.168.1.1");
+    assert_eq!(told(&rules, &["x", group], IPXE), format!("{group}@192.168.1.1"));
+    rules.menu.entries.clear();
+    rules.script = None;
+    assert_eq!(told(&rules, &["menu.ipxe"], IPXE), "menu.ipxe@192.168.1.1", "a script like any other");
+}
+
+#[test]
+fn a_machine_of_which_only_the_address_is_known_has_the_tags_of_that() {
+    let mut rules = rules(&[]);
+    rules.hosts.push(Host {
+        origin: Origin { file: "upxe".into(), line: 1 },
+        macs: vec![MacPattern { hardware_type: None, bytes: [2, 0, 0, 0, 0, 7].map(Some).to_vec() }],
+        client_id: None,
+        name: Some("attic".to_owned()),
+        address: None,
+        when: Vec::new(),
+        set: vec!["lab".to_owned()],
+        ignore: false,
+    });
+    let known = machine::by_mac(&rules, &arrival(Door::Proxy), Mac([2, 0, 0, 0, 0, 7]));
+    assert_eq!((known.tags.join(" ").as_str(), known.host()), ("br-lan known lab lan", Some("attic")));
+    let other = machine::by_mac(&rules, &arrival(Door::Proxy), Mac([2, 0, 0, 0, 0, 8]));
+    assert_eq!((other.tags.join(" ").as_str(), other.host()), ("br-lan lan", None));
+    // What a request says of itself, as far as that can be a name.
+    let packet = discover(&[BIOS, &[(12, b"cellar.lan"), (97, &[0; 17])]].concat());
+    let decision = decide(&rules, &&[][..], &arrival(Door::Proxy), &Request::read(&packet).unwrap(), &Past::default());
+    assert_eq!((decision.machine.host(), decision.machine.architecture), (Some("cellar"), Some(0)));
+    assert_eq!(decision.machine.uuid, Some([0; 16]));
+    let packet = discover(&[BIOS, &[(12, b"x || shell"), (97, &[1; 17])]].concat());
+    let decision = decide(&rules, &&[][..], &arrival(Door::Proxy), &Request::read(&packet).unwrap(), &Past::default());
+    assert_eq!((decision.machine.host(), decision.machine.uuid), (None, None));
 }

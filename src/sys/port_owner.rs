@@ -14,7 +14,7 @@ pub fn listener(port: u16) -> Option<String> {
     find("tcp", port).map(|(name, _)| name)
 }
 
-/// Who holds a UDP port, and whether it holds one of the ports `others` as well.
+/// The same as [`name`], and whether it holds one of the ports `others` as well.
 pub fn name_and_whether_of(port: u16, others: &[u16]) -> Option<(String, bool)> {
     let (name, process) = find("udp", port)?;
     let others: Vec<_> = others.iter().flat_map(|other| inodes("udp", *other)).collect();

@@ -274,3 +274,66 @@ fn every_option_reaches_the_configuration() {
     assert_eq!(config.rules.script.as_deref(), Some("s.ipxe"));
     assert_eq!((config.user.as_str(), config.log_level), ("u", log::LevelFilter::Trace));
 }
+
+/// The boot menu.
+const MENUS: &[(&str, &[&str])] = &[
+    ("config menu\noption timeout 0\nconfig entry a\noption kernel k\nlist initrd 'a b'\noption append 'x y'\n", &[]),
+    (
+        "config menu\noption timeout soon\nconfig menu\n",
+        &[
+            "upxe:2: option timeout: found 'soon', expected a number from 0 to 3600",
+            "upxe:3: warning: config menu: only the first such section is read",
+        ],
+    ),
+    (
+        "config entry a\nconfig entry b\noption kind linux\nconfig entry c\noption kind iso\noption kernel k\n",
+        &[
+            "upxe:1: warning: option kind: missing, and so the entry boots nothing and is left out; give it a kernel, a \
+             url or a kind",
+            "upxe:2: warning: option kernel: missing, and so the entry boots nothing and is left out; give it a kernel, \
+             a url or a kind",
+            "upxe:4: warning: option url: missing, and so the entry boots nothing and is left out; give it a kernel, a \
+             url or a kind",
+        ],
+    ),
+    (
+        "config entry a\noption kind windows\n",
+        &["upxe:2: option kind: found 'windows', expected linux, iso, wimboot, chain, iscsi, memtest, local or shell"],
+    ),
+    (
+        "config entry a\noption kind local\nlist arch mips\nlist host 'a b'\nlist host '-a'\nlist serial 'a;b'\n",
+        &[
+            "upxe:3: option arch: found 'mips', expected bios, ia32, x64, arm32, arm64, …",
+            "upxe:4: option host: found 'a b', expected MAC, UUID or NAME",
+            "upxe:5: option host: found '-a', expected MAC, UUID or NAME",
+            "upxe:6: option serial: found 'a;b', expected letters, digits, space, - _ .",
+        ],
+    ),
+    (
+        "config entry a\noption url 'http://x/a b'\n",
+        &["upxe:2: option url: found 'http://x/a b', expected text of 1 to 255 bytes"],
+    ),
+    (
+        "config entry a\noption kind local\noption append 'a\nb'\n",
+        &["upxe:3: option append: found 'a\\nb', expected text of 1 to 1024 bytes"],
+    ),
+    (
+        "config entri a\noption kind local\n",
+        &["upxe:1: warning: config entri: unknown, and without effect; did you mean 'config entry'?"],
+    ),
+    ("config entry a\noption enable 0\nlist arch mips\n", &[]),
+];
+
+#[test]
+fn menus_are_checked() {
+    for (text, expected) in MENUS {
+        let found: Vec<String> = complaints(text, "", LAN);
+        assert_eq!(found, *expected, "{text}");
+    }
+    let many: String = (0..65).map(|at| format!("config entry e{at}\noption kind local\n")).collect();
+    let found = complaints(&many, "", LAN);
+    assert_eq!(
+        found,
+        ["upxe:129: option title: more entries than a menu has (64); this one and those behind it are left out"]
+    );
+}
