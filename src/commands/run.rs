@@ -11,7 +11,7 @@ use super::logger;
 use crate::config::files::load_from;
 use crate::config::{Config, Overrides, Severity};
 use crate::daemon::{Daemon, Reload};
-use crate::sys::privileges;
+use crate::sys::privileges::{self, LOW_PORTS, PACKETS};
 use crate::sys::signals::Signals;
 
 /// Serves by the configuration under `confdir` until it is told to end, and answers questions at `socket`.
@@ -37,26 +37,23 @@ pub fn run(confdir: &Path, overrides: Overrides, socket: &Path) -> ExitCode {
     }
 }
 
-/// Opens everything as root, and goes on as the configured user.
+/// Opens everything as root, and goes on as the configured user, with as little as serving takes.
 fn serve(config: Config, reload: Reload, signals: io::Result<Signals>, socket: &Path) -> io::Result<()> {
     let user = config.user.clone();
     let mut daemon = Daemon::new(config, reload, signals?)?;
     daemon.answer_at(socket);
-    leave_root(&user, &mut daemon)?;
+    leave_root(&user)?;
+    daemon.confine();
     daemon.run()
 }
 
-fn leave_root(user: &str, daemon: &mut Daemon) -> io::Result<()> {
-    if user == "root" {
-        return Ok(());
-    }
-    if !privileges::is_root() {
-        // A jail's process is somebody else from the start, and could read all configuration until now.
-        daemon.limit_powers();
+/// A jail's process, and who was given powers by hand, is somebody else from the start.
+fn leave_root(user: &str) -> io::Result<()> {
+    if user == "root" || !privileges::is_root() {
         return Ok(());
     }
     match privileges::account(user)? {
-        Some(account) => daemon.leave_root(account),
+        Some(account) => privileges::become_account(account, PACKETS | LOW_PORTS),
         None => {
             info!("there is no user '{user}': going on as root");
             Ok(())

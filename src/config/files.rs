@@ -19,11 +19,15 @@ const HOSTS: &str = "/etc/hosts";
 /// What dnsmasq reads before anything that OpenWrt tells it.
 const DNSMASQ_CONF: &str = "/etc/dnsmasq.conf";
 
-/// The files that dnsmasq.conf names.
-struct Disk;
+/// The files and folders that dnsmasq.conf names, and is read from itself; those that were asked for.
+#[derive(Default)]
+struct Disk {
+    asked: Vec<PathBuf>,
+}
 
 impl ConfFiles for Disk {
     fn read(&mut self, path: &str) -> Result<Vec<u8>, String> {
+        self.asked.push(path.into());
         match read_bounded(Path::new(path)) {
             Ok(Some(text)) if text.len() > uci::MAX_FILE => Err("larger than upxe reads (1 MiB)".to_owned()),
             Ok(Some(text)) => Ok(text),
@@ -34,6 +38,7 @@ impl ConfFiles for Disk {
 
     fn list(&mut self, folder: &str) -> Result<Vec<String>, String> {
         let entries = fs::read_dir(folder).map_err(|error| ["cannot be read: ", &error.to_string()].concat())?;
+        self.asked.push(folder.into());
         let is_file = |entry: &fs::DirEntry| entry.path().is_file();
         let files = entries.flatten().take(MAX_ENTRIES).filter(is_file);
         Ok(files.filter_map(|entry| entry.file_name().into_string().ok()).collect())
@@ -62,7 +67,16 @@ pub fn load_from(confdir: &Path, overrides: &Overrides) -> (Option<Config>, Vec<
         hosts: read(HOSTS.into()),
         conf_file: (confdir == Path::new(CONFDIR) && Path::new(DNSMASQ_CONF).exists()).then(|| DNSMASQ_CONF.to_owned()),
     };
-    let (config, diagnostics) = load(&sources, overrides, &mut Disk);
+    let mut disk = Disk::default();
+    let (mut config, diagnostics) = load(&sources, overrides, &mut disk);
+    if let Some(config) = &mut config {
+        disk.asked.extend([confdir.to_owned(), HOSTS.into()]);
+        if confdir == Path::new(CONFDIR) {
+            disk.asked.push(DNSMASQ_CONF.into());
+            disk.asked.extend(Path::new(OVERRIDE_DIR).is_dir().then(|| OVERRIDE_DIR.into()));
+        }
+        config.read_from = disk.asked;
+    }
     if unreadable.is_empty() {
         return (config, diagnostics);
     }

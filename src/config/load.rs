@@ -10,11 +10,11 @@ use super::dnsmasq::{Collected, TftpLines};
 use super::hosts::Hosts;
 use super::menu;
 use super::network::{Meaning, is_device_name, resolve};
-use super::options::{self, common, dhcp, dnsmasq, entry, nearest, upxe};
+use super::options::{self, Known, common, dhcp, dnsmasq, entry, nearest, upxe};
 use super::section::{self, Reader};
 use super::sections::{self, Sections};
 use super::uci::{self, Package, Section, Value};
-use super::{Config, DnsmasqPorts, Interface, Origin, Rules, Tftp};
+use super::{Config, DnsmasqPorts, Interface, Origin, PerSecond, Rules, Tftp, TftpLimits};
 
 /// Networks served at once; each has a socket, and no router has more.
 pub const MAX_INTERFACES: usize = 32;
@@ -143,6 +143,15 @@ fn read_main(
     let allow = reader.items(&upxe::TFTP_ALLOW, section::folder);
     let max_transfers = reader.number(&upxe::TFTP_MAX);
     let single_port = reader.flag(&upxe::TFTP_SINGLE_PORT);
+    let mut number = |known: &'static Known| u16::try_from(reader.number(known)).unwrap_or(u16::MAX);
+    let limits = TftpLimits {
+        client_transfers: number(&upxe::TFTP_MAX_CLIENT),
+        retries: number(&upxe::TFTP_RETRIES) as u8,
+        errors: PerSecond { all: number(&upxe::TFTP_ERRORS), client: number(&upxe::TFTP_ERRORS_CLIENT) },
+        in_flight: reader.number(&upxe::TFTP_IN_FLIGHT).saturating_mul(1024),
+    };
+    let mut number = |known: &'static Known| u16::try_from(reader.number(known)).unwrap_or(u16::MAX);
+    let replies = PerSecond { all: number(&upxe::REPLIES), client: number(&upxe::REPLIES_CLIENT) };
     let script = reader.text(&upxe::SCRIPT);
     let no_override = reader.flag(&upxe::NO_OVERRIDE);
     let relay = reader.flag(&upxe::RELAY);
@@ -161,9 +170,12 @@ fn read_main(
             allow: allow.into_iter().map(|(path, _)| path).collect(),
             max_transfers: u16::try_from(max_transfers).unwrap_or(u16::MAX),
             single_port,
+            limits,
         },
+        replies,
         rules: Rules { script, no_override, relay, ..Rules::default() },
         user,
+        read_from: Vec::new(),
         log_level,
     };
     let max_written = section.is_some_and(|section| section.option(upxe::TFTP_MAX.name).is_some());

@@ -20,6 +20,7 @@ pub mod uci;
 use std::path::PathBuf;
 
 pub use self::menu::BootMenu;
+use self::options::{Known, upxe};
 pub use self::rules::{Boot, Origin, Rules, TagTest};
 
 pub use diagnostic::{Diagnostic, Severity};
@@ -38,8 +39,12 @@ pub struct Config {
     pub dnsmasq: DnsmasqPorts,
     /// What clients are offered.
     pub rules: Rules,
+    /// How many of their requests are answered: `option replies`, `option replies_client`.
+    pub replies: PerSecond,
     /// `option user`: whom the service becomes once it is started, if there is such a user.
     pub user: String,
+    /// The folders that this was read from, and the files, those among them that aren't there.
+    pub read_from: Vec<PathBuf>,
     /// `option log_level`: error, warn, info, debug or trace.
     pub log_level: log::LevelFilter,
 }
@@ -76,4 +81,46 @@ pub struct Tftp {
     pub max_transfers: u16,
     /// `option tftp_single_port`: all goes through the port that was asked.
     pub single_port: bool,
+    /// What a machine can set in motion.
+    pub limits: TftpLimits,
+}
+
+/// What machines can set in motion, before and after they have proved to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TftpLimits {
+    /// `option tftp_max_client`: transfers of one machine at once.
+    pub client_transfers: u16,
+    /// `option tftp_in_flight`, in bytes: what all transfers together may have sent and not seen acknowledged.
+    pub in_flight: u32,
+    /// `option tftp_retries`: repetitions of the first packet.
+    pub retries: u8,
+    /// `option tftp_errors`, `option tftp_errors_client`: refusals that are told.
+    pub errors: PerSecond,
+}
+
+/// How much may happen in a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PerSecond {
+    /// For all machines together.
+    pub all: u16,
+    /// For one machine.
+    pub client: u16,
+}
+
+impl PerSecond {
+    /// The defaults of these options.
+    pub fn default_of(all: &Known, client: &Known) -> Self {
+        Self { all: all.default_number() as u16, client: client.default_number() as u16 }
+    }
+}
+
+impl Default for TftpLimits {
+    fn default() -> Self {
+        Self {
+            client_transfers: upxe::TFTP_MAX_CLIENT.default_number() as u16,
+            in_flight: upxe::TFTP_IN_FLIGHT.default_number() * 1024,
+            retries: upxe::TFTP_RETRIES.default_number() as u8,
+            errors: PerSecond::default_of(&upxe::TFTP_ERRORS, &upxe::TFTP_ERRORS_CLIENT),
+        }
+    }
 }

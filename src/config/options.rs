@@ -76,6 +76,13 @@ pub struct KnownSection {
     pub options: &'static [&'static Known],
 }
 
+impl Known {
+    /// The default of an option that is a number.
+    pub fn default_number(&self) -> u32 {
+        self.default.parse().unwrap_or_default()
+    }
+}
+
 impl KnownSection {
     /// The option of that name.
     pub fn option(&self, name: &str) -> Option<&'static Known> {
@@ -110,6 +117,20 @@ pub mod upxe {
             "folders outside the root that links in it may lead to (a list)";
         /// Transfers at once.
         TFTP_MAX = "tftp_max", Form::Number(1, 1024), "64", "TFTP transfers under way at once";
+        /// Transfers of one machine.
+        TFTP_MAX_CLIENT = "tftp_max_client", Form::Number(1, 1024), "16",
+            "those of one machine, however many addresses it has; never more than half of `tftp_max`";
+        /// Bytes that are sent before they are acknowledged.
+        TFTP_IN_FLIGHT = "tftp_in_flight", Form::Number(64, 65536), "1024",
+            "KiB on the way to all machines at once; when they are many, new ones are granted smaller windows";
+        /// Repetitions for who never answers.
+        TFTP_RETRIES = "tftp_retries", Form::Number(0, 8), "3",
+            "how often the first packet of a file is repeated to a machine that was never heard since";
+        /// ERROR packets.
+        TFTP_ERRORS = "tftp_errors", Form::Number(1, 10000), "500",
+            "TFTP requests refused in a second, to all machines; more get no answer";
+        /// ERROR packets to one machine.
+        TFTP_ERRORS_CLIENT = "tftp_errors_client", Form::Number(1, 10000), "20", "those of one machine; 64 at once are allowed";
         /// No port of its own for each transfer.
         TFTP_SINGLE_PORT = "tftp_single_port", Form::Flag, "0",
             "sends from port 69 too, for clients behind a firewall that lets nothing else through (dnsmasq: `tftp-single-port`)";
@@ -119,11 +140,16 @@ pub mod upxe {
         /// Header fields or options 66 and 67.
         NO_OVERRIDE = "no_override", Form::Flag, "1",
             "boot file and server name always stand in the packet's own fields (dnsmasq: `dhcp-no-override`)";
+        /// Boot replies.
+        REPLIES = "replies", Form::Number(1, 10000), "300",
+            "boot offers and answers on port 4011 in a second, to all machines; twice as many at once are allowed";
+        /// Boot replies to one machine.
+        REPLIES_CLIENT = "replies_client", Form::Number(1, 10000), "4", "those to one machine; 16 at once are allowed";
         /// Relay agents.
         RELAY = "relay", Form::Flag, "0",
             "answers requests of other networks that a DHCP relay passes on, and serves files to them";
         /// Whom the service runs as.
-        USER = "user", Form::Text(32), "upxe", "the user that the service becomes once it is started; `root`: none";
+        USER = "user", Form::Text(32), "upxe", "the user that the service becomes once it is started; `root`: none, though most of root's powers are given up";
         /// The log's level.
         LOG_LEVEL = "log_level", Form::LogLevel, "info", "the least important lines that are logged";
     }
@@ -139,6 +165,11 @@ pub mod upxe {
             &TFTP_ROOT,
             &TFTP_ALLOW,
             &TFTP_MAX,
+            &TFTP_MAX_CLIENT,
+            &TFTP_IN_FLIGHT,
+            &TFTP_RETRIES,
+            &TFTP_ERRORS,
+            &TFTP_ERRORS_CLIENT,
             &TFTP_SINGLE_PORT,
             &SCRIPT,
             &dnsmasq::PXE_SERVICE,
@@ -146,6 +177,8 @@ pub mod upxe {
             &common::DHCP_OPTION,
             &common::DHCP_OPTION_FORCE,
             &NO_OVERRIDE,
+            &REPLIES,
+            &REPLIES_CLIENT,
             &RELAY,
             &USER,
             &LOG_LEVEL,

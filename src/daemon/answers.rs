@@ -1,14 +1,23 @@
 //! Answers to boot requests: asks the core for one, and sees to what is remembered and logged of it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use log::warn;
 
 use super::files::Files;
+use super::limits::{Meter, Over, Pace, Quota};
 use super::report::{self, Said};
-use crate::config::Config;
+use crate::config::{Config, PerSecond};
 use crate::proxy::clients::Clients;
 use crate::proxy::{self, Arrival, Decision, Silence};
 use crate::wire::reply::Written;
 use crate::wire::request::Request;
+
+/// Replies that one machine gets at once: firmware and what it loads ask a dozen times in a boot that goes wrong.
+const AT_ONCE: u32 = 16;
+
+/// Words about replies that are not sent, each kind.
+const TOLD: Pace = Pace::new(1, Duration::from_secs(60));
 
 /// What answers are made of.
 pub struct Scene<'a> {
@@ -23,14 +32,40 @@ pub struct Scene<'a> {
 }
 
 /// What is remembered of the answers that were given.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Answers {
     /// The machines that boot.
     pub clients: Clients,
     said: Said,
+    quota: Quota,
+    /// When replies that were not sent were spoken of: all's and one machine's.
+    told: [Meter; 2],
 }
 
 impl Answers {
+    /// Nothing yet; so many replies may be sent.
+    pub fn new(rates: PerSecond) -> Self {
+        let quota = Quota::new(rates, AT_ONCE);
+        Self { clients: Clients::default(), said: Said::default(), quota, told: Default::default() }
+    }
+
+    /// Whether there may be one more reply to the sender of `request`: to be asked before one is looked for, since that
+    /// is what takes time.
+    ///
+    /// # Errors
+    /// The reason for silence.
+    pub fn admit(&mut self, scene: &Scene<'_>, request: &Request<'_>) -> Result<(), Silence> {
+        let Err(over) = self.quota.check(scene.now, key(request)) else { return Ok(()) };
+        let (told, silence, option) = match over {
+            Over::All => (0, Silence::TooMany, "replies"),
+            Over::Client => (1, Silence::TooOften, "replies_client"),
+        };
+        if self.told.get_mut(told).is_some_and(|told| told.allows(scene.now, TOLD)) {
+            warn!("{} is not answered: {silence}; if that is right, raise option {option}", request.chaddr);
+        }
+        Err(silence)
+    }
+
     /// The answer to `request`.
     pub fn consider(
         &self,
@@ -44,7 +79,8 @@ impl Answers {
     }
 
     /// The configuration is another one now.
-    pub fn reconfigured(&mut self) {
+    pub fn reconfigured(&mut self, rates: PerSecond) {
+        self.quota.change(rates, AT_ONCE);
         self.said = Said::default();
         self.clients.forgive();
     }
@@ -57,11 +93,20 @@ impl Answers {
         request: &Request<'_>,
         answer: &(Decision, Option<Written>),
     ) {
+        // Who asked to boot has had the thinking, if not the reply.
+        if answer.0.client().is_some() {
+            self.quota.count(scene.now, key(request));
+        }
         self.clients.note(scene.now, arrival.door, request, &answer.0);
         self.clients.tell(scene.now, arrival.door, arrival.device, request, &answer.0);
-        report::decided(&mut self.said, arrival, request, answer);
+        report::decided(&mut self.said, scene.now, arrival, request, answer);
         if let (Decision { outcome: Err(Silence::NoFile { looked_for }), .. }, _) = answer {
             scene.files.report_unservable(looked_for, |what| self.said.is_new(what));
         }
     }
+}
+
+/// The machine, as [`Quota`] keeps it apart.
+fn key(request: &Request<'_>) -> u64 {
+    request.chaddr.0.iter().fold(0, |key, byte| key << 8 | u64::from(*byte))
 }

@@ -8,6 +8,8 @@ mod answers;
 mod askers;
 pub mod files;
 mod frames;
+mod guard;
+mod limits;
 pub mod links;
 mod port;
 mod progress;
@@ -25,6 +27,7 @@ use log::{info, warn};
 
 use self::answers::{Answers, Scene};
 use self::askers::Known;
+use self::guard::Guard;
 use self::links::{Link, Ready};
 use self::port::Port;
 use self::report::Trouble;
@@ -33,16 +36,15 @@ use self::transfers::{Askers, Entrance, Transfers};
 use crate::config::Config;
 use crate::proxy::{self, Door, Silence};
 use crate::sys::epoll::{self, Epoll};
-use crate::sys::limits;
+use crate::sys::limits as system;
 use crate::sys::link::LinkWatch;
 use crate::sys::neighbour;
-use crate::sys::privileges::{self, Account, Keep};
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::udp::{Received, UdpListener};
 use crate::wire::frame::{self, Envelope};
 use crate::wire::reply;
 use crate::wire::request::Request;
-use crate::wire::tftp::is_read_request;
+use crate::wire::tftp::{is_read_request, is_request};
 
 /// Room for any DHCP request and any TFTP request in one packet; what is longer is neither.
 const FRAME_LEN: usize = 2048;
@@ -95,8 +97,7 @@ pub struct Daemon {
     trouble: Trouble,
     status: Status,
     started: Instant,
-    /// What may still be opened; `None`: anything, as root.
-    powers: Option<Keep>,
+    guard: Guard,
 }
 
 /// Whether the service goes on.
@@ -127,11 +128,11 @@ impl Daemon {
             links: Vec::new(),
             next_link: token::FIRST_LINK,
             retry_at: None,
-            answers: Answers::default(),
+            answers: Answers::new(config.replies),
             trouble: Trouble::default(),
             status: Status::default(),
             started: Instant::now(),
-            powers: None,
+            guard: Guard::default(),
             config,
             reload,
             epoll,
@@ -146,36 +147,6 @@ impl Daemon {
     /// Answers questions at `socket` from now on.
     pub fn answer_at(&mut self, socket: &Path) {
         self.status.open(socket, &self.doors, token::QUESTION);
-    }
-
-    /// Goes on as another user than root, with what it takes to open again what is lost.
-    ///
-    /// # Errors
-    /// When the system refuses; the service must end then.
-    pub fn leave_root(&mut self, account: Account) -> io::Result<()> {
-        let keep = Keep::PacketsAndLowPorts;
-        privileges::become_account(account, keep)?;
-        self.powers = Some(keep);
-        self.drop_spent_powers();
-        Ok(())
-    }
-
-    /// Gives up what isn't needed to serve, if there is any: for a process that was never root.
-    pub fn limit_powers(&mut self) {
-        if privileges::limit(Keep::PacketsAndLowPorts).is_ok() {
-            self.powers = Some(Keep::PacketsAndLowPorts);
-            self.drop_spent_powers();
-        }
-    }
-
-    /// Once port 69 is held, no low port will be wanted again.
-    fn drop_spent_powers(&mut self) {
-        if self.powers == Some(Keep::PacketsAndLowPorts)
-            && !self.tftp.is_missing()
-            && privileges::limit(Keep::Packets).is_ok()
-        {
-            self.powers = Some(Keep::Packets);
-        }
     }
 
     /// Serves until SIGTERM or SIGINT.
@@ -286,6 +257,10 @@ impl Daemon {
             let device = &link.interface.device;
             let all_ports = self.all_ports();
             let scene = Scene { config: &self.config, files: self.transfers.files(), all_ports, now };
+            if let Err(silence) = self.answers.admit(&scene, &request) {
+                report::dropped("port 4011", &silence);
+                continue;
+            }
             let answer = self.answers.consider(&scene, &arrival, &request);
             if let Some(written) = &answer.1 {
                 listener
@@ -304,9 +279,9 @@ impl Daemon {
             let Some((received, payload)) = receive(listener, &mut buffer) else { return };
             match link_of(&self.links, &received, self.config.rules.relay) {
                 Ok((link, _)) => {
+                    let (device, peer) = (&link.interface.device, *received.peer.ip());
+                    let mac = is_request(payload).then(|| neighbour::mac(listener, device, peer)).flatten();
                     if is_read_request(payload) {
-                        let device = &link.interface.device;
-                        let (mac, peer) = (neighbour::mac(listener, device, *received.peer.ip()), *received.peer.ip());
                         if let Some(mac) = mac {
                             self.answers.clients.met(now, mac, device, peer);
                         }
@@ -319,7 +294,7 @@ impl Daemon {
                     let (clients, rules) = (&self.answers.clients, &self.config.rules);
                     let askers = &Known { clients, rules, links: &self.links };
                     let entrance = Entrance { listener, epoll: &self.epoll, askers };
-                    self.transfers.on_request(now, entrance, payload, &received);
+                    self.transfers.on_request(now, entrance, payload, &received, mac);
                 }
                 Err(silence) => report::dropped("port 69", &silence),
             }
@@ -346,11 +321,12 @@ impl Daemon {
             Some(Some(config)) => {
                 self.transfers.reconfigure(&config.tftp, &config.rules.menu);
                 self.config = config;
-                self.answers.reconfigured();
+                self.answers.reconfigured(self.config.replies);
                 self.apply_config();
                 info!("configuration reloaded");
+                self.remark_on_reach();
             }
-            Some(None) => warn!("the new configuration has errors; going on with the old one"),
+            Some(None) => warn!("the new configuration has errors; going on with the old one{}", self.reach_hint()),
             None => {}
         }
         Next::GoOn
@@ -360,7 +336,7 @@ impl Daemon {
     fn apply_config(&mut self) {
         let Config { dnsmasq, tftp, .. } = &self.config;
         let wanted = DESCRIPTORS_BESIDE_TRANSFERS + u64::from(tftp.max_transfers) * Transfers::DESCRIPTORS_EACH;
-        if let Ok(granted) = limits::raise_descriptors(wanted)
+        if let Ok(granted) = system::raise_descriptors(wanted)
             && granted < wanted
         {
             warn!("only {granted} files may be open at once, {wanted} are needed for tftp_max {}", tftp.max_transfers);
@@ -426,6 +402,7 @@ fn on_frame(
 ) -> Result<io::Result<()>, Silence> {
     let datagram = frame::open(frame).map_err(Silence::Frame)?;
     let request = Request::read(datagram.payload).map_err(Silence::Request)?;
+    answers.admit(scene, &request)?;
     let arrival = link.arrival(Door::Proxy, ready);
     let answer = answers.consider(scene, &arrival, &request);
     let mut sent = Ok(());

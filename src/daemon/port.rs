@@ -8,6 +8,9 @@ use crate::sys::epoll::Epoll;
 use crate::sys::port_owner;
 use crate::sys::udp::UdpListener;
 
+/// Ports that only root can give away, one of which every dnsmasq that serves has: DNS and DHCP.
+const DNSMASQ_PORTS: &[u16] = &[53, 67];
+
 /// A wanted port.
 #[derive(Debug)]
 pub struct Port {
@@ -18,6 +21,9 @@ pub struct Port {
     listener: Option<UdpListener>,
     /// The error that was last complained of; it isn't said twice.
     complaint: Option<io::ErrorKind>,
+    /// Who had the port when that could still be known, which it can't once the service is confined; and whether they
+    /// have dnsmasq's ports.
+    owner: Option<(String, bool)>,
     /// Why it isn't open, in words.
     trouble: Option<String>,
     wanted: bool,
@@ -26,7 +32,17 @@ pub struct Port {
 impl Port {
     /// A port for `purpose`, not opened yet; `without_it` says what goes on when it can't be had.
     pub fn new(number: u16, purpose: &'static str, without_it: &'static str, token: u64) -> Self {
-        Self { number, purpose, without_it, token, listener: None, complaint: None, trouble: None, wanted: false }
+        Self {
+            number,
+            purpose,
+            without_it,
+            token,
+            listener: None,
+            complaint: None,
+            owner: None,
+            trouble: None,
+            wanted: false,
+        }
     }
 
     /// The open port.
@@ -60,7 +76,7 @@ impl Port {
         });
         match opened {
             Ok(listener) => {
-                self.trouble = None;
+                (self.trouble, self.owner) = (None, None);
                 if self.complaint.take().is_some() {
                     info!("port {} is free now: {} started", self.number, self.purpose);
                 }
@@ -92,11 +108,16 @@ impl Port {
         let Self { number, purpose, without_it, .. } = *self;
         match error.kind() {
             io::ErrorKind::AddrInUse => {
-                let owner = port_owner::name(number).unwrap_or_else(|| "another program".to_owned());
-                // dnsmasq ends, and DHCP and DNS with it, when it comes back and finds one of its ports taken.
-                self.wanted = !owner.starts_with("dnsmasq ");
+                self.owner = port_owner::name_and_whether_of(number, DNSMASQ_PORTS).or(self.owner.take());
+                let (owner, serves) = match &self.owner {
+                    Some((name, serves)) => (name.as_str(), *serves),
+                    None => ("another program", false),
+                };
+                // dnsmasq ends, and DHCP and DNS with it, when it comes back and finds one of its ports taken. Others may
+                // bear its name, but not hold its ports.
+                self.wanted = !(serves && owner.starts_with("dnsmasq "));
                 let remedy = if self.wanted { "it is tried again" } else { "reload upxe when dnsmasq does without it" };
-                self.trouble = Some(["held by ", &owner].concat());
+                self.trouble = Some(["held by ", owner].concat());
                 warn!("port {number} is taken by {owner}: no {purpose}; {without_it}; {remedy}");
             }
             io::ErrorKind::PermissionDenied => {

@@ -1,12 +1,13 @@
 //! What the log says about requests: one line each, in dnsmasq's manner.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io;
 use std::time::{Duration, Instant};
 
 use dhcproto::v4::MessageType;
 use log::{debug, info, warn};
 
+use super::limits::{Meter, Pace};
 use crate::proxy::client::Program;
 use crate::proxy::vendor::Shape;
 use crate::proxy::{Arrival, ChosenBy, Decision, Door, Form, Offer, Silence, Unfit};
@@ -14,9 +15,18 @@ use crate::wire::fingerprint;
 use crate::wire::reply::Written;
 use crate::wire::request::Request;
 
+/// Lines about requests: a room full of machines may all be heard in its boot, and a flood doesn't fill the log.
+const REQUESTS: Pace = Pace::new(512, Duration::from_millis(250));
+
 /// Says what was decided for a request: offers, and silence towards machines that want to boot, at level info;
 /// silence towards everybody else at level debug.
-pub fn decided(said: &mut Said, arrival: &Arrival<'_>, request: &Request<'_>, answer: &(Decision, Option<Written>)) {
+pub fn decided(
+    said: &mut Said,
+    now: Instant,
+    arrival: &Arrival<'_>,
+    request: &Request<'_>,
+    answer: &(Decision, Option<Written>),
+) {
     let (device, door) = (arrival.device, arrival.door);
     let mac = request.chaddr;
     let (decision, written) = answer;
@@ -28,7 +38,9 @@ pub fn decided(said: &mut Said, arrival: &Arrival<'_>, request: &Request<'_>, an
                 Door::Proxy => "DHCPOFFER",
                 Door::BootServer => "DHCPACK",
             };
-            info!("{message}({device}) {mac} {client} {}", offered(offer));
+            if said.requests.allows(now) {
+                info!("{message}({device}) {mac} {client} {}", offered(offer));
+            }
             debug!("{mac} carries tags {}; {}", decision.tags, chosen_by(offer));
             if let Some(code) = written.as_ref().and_then(|written| written.left_out) {
                 let code = u8::from(code);
@@ -40,7 +52,7 @@ pub fn decided(said: &mut Said, arrival: &Arrival<'_>, request: &Request<'_>, an
         (Some(client), Err(silence @ Silence::Looping { .. })) if said.is_new(&looping(request)) => {
             warn!("DHCPDISCOVER({device}) {mac} {client}: {silence}");
         }
-        (Some(client), Err(silence)) if silence.is_notable() => {
+        (Some(client), Err(silence)) if silence.is_notable() && said.requests.allows(now) => {
             info!("{}({device}) {mac} {client}: {silence}", asked(request.message_type));
         }
         (_, Err(silence)) => debug!("{}({device}) {mac}: {silence}", asked(request.message_type)),
@@ -62,9 +74,45 @@ fn looping(request: &Request<'_>) -> [u8; 6] {
 }
 
 /// Remarks that were made: each is made once. The oldest is forgotten first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Said {
     remarks: heapless::Deque<u32, 32>,
+    requests: Budget,
+}
+
+impl Default for Said {
+    fn default() -> Self {
+        Self { remarks: heapless::Deque::new(), requests: Budget::new(REQUESTS) }
+    }
+}
+
+/// Lines of one kind: who floods us with requests doesn't flood the log.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    pace: Pace,
+    used: Meter,
+    /// Lines that were not written since the last that was.
+    dropped: u32,
+}
+
+impl Budget {
+    /// None written yet.
+    pub const fn new(pace: Pace) -> Self {
+        Self { pace, used: Meter::new(), dropped: 0 }
+    }
+
+    /// True when there may be one more line now. After a flood, first says how much was left out.
+    pub fn allows(&mut self, now: Instant) -> bool {
+        if !self.used.allows(now, self.pace) {
+            self.dropped = self.dropped.saturating_add(1);
+            return false;
+        }
+        let dropped = std::mem::take(&mut self.dropped);
+        if dropped > 0 {
+            warn!("{dropped} lines like the next were left out");
+        }
+        true
+    }
 }
 
 impl Said {
@@ -131,27 +179,54 @@ fn chosen_by(offer: &Offer) -> String {
     }
 }
 
-/// System trouble, said at most once a minute: a stranger may be able to provoke it.
+/// System trouble, each kind at each place said at most once a minute: a stranger may be able to provoke it.
 #[derive(Debug, Default)]
 pub struct Trouble {
-    last: Cell<Option<Instant>>,
+    /// Hashes of what was said; the oldest is forgotten first.
+    said: RefCell<heapless::Deque<(u32, Instant), 16>>,
 }
 
 impl Trouble {
     /// Says that `doing` something at `place` failed.
     pub fn say(&self, place: &str, doing: &str, error: &io::Error) {
         const INTERVAL: Duration = Duration::from_secs(60);
-        let now = Instant::now();
-        if self.last.get().is_none_or(|last| now.duration_since(last) >= INTERVAL) {
-            self.last.set(Some(now));
+        if self.is_new(Instant::now(), INTERVAL, &[place, doing].concat()) {
             warn!("{place}: {doing}: {error}");
         }
+    }
+
+    fn is_new(&self, now: Instant, interval: Duration, what: &str) -> bool {
+        let Ok(mut said) = self.said.try_borrow_mut() else { return false };
+        let hash = fingerprint(what.as_bytes());
+        if said.iter().any(|(known, at)| *known == hash && now.saturating_duration_since(*at) < interval) {
+            return false;
+        }
+        if said.is_full() {
+            said.pop_front();
+        }
+        said.push_back((hash, now)).is_ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn trouble_at_one_place_does_not_hide_that_at_another() {
+        let (trouble, now, minute) = (Trouble::default(), Instant::now(), Duration::from_secs(60));
+        let is_new = |at: u64, what| trouble.is_new(now + Duration::from_secs(at), minute, what);
+        assert!(is_new(0, "br-lan sending") && is_new(1, "br-guest sending"));
+        assert!(!is_new(59, "br-lan sending") && is_new(60, "br-lan sending") && !is_new(60, "br-guest sending"));
+    }
+
+    #[test]
+    fn a_flood_leaves_lines_for_later() {
+        let start = Instant::now();
+        let mut budget = Budget::new(Pace::new(10, Duration::from_millis(500)));
+        let allowed = (0..60_000).filter(|ms| budget.allows(start + Duration::from_millis(*ms))).count();
+        assert_eq!((allowed, budget.dropped), (10 + 119, 499));
+    }
 
     #[test]
     fn a_remark_is_made_once_and_remarks_are_bounded() {

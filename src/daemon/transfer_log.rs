@@ -8,18 +8,20 @@ use std::time::{Duration, Instant};
 use log::{debug, info, warn};
 
 use super::files::Files;
+use super::limits::{Over, Pace};
+use super::report::Budget;
 use crate::sys::tree;
 use crate::tftp::session::{End, Session};
 use crate::tftp::{Ignored, Order, Refusal, Refused};
 
 /// Lines about what came to nothing, all reasons together: so many at once, and how often there is one more. A machine
 /// that looks for its configuration asks for a dozen names that are not there.
-const FAILURES: Budget = Budget::new(32, Duration::from_millis(500));
+const FAILURES: Pace = Pace::new(32, Duration::from_millis(500));
 /// Lines about files that have arrived: a whole class room may finish at once.
-const ENDS: Budget = Budget::new(256, Duration::from_millis(100));
+const ENDS: Pace = Pace::new(256, Duration::from_millis(100));
 
 /// Lines about requests for which there was no place.
-const FULL: Budget = Budget::new(1, Duration::from_secs(60));
+const FULL: Pace = Pace::new(1, Duration::from_secs(60));
 
 /// The log's memory.
 #[derive(Debug)]
@@ -27,13 +29,16 @@ pub struct TransferLog {
     failures: Budget,
     ends: Budget,
     full: Budget,
+    machine_full: Budget,
+    errors: Budget,
     /// The root was missing when last looked for: said once.
     root_is_missing: bool,
 }
 
 impl Default for TransferLog {
     fn default() -> Self {
-        Self { failures: FAILURES, ends: ENDS, full: FULL, root_is_missing: false }
+        let [failures, ends, full, machine_full, errors] = [FAILURES, ENDS, FULL, FULL, FULL].map(Budget::new);
+        Self { failures, ends, full, machine_full, errors, root_is_missing: false }
     }
 }
 
@@ -65,11 +70,25 @@ impl TransferLog {
 
     /// A datagram is not answered.
     pub fn ignored(&mut self, now: Instant, peer: SocketAddrV4, why: Ignored) {
-        let is_full = matches!(why, Ignored::Full | Ignored::HostFull);
-        if is_full && self.full.allows(now) {
-            return warn!("TFTP has no place for {peer}: {why}; if they are all wanted, raise option tftp_max");
+        let (told, option) = match why {
+            Ignored::Full => (&mut self.full, "tftp_max"),
+            Ignored::HostFull => (&mut self.machine_full, "tftp_max_client"),
+            _ => return debug!("TFTP ignored a datagram from {peer}: {why}"),
+        };
+        if told.allows(now) {
+            return warn!("TFTP has no place for {peer}: {why}; if they are all wanted, raise option {option}");
         }
         debug!("TFTP ignored a datagram from {peer}: {why}");
+    }
+
+    /// A refusal is not told: there were too many.
+    pub fn not_told(&mut self, now: Instant, host: Ipv4Addr, over: Over) {
+        if self.errors.allows(now) {
+            let option = if over == Over::All { "tftp_errors" } else { "tftp_errors_client" };
+            warn!(
+                "TFTP does not tell {host} that it is refused: too many requests are; if that is right, raise option {option}"
+            );
+        }
     }
 
     /// There is no such file for the client.
@@ -154,70 +173,5 @@ impl fmt::Display for Account<'_> {
             tenths / 10,
             tenths % 10
         )
-    }
-}
-
-/// So many lines at once, and then one in each interval: who floods us with requests doesn't flood the log.
-#[derive(Debug, Clone)]
-struct Budget {
-    most: u32,
-    interval: Duration,
-    left: u32,
-    /// When `left` was last counted up; `None` before the first line.
-    counted_at: Option<Instant>,
-    /// Lines that were not written since the last that was.
-    dropped: u32,
-}
-
-impl Budget {
-    const fn new(most: u32, interval: Duration) -> Self {
-        Self { most, interval, left: most, counted_at: None, dropped: 0 }
-    }
-
-    /// True when there may be one more line now. After a flood, first says how much was left out.
-    fn allows(&mut self, now: Instant) -> bool {
-        let counted_at = *self.counted_at.get_or_insert(now);
-        let since = now.saturating_duration_since(counted_at);
-        // Without a division of 128 bits, which a router's program would have for this alone.
-        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let earned = u32::try_from(milliseconds(since) / milliseconds(self.interval).max(1)).unwrap_or(u32::MAX);
-        if earned > 0 {
-            self.left = self.left.saturating_add(earned).min(self.most);
-            self.counted_at = Some(now);
-        }
-        let Some(left) = self.left.checked_sub(1) else {
-            self.dropped = self.dropped.saturating_add(1);
-            return false;
-        };
-        self.left = left;
-        let dropped = std::mem::take(&mut self.dropped);
-        if dropped > 0 {
-            warn!("TFTP {dropped} lines like the next were left out");
-        }
-        true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flood_gets_a_line_in_each_interval() {
-        let start = Instant::now();
-        let mut budget = Budget::new(10, Duration::from_millis(500));
-        // A thousand a second, for a minute.
-        let allowed = (0..60_000).filter(|ms| budget.allows(start + Duration::from_millis(*ms))).count();
-        assert_eq!(allowed, 10 + 119);
-        assert_eq!(budget.dropped, 499);
-    }
-
-    #[test]
-    fn everyday_requests_all_get_their_line() {
-        let start = Instant::now();
-        let mut budget = Budget::new(10, Duration::from_millis(500));
-        assert!((0..1000).all(|second| budget.allows(start + Duration::from_secs(second))));
-        let much_later = start + Duration::from_secs(1 << 40);
-        assert_eq!((0..20).filter(|_| budget.allows(much_later)).count(), 10);
     }
 }

@@ -8,6 +8,7 @@ use log::debug;
 
 use super::files::{Asker, Files};
 use super::frames::{Frames, Source};
+use super::limits::Quota;
 use super::progress::{self, News};
 use super::transfer_log::{Ended, TransferLog};
 use crate::config::{self, BootMenu};
@@ -25,6 +26,9 @@ use crate::wire::tftp::{DATA_HEADER, ErrorCode, error, is_request};
 const TOKEN: u64 = 1 << 63;
 /// Devices remembered for not taking segmented sends; a router has few.
 const MAX_DEVICES: usize = 16;
+/// Refusals that one machine is told at once: boot loaders look for their configuration under a dozen names each, and some
+/// for modules besides.
+const REFUSALS: u32 = 64;
 /// Bytes of texts that are made for transfers in progress, in all: menus of usual length for a hundred machines.
 const MAX_MEMORY: usize = 256 * 1024;
 /// The longest packet that a client sends to its transfer's port: a request, when there is only one port (RFC 2347).
@@ -40,6 +44,8 @@ pub struct Transfers {
     unsegmented: heapless::Deque<u32, MAX_DEVICES>,
     /// New transfers use the port that was asked.
     single_port: bool,
+    /// Refusals that are told.
+    refusals: Quota,
     log: TransferLog,
     news: Vec<News>,
 }
@@ -93,12 +99,15 @@ impl Transfers {
 
     /// No transfers yet; files are looked up as `config` says.
     pub fn new(config: &config::Tftp, menu: &BootMenu) -> Self {
+        let mut table = Table::new(config.max_transfers);
+        table.set_limits(config.max_transfers, config.limits);
         Self {
-            table: Table::new(config.max_transfers),
+            table,
             files: Files::new(config, menu),
             frames: Frames::new(),
             unsegmented: heapless::Deque::new(),
             single_port: config.single_port,
+            refusals: Quota::new(config.limits.errors, REFUSALS),
             log: TransferLog::default(),
             news: Vec::new(),
         }
@@ -121,7 +130,8 @@ impl Transfers {
 
     /// From now on does as `config` says; transfers in progress go on as they began.
     pub fn reconfigure(&mut self, config: &config::Tftp, menu: &BootMenu) {
-        self.table.set_limit(config.max_transfers);
+        self.table.set_limits(config.max_transfers, config.limits);
+        self.refusals.change(config.limits.errors, REFUSALS);
         self.files = Files::new(config, menu);
         self.single_port = config.single_port;
         self.log = TransferLog::default();
@@ -147,8 +157,15 @@ impl Transfers {
         token & TOKEN != 0
     }
 
-    /// Takes a datagram that came to the server's port.
-    pub fn on_request(&mut self, now: Instant, entrance: Entrance<'_>, datagram: &[u8], received: &Received) {
+    /// Takes a datagram that came to the server's port, from `station` as far as the system knows.
+    pub fn on_request(
+        &mut self,
+        now: Instant,
+        entrance: Entrance<'_>,
+        datagram: &[u8],
+        received: &Received,
+        station: Option<Mac>,
+    ) {
         let peer = received.peer;
         if received.destination != received.local {
             // RFC 1123 §4.2.3.5.
@@ -158,17 +175,24 @@ impl Transfers {
         if let Some(earlier) = self.table.find(peer).map(|transfer| transfer.id) {
             self.on_packet(now, None, earlier);
         }
-        self.consider(now, entrance, datagram, received);
+        self.consider(now, entrance, datagram, received, station);
     }
 
-    fn consider(&mut self, now: Instant, entrance: Entrance<'_>, datagram: &[u8], received: &Received) {
+    fn consider(
+        &mut self,
+        now: Instant,
+        entrance: Entrance<'_>,
+        datagram: &[u8],
+        received: &Received,
+        station: Option<Mac>,
+    ) {
         let peer = received.peer;
-        match self.table.judge(now, peer, datagram, self.files.root()) {
+        match self.table.judge(now, peer, station, datagram, self.files.root()) {
             Verdict::Serve(order) => {
                 if let Some(earlier) = order.supersedes {
                     self.end(now, earlier, End::Superseded);
                 }
-                self.serve(now, entrance, &order, received);
+                self.serve(now, entrance, &order, received, station);
             }
             Verdict::Again(id) => {
                 let Some(transfer) = self.table.transfer(id) else { return };
@@ -181,7 +205,7 @@ impl Transfers {
                     let what = progress::Transfer::Refused(trouble);
                     self.news.push(News { host: *peer.ip(), name: refusal.filename.into(), what });
                 }
-                self.refuse(entrance.listener, received, refusal.why.error());
+                self.refuse(now, entrance.listener, received, station, refusal.why.error());
             }
             Verdict::Ignore(why) => self.log.ignored(now, peer, why),
         }
@@ -208,7 +232,14 @@ impl Transfers {
         }
     }
 
-    fn serve(&mut self, now: Instant, entrance: Entrance<'_>, order: &Order<'_>, received: &Received) {
+    fn serve(
+        &mut self,
+        now: Instant,
+        entrance: Entrance<'_>,
+        order: &Order<'_>,
+        received: &Received,
+        station: Option<Mac>,
+    ) {
         let host = *received.peer.ip();
         let file = match self.files.open(&order.path, &Sender(received, entrance.askers)) {
             // The client asks again by itself; an ERROR would end its boot.
@@ -220,7 +251,7 @@ impl Transfers {
                 self.log.refused_file(now, host, order, &why, &self.files);
                 let what = progress::Transfer::Refused(progress::refused(&why));
                 self.news.push(News { host, name: order.path.as_bytes().into(), what });
-                return self.refuse(entrance.listener, received, answer(&why));
+                return self.refuse(now, entrance.listener, received, station, answer(&why));
             }
         };
         if let Some(idle) = order.displaces {
@@ -273,14 +304,14 @@ impl Transfers {
     fn on_packet(&mut self, now: Instant, entrance: Option<Entrance<'_>>, id: TransferId) {
         // The token of a transfer that has ended since the kernel reported it names nobody.
         let Some(transfer) = self.table.transfer(id) else { return };
-        let mut inbox = [0; INBOX];
+        let (mut inbox, station) = ([0; INBOX], transfer.station());
         let action = match transfer.resource.socket.receive(&mut inbox) {
             Ok(Some(len)) => {
                 let packet = inbox.get(..len).unwrap_or_default();
                 if let Some(entrance) = entrance.filter(|_| self.single_port && is_request(packet)) {
                     let Channel { local, ifindex, .. } = transfer.resource;
                     let received = Received { len, peer: transfer.peer, local, destination: local, ifindex };
-                    return self.consider(now, entrance, packet, &received);
+                    return self.consider(now, entrance, packet, &received, station);
                 }
                 transfer.session.on_packet(now, packet)
             }
@@ -298,7 +329,7 @@ impl Transfers {
         self.carry_out(now, id, action);
         if let (Some(len), Some(entrance)) = (next, entrance) {
             let received = Received { len, peer, local, destination: local, ifindex };
-            self.consider(now, entrance, inbox.get(..len).unwrap_or_default(), &received);
+            self.consider(now, entrance, inbox.get(..len).unwrap_or_default(), &received, station);
         }
     }
 
@@ -375,7 +406,21 @@ impl Transfers {
     }
 
     /// Answers a request with an ERROR, from a port of its own like any answer (RFC 1350 §4), unless all comes from one.
-    fn refuse(&self, listener: &UdpListener, received: &Received, (code, message): (ErrorCode, &str)) {
+    fn refuse(
+        &mut self,
+        now: Instant,
+        listener: &UdpListener,
+        received: &Received,
+        station: Option<Mac>,
+        (code, message): (ErrorCode, &str),
+    ) {
+        let client = station.map_or(u32::from(*received.peer.ip()).into(), |Mac(mac)| {
+            mac.iter().fold(1, |key, byte| key << 8 | u64::from(*byte))
+        });
+        if let Err(over) = self.refusals.check(now, client) {
+            return self.log.not_told(now, *received.peer.ip(), over);
+        }
+        self.refusals.count(now, client);
         let packet = error(code, message);
         let Received { local, peer, ifindex, .. } = *received;
         // A client that cannot be reached hears nothing, and asks again or gives up by itself.

@@ -105,6 +105,16 @@ pub fn advice(silence: &Silence) -> &'static Trouble {
             advice: "The file must lead to something else than network boot again: a boot rule for iPXE (option script, or a tag \
                      for option 175) tells it from the firmware. Only the running service remembers such loops.",
         },
+        Silence::TooOften => &Trouble {
+            code: "too-often",
+            reason: "It asks more often than a machine that boots.",
+            advice: "Raise option replies_client if it is right to.",
+        },
+        Silence::TooMany => &Trouble {
+            code: "too-many",
+            reason: "More machines ask at once than are answered.",
+            advice: "Raise option replies if they are all yours.",
+        },
         Silence::NeedsUrl => &Trouble {
             code: "needs-url",
             reason: "UEFI HTTP Boot needs a URL, and no boot rule has one for it",

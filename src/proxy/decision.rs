@@ -176,6 +176,10 @@ pub enum Silence {
     },
     /// UEFI HTTP Boot takes nothing but a URL, and none is configured for it.
     NeedsUrl,
+    /// It asks more often than a machine that boots.
+    TooOften,
+    /// All machines together ask for more than is answered.
+    TooMany,
     /// It has loaded this file again and again.
     Looping {
         /// The file.
@@ -247,6 +251,8 @@ impl fmt::Display for Silence {
                 "has loaded {file} three times within a minute, and gets no offer until it was quiet for one; see what \
                  {file} does, and that it finds what it looks for"
             ),
+            Silence::TooOften => f.write_str("asks too often"),
+            Silence::TooMany => f.write_str("too many machines ask at once"),
             Silence::NeedsUrl => f.write_str("UEFI HTTP Boot needs a boot rule with an http:// URL"),
         }
     }

@@ -16,7 +16,7 @@ const MAX_ADDRESSES: usize = 8;
 /// A device as it is at this moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// The kernel's number for it; a device that is created anew gets another.
+    /// The kernel's number for it; a device that is created anew gets another. 0 if it has no hardware address.
     pub ifindex: u32,
     /// Switched on (`IFF_UP`); a bridge without any machine on it is up all the same.
     pub up: bool,
@@ -53,28 +53,26 @@ pub fn device(name: &str) -> io::Result<Option<Device>> {
     for entry in list.entries() {
         // SAFETY: the kernel's list has a NUL-terminated name in every entry, and `list` is alive.
         let entry_name = unsafe { CStr::from_ptr(entry.ifa_name) };
-        if entry_name.to_bytes() != name.as_bytes() || entry.ifa_addr.is_null() {
+        if entry_name.to_bytes() != name.as_bytes() {
             continue;
         }
-        let device = match &mut found {
-            Some(device) => device,
-            None => match look_up(entry_name) {
-                Some(device) => found.insert(device),
-                None => return Ok(None),
-            },
-        };
+        let device = found.get_or_insert(Device { ifindex: 0, up: false, mac: None, addresses: heapless::Vec::new() });
         device.up = entry.ifa_flags & libc::IFF_UP as u32 != 0;
-        // SAFETY: ifa_addr isn't null, and the family says which structure it points to.
-        match i32::from(unsafe { (*entry.ifa_addr).sa_family }) {
+        // SAFETY: the kernel's list has null or a valid address in every entry, and `list` is alive.
+        let (address, mask) = unsafe { (entry.ifa_addr.as_ref(), entry.ifa_netmask.as_ref()) };
+        let Some(address) = address else { continue };
+        match i32::from(address.sa_family) {
             libc::AF_INET => {
                 // An alias label ("br-lan:1") is a name of its own in this list and so not seen here.
-                if let (Some(ip), Some(mask)) = (ipv4(entry.ifa_addr), ipv4(entry.ifa_netmask)) {
-                    let _ = device.addresses.push(Address { ip, mask });
+                if let Some(mask) = mask {
+                    let _ = device.addresses.push(Address { ip: ipv4(address), mask: ipv4(mask) });
                 }
             }
             libc::AF_PACKET => {
-                // SAFETY: getifaddrs gives AF_PACKET entries a whole sockaddr_ll.
+                // SAFETY: getifaddrs gives AF_PACKET entries a whole sockaddr_ll, which is longer than `address`, so
+                // it is read by the list's own pointer.
                 let address: libc::sockaddr_ll = unsafe { ptr::read_unaligned(entry.ifa_addr.cast()) };
+                device.ifindex = address.sll_ifindex as u32;
                 device.mac = ethernet(&address);
             }
             _ => {}
@@ -83,29 +81,17 @@ pub fn device(name: &str) -> io::Result<Option<Device>> {
     Ok(found)
 }
 
-/// The device's number, and nothing else yet.
-fn look_up(name: &CStr) -> Option<Device> {
-    // SAFETY: the name is NUL-terminated and outlives the call.
-    let ifindex = unsafe { libc::if_nametoindex(name.as_ptr()) };
-    if ifindex == 0 {
-        return None;
-    }
-    Some(Device { ifindex, up: false, mac: None, addresses: heapless::Vec::new() })
-}
-
 fn ethernet(address: &libc::sockaddr_ll) -> Option<Mac> {
     let is_ethernet = address.sll_hatype == libc::ARPHRD_ETHER && address.sll_halen == 6;
     let bytes = address.sll_addr.get(..6)?.try_into().ok()?;
     is_ethernet.then_some(Mac(bytes))
 }
 
-fn ipv4(address: *const libc::sockaddr) -> Option<Ipv4Addr> {
-    if address.is_null() {
-        return None;
-    }
-    // SAFETY: it isn't null, and getifaddrs gives a sockaddr_in where an IPv4 address or its mask stands.
-    let address: libc::sockaddr_in = unsafe { ptr::read_unaligned(address.cast()) };
-    Some(Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr)))
+/// What stands in an address of family AF_INET, or in its mask.
+fn ipv4(address: &libc::sockaddr) -> Ipv4Addr {
+    // SAFETY: a sockaddr_in is as long as a sockaddr, and any bytes make one.
+    let address: libc::sockaddr_in = unsafe { ptr::read_unaligned((&raw const *address).cast()) };
+    Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr))
 }
 
 /// The kernel's list of devices and addresses, freed when dropped.

@@ -3,6 +3,7 @@
 
 pub mod epoll;
 pub mod filter;
+pub mod landlock;
 pub mod limits;
 pub mod link;
 pub mod local_socket;
@@ -11,6 +12,7 @@ pub mod packet_socket;
 pub mod port_owner;
 pub mod privileges;
 pub mod program;
+pub mod seccomp;
 pub mod signals;
 pub mod stdout;
 pub mod transfer_socket;
@@ -24,7 +26,8 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 /// The result of a system call that returns a new descriptor or -1. To be given nothing else: it takes possession.
 fn owned_fd(result: RawFd) -> io::Result<OwnedFd> {
     succeeded(result)?;
-    // SAFETY: the call succeeded, so this descriptor is open, and nobody else knows it yet.
+    // SAFETY: the call succeeded, and its result came straight here, as all callers see to: this descriptor is open, and
+    // nobody else knows it yet.
     Ok(unsafe { OwnedFd::from_raw_fd(result) })
 }
 

@@ -1,22 +1,33 @@
 //! Who holds a UDP port, as far as `/proc` tells; for messages only.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The program that is bound to UDP port `port`, as `name (process id)`; `None` if it can't be known, which without
 /// root is the usual case.
 pub fn name(port: u16) -> Option<String> {
+    find(port).map(|(name, _)| name)
+}
+
+/// The same, and whether it holds one of the ports `others` as well.
+pub fn name_and_whether_of(port: u16, others: &[u16]) -> Option<(String, bool)> {
+    let (name, process) = find(port)?;
+    let others: Vec<_> = others.iter().flat_map(|other| inodes(*other)).collect();
+    Some((name, holds_any(&process, &others)))
+}
+
+fn find(port: u16) -> Option<(String, PathBuf)> {
     let inodes = inodes(port);
     if inodes.is_empty() {
         return None;
     }
     let processes = fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path());
-    processes.filter(|process| inodes.iter().any(|inode| holds_socket(process, inode))).find_map(|process| {
+    processes.filter(|process| holds_any(process, &inodes)).find_map(|process| {
         // Besides processes there are links to our own, such as "self".
         let pid: u32 = process.file_name()?.to_str()?.parse().ok()?;
         let command = fs::read_to_string(process.join("comm")).ok()?;
         // Whoever runs it chose the name: it may hold anything.
-        Some(format!("{} (process {pid})", command.trim().escape_debug()))
+        Some((format!("{} (process {pid})", command.trim().escape_debug()), process))
     })
 }
 
@@ -42,10 +53,14 @@ fn inode_of(line: &str, port: u16) -> Option<&str> {
     fields.nth(7)
 }
 
-fn holds_socket(process: &Path, inode: &str) -> bool {
+/// True when one of the process's descriptors is one of these sockets.
+fn holds_any(process: &Path, inodes: &[String]) -> bool {
     let Ok(descriptors) = fs::read_dir(process.join("fd")) else { return false };
-    let wanted = format!("socket:[{inode}]");
-    descriptors.flatten().any(|entry| fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() == &*wanted))
+    descriptors.flatten().any(|entry| {
+        let target = fs::read_link(entry.path()).unwrap_or_default();
+        let inode = target.to_str().and_then(|target| target.strip_prefix("socket:[")?.strip_suffix(']'));
+        inode.is_some_and(|inode| inodes.iter().any(|wanted| wanted == inode))
+    })
 }
 
 #[cfg(test)]
@@ -68,5 +83,9 @@ mod tests {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let owner = name(socket.local_addr().unwrap().port()).unwrap();
         assert!(owner.contains(&std::process::id().to_string()), "{owner}");
+        let port = socket.local_addr().unwrap().port();
+        let beside = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        assert_eq!(name_and_whether_of(port, &[beside]), Some((owner.clone(), false)), "closed again");
+        assert_eq!(name_and_whether_of(port, &[beside, port]), Some((owner, true)));
     }
 }

@@ -6,10 +6,6 @@ use std::ptr;
 
 use super::succeeded;
 
-/// linux/capability.h: to bind ports below 1024.
-const CAP_NET_BIND_SERVICE: u32 = 10;
-/// linux/capability.h: to open packet sockets.
-const CAP_NET_RAW: u32 = 13;
 /// linux/capability.h: two words for each set, though all that concerns us is in the first.
 const LINUX_CAPABILITY_VERSION_3: u32 = 0x2008_0522;
 
@@ -41,35 +37,48 @@ fn find(passwd: &str, name: &str) -> Option<Account> {
     })
 }
 
-/// True when this process is root.
-pub fn is_root() -> bool {
+/// Whose process this is.
+pub fn user() -> u32 {
     // SAFETY: no pointers are involved.
-    unsafe { libc::geteuid() == 0 }
+    unsafe { libc::geteuid() }
 }
 
-/// Which sockets can still be opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
-    /// Packet sockets, which a device that is made anew needs, and low ports.
-    PacketsAndLowPorts,
-    /// Packet sockets only.
-    Packets,
+/// True when this process is root.
+pub fn is_root() -> bool {
+    user() == 0
 }
+
+/// Powers of root's, as bits of the first word of the capability sets.
+pub type Powers = u32;
+/// To open packet sockets, which a device that is made anew needs.
+pub const PACKETS: Powers = 1 << 13;
+/// To bind ports below 1024.
+pub const LOW_PORTS: Powers = 1 << 10;
+/// To read every file and search every folder.
+pub const READ_ALL: Powers = 1 << 2;
 
 /// Turns this process, which must be root and have one thread, into `account`'s. There is no way back.
 ///
 /// # Errors
 /// When the system refuses; the process must not go on then, for it is in between.
-pub fn become_account(account: Account, keep: Keep) -> io::Result<()> {
+pub fn become_account(account: Account, keep: Powers) -> io::Result<()> {
     // SAFETY: an empty list of groups may be null; no other pointers are involved.
     unsafe {
         succeeded(libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0))?;
         called(libc::syscall(number::SETGROUPS, 0, ptr::null::<libc::gid_t>()))?;
         called(libc::syscall(number::SETGID, account.gid))?;
         called(libc::syscall(number::SETUID, account.uid))?;
-        succeeded(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))?;
     }
-    limit(keep)
+    limit(keep).map(|_| ())
+}
+
+/// No program that this process runs has more powers than it has itself, whatever the file says (prctl(2)).
+///
+/// # Errors
+/// Before Linux 3.5.
+pub fn no_new_privileges() -> io::Result<()> {
+    // SAFETY: no pointers are involved.
+    succeeded(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })
 }
 
 /// The kernel's own calls, which change one thread: libc's stop all threads to change each, with 2 KB of code. On the
@@ -81,29 +90,37 @@ mod number {
     pub use libc::{SYS_setgid32 as SETGID, SYS_setgroups32 as SETGROUPS, SYS_setuid32 as SETUID};
 }
 
-/// Gives up every capability but those to `keep`.
+/// capget(2), capset(2): for this process, in version 3.
+#[repr(C)]
+struct Header {
+    version: u32,
+    pid: i32,
+}
+
+/// One word of each set.
+#[repr(C)]
+#[derive(Default, Clone, Copy)]
+struct Data {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+
+/// Gives up every power but those of `keep` that there are, and tells which these are.
 ///
 /// # Errors
-/// When the process does not have them.
-pub fn limit(keep: Keep) -> io::Result<()> {
-    #[repr(C)]
-    struct Header {
-        version: u32,
-        pid: i32,
-    }
-    #[repr(C)]
-    #[derive(Default)]
-    struct Data {
-        effective: u32,
-        permitted: u32,
-        inheritable: u32,
-    }
-    let low_ports = if keep == Keep::PacketsAndLowPorts { 1 << CAP_NET_BIND_SERVICE } else { 0 };
-    let kept = 1 << CAP_NET_RAW | low_ports;
-    let header = Header { version: LINUX_CAPABILITY_VERSION_3, pid: 0 };
+/// When the kernel knows no capabilities.
+pub fn limit(keep: Powers) -> io::Result<Powers> {
+    let mut header = Header { version: LINUX_CAPABILITY_VERSION_3, pid: 0 };
+    let mut data = [Data::default(); 2];
+    // SAFETY: in version 3 capget(2) fills in two data structures; they and the header outlive the call.
+    called(unsafe { libc::syscall(libc::SYS_capget, &raw mut header, data.as_mut_ptr()) })?;
+    let [first, _] = data;
+    let kept = first.permitted & keep;
     let data = [Data { effective: kept, permitted: kept, inheritable: 0 }, Data::default()];
-    // SAFETY: capset(2) reads one header and, in version 3, two data structures, which both outlive the call.
-    called(unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) })
+    // SAFETY: capset(2) reads one header and, in version 3, two data structures, which all outlive the call.
+    called(unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) })?;
+    Ok(kept)
 }
 
 /// The result of a call by number.
@@ -134,12 +151,12 @@ mod tests {
         let child = unsafe { libc::fork() };
         if child == 0 {
             let account = Account { uid: 65534, gid: 65534 };
-            let became = become_account(account, Keep::PacketsAndLowPorts).is_ok() && !is_root();
+            let became = become_account(account, PACKETS | LOW_PORTS).is_ok() && !is_root();
             let low_port = crate::sys::udp::UdpListener::bind(1).is_ok();
-            let limited = limit(Keep::Packets).is_ok();
+            let limited = limit(PACKETS).is_ok_and(|kept| kept == PACKETS);
             let no_low_port = crate::sys::udp::UdpListener::bind(2).is_err();
             let packets = crate::sys::packet_socket::PacketSocket::open(1, 67).is_ok();
-            let no_way_back = limit(Keep::PacketsAndLowPorts).is_err();
+            let no_way_back = limit(PACKETS | LOW_PORTS | READ_ALL).is_ok_and(|kept| kept == PACKETS);
             let well = became && low_port && limited && no_low_port && packets && no_way_back;
             // SAFETY: ends the child without the parent's exit handlers.
             unsafe { libc::_exit(i32::from(!well)) }

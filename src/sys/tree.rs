@@ -193,8 +193,14 @@ impl ServedFile {
 
     /// Looks at what `open` opens, and then opens it if it is a file that may be served.
     fn open(open: &dyn Fn(i32) -> io::Result<OwnedFd>) -> Result<Self, Refused> {
-        file_metadata(&File::from(open(LOOK_FLAGS).map_err(refused)?))?;
-        let file = File::from(open(FILE_FLAGS).map_err(refused)?);
+        let looked = file_metadata(&File::from(open(LOOK_FLAGS).map_err(refused)?))?;
+        let file = File::from(open(FILE_FLAGS).map_err(|error| match refused(error) {
+            // Not the file's permissions are against it but what this process confined itself to.
+            Refused::NotReadable if looked.mode() & WORLD_READABLE != 0 => {
+                Refused::Failed(io::Error::from_raw_os_error(libc::EACCES))
+            }
+            why => why,
+        })?);
         let metadata = file_metadata(&file)?;
         // Who may read everything would send what others may not see.
         if is_root() && metadata.mode() & WORLD_READABLE == 0 {

@@ -12,8 +12,10 @@ mod timer;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::config::TftpLimits;
+use crate::wire::frame::Mac;
 use crate::wire::tftp::{ErrorCode, Options, Packet, TftpError};
 use crate::wire::{SERVER_PORTS, fingerprint};
 use negotiate::negotiate;
@@ -21,12 +23,17 @@ use netascii::Text;
 use path::{PathError, SafePath};
 use session::{Action, Content, Session};
 
+/// An answer to the first packet is overdue after this: who is there answers within milliseconds, but a room full of
+/// machines that are switched on together may keep a slow router busy before it gets to their answers.
+const GRACE: Duration = Duration::from_millis(250);
+
 /// The transfers in progress. Each carries an `R`, which the table doesn't look at: what its owner needs to carry it
 /// out.
 #[derive(Debug)]
 pub struct Table<R> {
     slots: Vec<Option<Transfer<R>>>,
     limit: u16,
+    limits: TftpLimits,
     generation: u32,
     /// No deadline comes before this. May be early, since deadlines are put off with every packet: looking for the
     /// exact one each time would cost more than a needless wake-up now and then.
@@ -44,8 +51,29 @@ pub struct Transfer<R> {
     pub session: Session,
     /// What the owner needs.
     pub resource: R,
+    owner: Owner,
     /// Tells one request from another.
     fingerprint: u32,
+}
+
+/// Whose a transfer is. A machine may have many addresses; without a station, nobody has shown to be at the address.
+#[derive(Debug, Clone, Copy)]
+struct Owner {
+    station: Option<Mac>,
+    host: Ipv4Addr,
+}
+
+impl Owner {
+    fn is(self, other: Owner) -> bool {
+        self.host == other.host || self.station.is_some() && self.station == other.station
+    }
+}
+
+impl<R> Transfer<R> {
+    /// The machine that asked, as far as the system knew.
+    pub fn station(&self) -> Option<Mac> {
+        self.owner.station
+    }
 }
 
 /// Names a transfer, also after it has ended: no later one in its place bears the same name.
@@ -89,6 +117,7 @@ pub struct Order<'a> {
     /// How.
     pub mode: Mode,
     peer: SocketAddrV4,
+    owner: Owner,
     options: Options<'a>,
     fingerprint: u32,
     /// The client's earlier transfer from the same port, which it has given up by asking for something else. To be
@@ -158,7 +187,7 @@ pub enum Ignored {
     Repeated,
     /// As many transfers as are allowed are in progress. The client asks again by itself; an ERROR would end its boot.
     Full,
-    /// The client's host has its share of them.
+    /// The client's machine has its share of them.
     HostFull,
 }
 
@@ -170,7 +199,7 @@ impl fmt::Display for Ignored {
             Self::ServerPort => "comes from a server's port",
             Self::Repeated => "request repeated, is being served",
             Self::Full => "too many transfers",
-            Self::HostFull => "too many transfers of this host",
+            Self::HostFull => "too many transfers of this machine",
         })
     }
 }
@@ -178,17 +207,24 @@ impl fmt::Display for Ignored {
 impl<R> Table<R> {
     /// A table for at most `limit` transfers at once; there is room for one at least.
     pub fn new(limit: u16) -> Self {
-        Self { slots: Vec::new(), limit: limit.max(1), generation: 0, earliest: None }
+        Self { slots: Vec::new(), limit: limit.max(1), limits: TftpLimits::default(), generation: 0, earliest: None }
     }
 
-    /// Changes the limit; transfers in progress go on.
-    pub fn set_limit(&mut self, limit: u16) {
-        self.limit = limit.max(1);
+    /// Changes the limits; transfers in progress go on.
+    pub fn set_limits(&mut self, limit: u16, limits: TftpLimits) {
+        (self.limit, self.limits) = (limit.max(1), limits);
     }
 
-    /// Decides about a datagram that came from `peer` to the server's port. `root` is the absolute path of the folder
-    /// that is served.
-    pub fn judge<'a>(&self, now: Instant, peer: SocketAddrV4, datagram: &'a [u8], root: &[u8]) -> Verdict<'a> {
+    /// Decides about a datagram that came from `peer`, who is `station` as far as the system knows, to the server's
+    /// port. `root` is the absolute path of the folder that is served.
+    pub fn judge<'a>(
+        &self,
+        now: Instant,
+        peer: SocketAddrV4,
+        station: Option<Mac>,
+        datagram: &'a [u8],
+        root: &[u8],
+    ) -> Verdict<'a> {
         if SERVER_PORTS.contains(&peer.port()) {
             return Verdict::Ignore(Ignored::ServerPort);
         }
@@ -214,6 +250,7 @@ impl<R> Table<R> {
         };
         // Two requests that happen to agree in it cost the client a repetition.
         let fingerprint = fingerprint(datagram);
+        let owner = Owner { station, host: *peer.ip() };
         let (mut supersedes, mut displaces) = (None, None);
         if let Some(earlier) = self.find(peer) {
             let is_same = earlier.fingerprint == fingerprint;
@@ -225,18 +262,18 @@ impl<R> Table<R> {
             }
             // The same request of a transfer that has come to a halt: the client was reset, and begins anew.
             supersedes = Some(earlier.id);
-        } else if self.len_of(*peer.ip()) >= usize::from(self.limit_per_host()) {
-            displaces = self.unanswered(Some(*peer.ip()));
+        } else if self.len_of(owner) >= usize::from(self.limit_per_machine()) {
+            displaces = self.unanswered(now, Some(owner));
             if displaces.is_none() {
                 return Verdict::Ignore(Ignored::HostFull);
             }
         } else if self.len() >= usize::from(self.limit) {
-            displaces = self.unanswered(None).or_else(|| self.spare(*peer.ip()));
+            displaces = self.unanswered(now, None).or_else(|| self.spare(owner));
             if displaces.is_none() {
                 return Verdict::Ignore(Ignored::Full);
             }
         }
-        Verdict::Serve(Order { path, mode, peer, options: request.options, fingerprint, supersedes, displaces })
+        Verdict::Serve(Order { path, mode, peer, owner, options: request.options, fingerprint, supersedes, displaces })
     }
 
     /// Begins the transfer of a file of `size` bytes; `mtu` is that of the way to the client. Returns its name and its
@@ -261,12 +298,13 @@ impl<R> Table<R> {
             Mode::Octet => (Some(size), Content::Octet(size)),
             Mode::Netascii => (None, Content::Netascii(Text::new(size))),
         };
-        let terms = negotiate(order.options, told, mtu);
-        let (session, action) = Session::start(now, terms, content);
+        let terms = negotiate(order.options, told, mtu, self.most_in_flight());
+        let (session, action) = Session::start(now, terms, content, self.limits.retries);
         self.generation = self.generation.wrapping_add(1);
         let id = TransferId { slot: u16::try_from(slot).ok()?, generation: self.generation };
         self.expect(session.deadline());
-        let transfer = Transfer { id, peer: order.peer, session, resource, fingerprint: order.fingerprint };
+        let (peer, owner, fingerprint) = (order.peer, order.owner, order.fingerprint);
+        let transfer = Transfer { id, peer, session, resource, owner, fingerprint };
         *self.slots.get_mut(slot)? = Some(transfer);
         Some((id, action))
     }
@@ -330,36 +368,48 @@ impl<R> Table<R> {
         self.slots.iter().flatten()
     }
 
-    /// The oldest transfer, of `host` or of anybody, whose client has never answered. It may be gone, or the request
-    /// forged; who is there answers within milliseconds, and so while many others come.
-    fn unanswered(&self, host: Option<Ipv4Addr>) -> Option<TransferId> {
-        let silent = self
-            .transfers()
-            .filter(|transfer| !transfer.session.is_answered() && host.is_none_or(|host| *transfer.peer.ip() == host));
-        silent.min_by_key(|transfer| transfer.session.heard_at()).map(|transfer| transfer.id)
+    /// The transfer, of `owner` or of anybody, whose client is the least likely to answer: those that nobody is known to
+    /// be there for first, for their requests may be forged, then the oldest whose answer is overdue.
+    fn unanswered(&self, now: Instant, owner: Option<Owner>) -> Option<TransferId> {
+        let silent = self.transfers().filter(|transfer| {
+            let is_late = now.saturating_duration_since(transfer.session.heard_at()) >= GRACE;
+            !transfer.session.is_answered()
+                && (is_late || transfer.owner.station.is_none())
+                && owner.is_none_or(|owner| transfer.owner.is(owner))
+        });
+        let order = |transfer: &&Transfer<R>| (transfer.owner.station.is_some(), transfer.session.heard_at());
+        silent.min_by_key(order).map(|transfer| transfer.id)
     }
 
-    /// The transfer that was heard from least recently among those of hosts that have two more than `host` has: a few
-    /// hosts that answer now and then must not keep all others out.
-    fn spare(&self, host: Ipv4Addr) -> Option<TransferId> {
-        let fair = self.len_of(host) + 2;
+    /// The transfer that was heard from least recently among those of machines that have two more than this one has: a
+    /// few that answer now and then must not keep all others out.
+    fn spare(&self, owner: Owner) -> Option<TransferId> {
+        let fair = self.len_of(owner) + 2;
         let mut spare: Option<&Transfer<R>> = None;
         for transfer in self.transfers() {
             let is_longer_silent = spare.is_none_or(|spare| transfer.session.heard_at() < spare.session.heard_at());
-            if is_longer_silent && self.len_of(*transfer.peer.ip()) >= fair {
+            if is_longer_silent && self.len_of(transfer.owner) >= fair {
                 spare = Some(transfer);
             }
         }
         spare.map(|transfer| transfer.id)
     }
 
-    fn len_of(&self, host: Ipv4Addr) -> usize {
-        self.transfers().filter(|transfer| *transfer.peer.ip() == host).count()
+    fn len_of(&self, owner: Owner) -> usize {
+        self.transfers().filter(|transfer| transfer.owner.is(owner)).count()
     }
 
-    /// No host gets more than half of the places, so that none can shut the others out.
-    fn limit_per_host(&self) -> u16 {
-        self.limit.div_ceil(2)
+    /// No machine gets more than half of the places, so that none can shut the others out.
+    fn limit_per_machine(&self) -> u16 {
+        self.limit.div_ceil(2).min(self.limits.client_transfers.max(1))
+    }
+
+    /// Bytes that one more transfer may send before they are acknowledged.
+    fn most_in_flight(&self) -> u32 {
+        let taken = self
+            .transfers()
+            .map(|transfer| u32::from(transfer.session.windowsize()).saturating_mul(transfer.session.blksize().into()));
+        self.limits.in_flight.saturating_sub(taken.fold(0, u32::saturating_add))
     }
 }
 

@@ -31,8 +31,9 @@ pub struct Terms {
 /// Junk, unknown options and values out of range are overlooked (RFC 2347: an option not acknowledged is not in force);
 /// of an option that comes twice the first counts. `size` is the file's, `None` in netascii, where the bytes on the
 /// wire are not known beforehand; there blocks go one by one, since each begins where the one before it happened to
-/// end. `mtu` is that of the way to the client: a block never needs a fragmented datagram.
-pub fn negotiate(options: Options<'_>, size: Option<u64>, mtu: u32) -> Terms {
+/// end. `mtu` is that of the way to the client: a block never needs a fragmented datagram. A window is at most `in_flight`
+/// bytes, but one block at least.
+pub fn negotiate(options: Options<'_>, size: Option<u64>, mtu: u32, in_flight: u32) -> Terms {
     let mut answer = OptionAck::default();
     for (name, value) in options {
         let Some(value) = decimal(value) else { continue };
@@ -46,12 +47,10 @@ pub fn negotiate(options: Options<'_>, size: Option<u64>, mtu: u32) -> Terms {
             answer.windowsize = answer.windowsize.or(windowsize(value));
         }
     }
-    Terms {
-        blksize: answer.blksize.unwrap_or(DEFAULT_BLKSIZE),
-        windowsize: answer.windowsize.unwrap_or(1),
-        timeout: answer.timeout,
-        answer,
-    }
+    let blksize = answer.blksize.unwrap_or(DEFAULT_BLKSIZE);
+    let most = u16::try_from(in_flight / u32::from(blksize.max(1))).unwrap_or(u16::MAX).max(1);
+    answer.windowsize = answer.windowsize.map(|blocks| blocks.min(most));
+    Terms { blksize, windowsize: answer.windowsize.unwrap_or(1), timeout: answer.timeout, answer }
 }
 
 /// RFC 2348: the server may answer with less than was asked for.
@@ -90,7 +89,7 @@ mod tests {
         let request = format!("\0\x01x\0octet\0{}", options.replace([' ', '='], "\0"));
         let request = if options.is_empty() { request } else { request + "\0" };
         let Ok(Packet::ReadRequest(request)) = Packet::read(request.as_bytes()) else { panic!("not read") };
-        let packet = negotiate(request.options, size, mtu).answer.write();
+        let packet = negotiate(request.options, size, mtu, u32::MAX).answer.write();
         let Ok(Packet::OptionAck(options)) = Packet::read(&packet) else { panic!("not read") };
         let text = |bytes| String::from_utf8(Vec::from(bytes)).unwrap();
         let pairs: Vec<_> = options.map(|(name, value)| format!("{}={}", text(name), text(value))).collect();
@@ -166,9 +165,19 @@ mod tests {
     }
 
     #[test]
+    fn a_window_is_no_larger_than_what_may_be_on_the_way() {
+        for (in_flight, wanted) in [(0, 1), (2047, 1), (2048, 2), (64 << 10, 64), (1 << 20, 64)] {
+            let request = b"\0\x01x\0octet\0blksize\x001024\0windowsize\x0064\0";
+            let Ok(Packet::ReadRequest(request)) = Packet::read(request) else { panic!("not read") };
+            let terms = negotiate(request.options, FILE, 1500, in_flight);
+            assert_eq!((terms.windowsize, terms.answer.windowsize), (wanted, Some(wanted)), "{in_flight}");
+        }
+    }
+
+    #[test]
     fn without_options_all_is_as_in_1981() {
         let Ok(Packet::ReadRequest(request)) = Packet::read(b"\0\x01x\0octet\0") else { panic!("not read") };
-        let terms = negotiate(request.options, FILE, 1500);
+        let terms = negotiate(request.options, FILE, 1500, u32::MAX);
         assert_eq!((terms.blksize, terms.windowsize, terms.timeout), (512, 1, None));
         assert!(terms.answer.is_empty());
     }

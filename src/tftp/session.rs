@@ -123,8 +123,9 @@ impl End {
 }
 
 impl Session {
-    /// Begins a transfer; the action is the first packet to send.
-    pub fn start(now: Instant, terms: Terms, content: Content) -> (Self, Action) {
+    /// Begins a transfer; the action is the first packet to send, which is repeated so many times at most while the client
+    /// does not answer.
+    pub fn start(now: Instant, terms: Terms, content: Content, retries: u8) -> (Self, Action) {
         let last = match content {
             // A file that fills its blocks exactly is ended by an empty one (RFC 1350 §6).
             Content::Octet(size) => (size / u64::from(terms.blksize.max(1))).saturating_add(1),
@@ -138,7 +139,7 @@ impl Session {
             sent: 0,
             reached: 0,
             negotiating: !terms.answer.is_empty(),
-            timer: Timer::new(now, terms.timeout),
+            timer: Timer::new(now, terms.timeout, retries),
             doubtful: 0,
             suspicious: false,
             complained: false,

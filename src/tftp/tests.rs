@@ -17,7 +17,7 @@ fn rrq(name: &str, rest: &str) -> Vec<u8> {
 }
 
 fn judge<'a>(table: &Table<()>, now: Instant, peer: SocketAddrV4, datagram: &'a [u8]) -> Verdict<'a> {
-    table.judge(now, peer, datagram, b"/srv/tftp")
+    table.judge(now, peer, None, datagram, b"/srv/tftp")
 }
 
 /// Serves a file of 100,000 bytes.
@@ -162,7 +162,7 @@ fn places_are_limited_in_total_and_for_each_host() {
     }
     assert!(matches!(judge(&table, now, peer(11, 1), &request), Verdict::Ignore(Ignored::Full)));
     // A lower limit leaves what is in progress alone.
-    table.set_limit(1);
+    table.set_limits(1, TftpLimits::default());
     assert_eq!(table.len(), 4);
     assert!(matches!(judge(&table, now, peer(12, 1), &request), Verdict::Ignore(Ignored::Full)));
 }
@@ -274,6 +274,124 @@ fn deadlines_are_named_when_they_come_and_not_when_idle() {
     table.remove(first);
     table.remove(second);
     assert_eq!(table.next_deadline(), None);
+}
+
+/// One machine with many addresses, each with a port of its own.
+#[test]
+fn a_machine_is_one_however_many_addresses_it_has() {
+    let mut table = Table::new(64);
+    let now = Instant::now();
+    let request = rrq("x", "");
+    let from = |table: &mut Table<()>, station: u8, host: u8| -> Result<TransferId, Ignored> {
+        let station = Some(Mac([2, 0, 0, 0, 0, station]));
+        match table.judge(now, peer(host, 1), station, &request, b"/srv/tftp") {
+            Verdict::Serve(order) => {
+                if let Some(displaced) = order.displaces {
+                    table.remove(displaced);
+                }
+                Ok(table.start(now, &order, 100_000, MTU, ()).unwrap().0)
+            }
+            Verdict::Ignore(why) => Err(why),
+            other => panic!("{other:?}"),
+        }
+    };
+    let granted = (1..=64).filter(|host| from(&mut table, 1, *host).is_ok()).count();
+    assert_eq!(granted, 16);
+    assert_eq!(from(&mut table, 1, 100), Err(Ignored::HostFull));
+    // Others have all the rest.
+    for station in 2..50 {
+        let id = from(&mut table, station, 100 + station).unwrap();
+        let _ = table.transfer(id).unwrap().session.on_packet(now, b"\0\x04\0\x01");
+    }
+    // Who has so many makes room for who has none.
+    let displaced = table.len();
+    from(&mut table, 60, 200).unwrap();
+    assert_eq!(table.len(), displaced);
+    table.set_limits(64, TftpLimits { client_transfers: 3, ..TftpLimits::default() });
+    assert_eq!(from(&mut table, 1, 100), Err(Ignored::HostFull), "the limit is an option");
+}
+
+/// Machines that are there get a moment to say so; a request that nobody is known to stand behind makes room at once.
+#[test]
+fn a_room_full_of_machines_does_not_push_itself_out() {
+    let mut table = Table::new(4);
+    let now = Instant::now();
+    let request = rrq("x", "");
+    let station = |host| Some(Mac([2, 0, 0, 0, 0, host]));
+    let mut begin = |at: u32, host: u8, station: Option<Mac>| {
+        let now = now + at * MS;
+        match table.judge(now, peer(host, 1), station, &request, b"/srv/tftp") {
+            Verdict::Serve(order) => {
+                let displaced = order.displaces;
+                displaced.map(|id| table.remove(id));
+                let _ = table.start(now, &order, 100_000, MTU, ()).unwrap();
+                Ok(displaced.is_some())
+            }
+            Verdict::Ignore(why) => Err(why),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(begin(0, 99, None), Ok(false));
+    for host in 1..=3 {
+        assert_eq!(begin(1, host, station(host)), Ok(false));
+    }
+    assert_eq!(begin(2, 4, station(4)), Ok(true), "in the place of the one that may be forged");
+    assert_eq!(begin(3, 5, station(5)), Err(Ignored::Full));
+    assert_eq!(begin(250, 5, station(5)), Err(Ignored::Full));
+    assert_eq!(begin(251, 5, station(5)), Ok(true), "the first has not answered in time");
+}
+
+/// What all transfers may have on the way together makes new windows smaller, and refuses nobody.
+#[test]
+fn windows_shrink_when_many_are_on_the_way() {
+    let mut table = Table::new(64);
+    table.set_limits(64, TftpLimits { in_flight: 256 << 10, ..TftpLimits::default() });
+    let now = Instant::now();
+    let mut sizes = Vec::new();
+    for host in 1..=60 {
+        let id = start(&mut table, now, peer(host, 1), &rrq("x", "blksize\x001024\0windowsize\x0064\0"));
+        sizes.push(table.transfer(id).unwrap().session.windowsize());
+    }
+    assert_eq!((&sizes[..4], sizes[4], sizes[59]), (&[64; 4][..], 1, 1));
+    assert!(table.transfers().map(|it| u32::from(it.session.windowsize()) * 1024).sum::<u32>() <= (256 + 56) << 10);
+}
+
+/// What one forged request makes us send to whoever has the address, if that one's machine keeps silent: a firewall
+/// swallows all. (Otherwise it says that the port is closed, and the first packet is the last.)
+#[test]
+fn a_forged_request_is_answered_by_little() {
+    let limits = TftpLimits::default();
+    for (request, retries, packets, bytes) in [
+        // The shortest there is: a block of 512 bytes, three repetitions, one ERROR. 208 times its 10 bytes of payload;
+        // 45 times with the headers of Ethernet, IP and UDP. Without options RFC 1350 knows no smaller answer.
+        (rrq("x", ""), limits.retries, 5, 4 * 516 + 14),
+        (rrq("x", ""), 0, 2, 516 + 14),
+        // With options nothing but the OACK: never more than four times what was asked with.
+        (rrq("x", "blksize\x001468\0windowsize\x0064\0tsize\x000\0"), limits.retries, 5, 4 * 42 + 14),
+    ] {
+        let mut table = Table::new(64);
+        table.set_limits(64, TftpLimits { retries, ..limits });
+        let mut now = Instant::now();
+        let Verdict::Serve(order) = judge(&table, now, peer(7, 2070), &request) else { panic!("not served") };
+        let (id, mut action) = table.start(now, &order, 100_000, MTU, ()).unwrap();
+        let mut sent = Vec::new();
+        loop {
+            let session = &mut table.transfer(id).unwrap().session;
+            match action {
+                Action::SendOptionAck => sent.push(session.answer().write().len()),
+                Action::Send(blocks) => sent.extend((0..blocks.count).map(|_| 4 + usize::from(session.blksize()))),
+                Action::End(end) => {
+                    let message = end.tells_client().expect("it may wait for us");
+                    sent.push(crate::wire::tftp::error(ErrorCode::NOT_DEFINED, message).len());
+                    break;
+                }
+                Action::Wait => {}
+            }
+            now = session.deadline();
+            action = session.on_deadline(now);
+        }
+        assert_eq!((sent.len(), sent.iter().sum::<usize>()), (packets, bytes), "{}", request.escape_ascii());
+    }
 }
 
 #[test]

@@ -16,8 +16,6 @@ const MAX_BACKOFF: u32 = 4;
 /// Doublings that outlive the client's next progress, for the case that the round trip has grown. More would make a
 /// line that loses something of every window unbearably slow.
 const MAX_KEPT_DOUBLINGS: u8 = 3;
-/// Repetitions for a client that has never answered: perhaps it never asked, and somebody else used its address.
-const MAX_UNANSWERED: u8 = 4;
 /// How long a client that did answer may be silent: so many timeouts, but no fewer and no more seconds than these.
 const MAX_SILENCE_TIMEOUTS: u32 = 5;
 const MIN_SILENCE: u32 = 20;
@@ -36,14 +34,16 @@ pub(super) struct Timer {
     /// Karn: what is under way was sent more than once, so its ACK measures nothing.
     ambiguous: bool,
     answered: bool,
+    /// Repetitions for a client that has never answered: perhaps it never asked, and somebody else used its address.
+    retries: u8,
     sent_at: Instant,
     heard_at: Instant,
     deadline: Instant,
 }
 
 impl Timer {
-    /// `timeout` is the negotiated one in seconds.
-    pub(super) fn new(now: Instant, timeout: Option<u8>) -> Self {
+    /// `timeout` is the negotiated one in seconds; a client that never answers gets so many repetitions.
+    pub(super) fn new(now: Instant, timeout: Option<u8>, retries: u8) -> Self {
         let timeout = u32::from(timeout.unwrap_or(DEFAULT_TIMEOUT)) * 1_000_000;
         let mut timer = Self {
             srtt: None,
@@ -52,6 +52,7 @@ impl Timer {
             kept_doublings: 0,
             ambiguous: false,
             answered: false,
+            retries,
             sent_at: now,
             heard_at: now,
             deadline: now,
@@ -102,7 +103,7 @@ impl Timer {
     /// True when there is no more hope of an answer.
     pub(super) fn is_hopeless(&self, now: Instant) -> bool {
         if !self.answered {
-            return self.doublings >= MAX_UNANSWERED;
+            return self.doublings > self.retries;
         }
         let patience = self.timeout.saturating_mul(MAX_SILENCE_TIMEOUTS);
         let patience = patience.clamp(MIN_SILENCE * 1_000_000, MAX_SILENCE * 1_000_000);
@@ -175,7 +176,7 @@ mod tests {
     /// How long the timer waits after `sent` when each round trip so far took so long.
     fn wait_after(round_trips: &[Duration], timeout: Option<u8>) -> Duration {
         let mut now = Instant::now();
-        let mut timer = Timer::new(now, timeout);
+        let mut timer = Timer::new(now, timeout, 3);
         for &round_trip in round_trips {
             timer.sent(now);
             now += round_trip;
@@ -206,7 +207,7 @@ mod tests {
     #[test]
     fn waits_double_up_to_four_timeouts() {
         let mut now = Instant::now();
-        let mut timer = Timer::new(now, None);
+        let mut timer = Timer::new(now, None, 3);
         timer.acknowledged(now + MS);
         timer.sent(now);
         let mut waits = Vec::new();
@@ -222,7 +223,7 @@ mod tests {
     #[test]
     fn karn_a_repetition_measures_nothing_and_keeps_the_longer_wait() {
         let mut now = Instant::now();
-        let mut timer = Timer::new(now, None);
+        let mut timer = Timer::new(now, None, 3);
         now += MS;
         timer.acknowledged(now);
         timer.sent(now);
@@ -252,7 +253,7 @@ mod tests {
             // No more than one wait beyond the longest patience.
             (true, Some(60), 60.0, 130.0),
         ] {
-            let mut timer = Timer::new(start, timeout);
+            let mut timer = Timer::new(start, timeout, 3);
             if answered {
                 timer.acknowledged(start + MS);
                 timer.sent(start + MS);

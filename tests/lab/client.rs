@@ -114,6 +114,25 @@ impl Client<'_> {
         })
     }
 
+    /// What firmware with the address of the LAN's client asks the boot server.
+    pub fn question(&self, kind: Kind) -> Vec<u8> {
+        self.message(REQUEST, kind, self.lan.address(2))
+    }
+
+    /// Broadcasts a reply in the place of a DISCOVER, and counts what is answered.
+    pub fn reply_as_if_a_server(&self, kind: Kind) -> usize {
+        let mut message = self.message(DISCOVER, kind, Ipv4Addr::UNSPECIFIED);
+        message[0] = 2;
+        let frame = self.broadcast_frame(&message);
+        self.lan.client.inside(|| {
+            let socket = sys::packet_socket("eth0").expect("a packet socket for the client");
+            socket.send(&frame).expect("sending a reply");
+            let deadline = Instant::now() + ANSWER;
+            let replies = std::iter::from_fn(|| next_reply(&socket, deadline));
+            replies.filter(|reply| message[4..8] == reply.xid).count()
+        })
+    }
+
     /// Asks the boot server, as firmware with the address of the LAN's client does after its lease.
     pub fn ask_boot_server(&self, router: Ipv4Addr, kind: Kind) -> io::Result<Reply> {
         self.ask_boot_server_with(REQUEST, 68, router, kind)

@@ -115,6 +115,17 @@ impl Lan {
         far
     }
 
+    /// A machine of its own on this network, with `eth0` and the address of host number `host`.
+    pub fn machine(&self, host: u8) -> Namespace {
+        let machine = Namespace::new("machine");
+        let port = format!("machine{host}");
+        self.router.ip(&format!("link add {port} type veth peer name eth0 netns {}", machine.name));
+        self.router.ip(&format!("link set {port} master {} up", self.bridge));
+        machine.ip(&format!("addr add {} dev eth0", self.with_mask(host)));
+        machine.ip("link set eth0 up");
+        machine
+    }
+
     fn planned(router: Arc<Namespace>, bridge: &'static str, network: [u8; 3]) -> Lan {
         let lan = Lan { router, client: Namespace::new("client"), bridge, network, taps: AtomicU32::new(0) };
         let port = lan.client_port();

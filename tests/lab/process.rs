@@ -40,6 +40,11 @@ impl Process {
         let _ = self.child.stdin.as_mut().unwrap().write_all(keys.as_bytes());
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, signal: i32) {
         sys::signal(self.child.id(), signal).unwrap_or_else(|e| panic!("signal {signal}: {e}"));
     }

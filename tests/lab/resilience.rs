@@ -10,8 +10,8 @@ use crate::dnsmasq::Dnsmasq;
 use crate::files::{TftpRoot, run_folder};
 use crate::net::Lan;
 use crate::service::{
-    answers_inform_on_4011, answers_on_4011, boot_files, expect_boots, expect_boots_from, expect_dhcp_and_dns, offers,
-    sends_files, until_ok,
+    answers_inform_on_4011, answers_on_4011, boot_files, expect_boots, expect_dhcp_and_dns, offers, sends_files,
+    until_ok,
 };
 use crate::upxe::{Upxe, settings};
 
@@ -32,49 +32,6 @@ impl Router {
         let upxe = Upxe::start(lans, &tftp, &run, None);
         Router { upxe, dnsmasq, tftp }
     }
-}
-
-#[test]
-fn the_link_goes_down_and_up() {
-    let lan = Lan::new();
-    let _router = Router::start("link-down-up", &[&lan]);
-    expect_boots(&lan);
-    lan.router.ip("link set br-lan down");
-    lan.router.ip("link set br-lan up");
-    expect_boots(&lan);
-    expect_dhcp_and_dns(&lan);
-}
-
-#[test]
-fn the_router_changes_its_address() {
-    let lan = Lan::new();
-    let _router = Router::start("address-change", &[&lan]);
-    expect_boots(&lan);
-    lan.router.ip("addr del 192.168.77.1/24 dev br-lan");
-    lan.router.ip("addr add 192.168.77.9/24 dev br-lan");
-    expect_boots_from(&lan, lan.address(9));
-}
-
-#[test]
-fn the_bridge_is_made_anew() {
-    let lan = Lan::new();
-    let _router = Router::start("bridge-anew", &[&lan]);
-    expect_boots(&lan);
-    lan.delete_bridge();
-    lan.create_bridge();
-    expect_boots(&lan);
-    expect_dhcp_and_dns(&lan);
-}
-
-#[test]
-fn an_interface_appears_after_the_start() {
-    let lan = Lan::new();
-    let guest = lan.guest_to_be();
-    let _router = Router::start("late-interface", &[&lan, &guest]);
-    expect_boots(&lan);
-    guest.create_bridge();
-    expect_boots(&guest);
-    expect_boots(&lan);
 }
 
 #[test]
@@ -167,19 +124,6 @@ fn a_good_configuration_is_reloaded() {
 }
 
 #[test]
-fn a_broken_configuration_leaves_the_old_one() {
-    let lan = Lan::new();
-    let router = Router::start("reload-broken", &[&lan]);
-    expect_boots(&lan);
-    let from = router.upxe.log.end();
-    router.upxe.reload("upxe", "config upxe 'main\n\toption enabled '1'\n");
-    router.upxe.log.expect(from, &["old"], SOON);
-    expect_boots(&lan);
-    router.upxe.reload("upxe", &settings(&[&lan], &router.tftp));
-    expect_boots(&lan);
-}
-
-#[test]
 fn sigterm_ends_it_cleanly() {
     let lan = Lan::new();
     let mut router = Router::start("sigterm", &[&lan]);
@@ -187,21 +131,6 @@ fn sigterm_ends_it_cleanly() {
     let status = router.upxe.stop();
     assert!(status.success(), "upxe ended with {status}");
     expect_dhcp_and_dns(&lan);
-}
-
-#[test]
-fn dhcp_and_dns_survive_its_violent_end() {
-    let lan = Lan::new();
-    let run = run_folder("sigkill");
-    let tftp = boot_files(TftpRoot::new(&run)).path;
-    let mut dnsmasq = Dnsmasq::start(&[&lan], &run, None);
-    let mut upxe = Upxe::start(&[&lan], &tftp, &run, None);
-    expect_boots(&lan);
-    upxe.kill();
-    expect_dhcp_and_dns(&lan);
-    assert!(dnsmasq.is_running());
-    let _upxe = Upxe::start(&[&lan], &tftp, &run, None);
-    expect_boots(&lan);
 }
 
 #[test]

@@ -37,6 +37,17 @@ impl Upxe {
         Upxe { process, config: config.into(), socket: socket.into(), log }
     }
 
+    /// Starts it with its log in the file `output` and its status socket at `socket`.
+    pub fn writing_to(output: &str, socket: &Path, lan: &Lan, tftp: &Path, run: &Path) -> Upxe {
+        let log = Journal::new("upxe", run, None);
+        let config = text(&write_configuration(&[lan], &dhcp(&[lan]), &settings(&[lan], tftp), run));
+        let (program, status) = (text(&program()), text(socket));
+        let shell = ["sh", "-c", "output=$1; shift; exec \"$@\" >\"$output\" 2>&1", "sh", output];
+        let words = [&shell[..], &[&program, "run", "-c", &config, "--socket", &status]].concat();
+        let process = Process::start(&lan.router.name, &words, &log);
+        Upxe { process, config: config.into(), socket: socket.to_owned(), log }
+    }
+
     /// Starts it with nothing in its own configuration but that it shall run.
     pub fn with_recipe(lan: &Lan, recipe: &Recipe<'_>, tftp: &Path, run: &Path, listener: Option<Listener>) -> Upxe {
         let log = Journal::new("upxe", run, listener);
@@ -68,6 +79,15 @@ impl Upxe {
     /// Sends SIGHUP. On OpenWrt only who stays root can take it: procd starts the service anew on `reload`.
     pub fn reload_signal(&self) {
         self.process.signal(libc::SIGHUP);
+    }
+
+    pub fn signal(&self, signal: i32) {
+        self.process.signal(signal);
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
     /// How often it has gone back to sleep.

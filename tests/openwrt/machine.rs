@@ -102,8 +102,9 @@ while :; do
     resident=$(sed -n 's/^Rss: *\([0-9]*\) kB/\1/p' /proc/$upxe/smaps_rollup)
     switches=$(sed -n 's/^voluntary_ctxt_switches:\t*//p' /proc/$upxe/status)
     anonymous=$(sed -n 's/^Anonymous: *\([0-9]*\) kB/\1/p' /proc/$upxe/smaps_rollup)
+    filters=$(sed -n 's/^Seccomp:\t*//p' /proc/$upxe/status)
     heard=$(cat /sys/class/net/br-lan/statistics/rx_packets)
-    echo "STATUS resident $resident anonymous $anonymous switches $switches heard $heard end"
+    echo "STATUS resident $resident anonymous $anonymous switches $switches heard $heard filters $filters end"
     sleep 1
 done
 "#;

@@ -40,6 +40,8 @@ fn serves_in_little_memory(machine: &Machine) {
     let allowed = machine.resident;
     assert!(started.resident <= allowed, "{} KiB resident after the start, more than {allowed}", started.resident);
 
+    assert_eq!(started.filters, 2, "the system calls are not filtered");
+
     expect_boots(&lan);
     expect_dhcp_and_dns(&lan);
     let served = router.status();
@@ -74,6 +76,8 @@ struct Status {
     resident: u64,
     switches: u64,
     heard: u64,
+    /// 2 under a filter of system calls (proc(5), `Seccomp`).
+    filters: u64,
 }
 
 impl Router {
@@ -107,7 +111,12 @@ impl Router {
             let value = at.and_then(|at| words.get(at + 1)).and_then(|word| word.parse().ok());
             value.unwrap_or_else(|| panic!("no {name} in '{}'", line.text))
         };
-        Status { resident: value("resident"), switches: value("switches"), heard: value("heard") }
+        Status {
+            resident: value("resident"),
+            switches: value("switches"),
+            heard: value("heard"),
+            filters: value("filters"),
+        }
     }
 }
 

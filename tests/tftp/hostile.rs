@@ -42,7 +42,7 @@ fn variants(sample: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 fn table(now: Instant) -> (Table<()>, [TransferId; 2]) {
     let mut table = Table::new(8);
     let ids = [(PEER, SAMPLES[1]), (OTHER, SAMPLES[0])].map(|(peer, request)| {
-        let Verdict::Serve(order) = table.judge(now, peer, request, b"/srv/tftp") else { panic!("not served") };
+        let Verdict::Serve(order) = table.judge(now, peer, None, request, b"/srv/tftp") else { panic!("not served") };
         table.start(now, &order, 1 << 20, 1500, ()).unwrap().0
     });
     (table, ids)
@@ -56,7 +56,7 @@ fn the_servers_port() {
     for sample in SAMPLES {
         for datagram in variants(sample) {
             for (peer, root) in [(PEER, &b"/srv/tftp"[..]), (SocketAddrV4::new(*OTHER.ip(), 1), b"/"), (OTHER, b"")] {
-                match table.judge(now, peer, &datagram, root) {
+                match table.judge(now, peer, None, &datagram, root) {
                     Verdict::Serve(order) => {
                         served += 1;
                         let path = order.path.as_bytes();

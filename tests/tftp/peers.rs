@@ -86,6 +86,8 @@ impl Server {
             allow: vec![scratch.path().join("allowed")],
             max_transfers,
             single_port,
+            // Each test is one host with all its clients.
+            limits: config::TftpLimits { client_transfers: 1024, ..Default::default() },
         };
         let listener = UdpListener::bind(0).unwrap();
         let port = listener.port().unwrap();
@@ -170,7 +172,7 @@ fn serve(mut config: config::Tftp, listener: &UdpListener, mut orders: UnixStrea
                 _ if Transfers::owns(token) => transfers.on_ready(now, Some(entrance), token),
                 LISTENER => {
                     if let Some(received) = listener.receive(&mut buffer).unwrap() {
-                        transfers.on_request(now, entrance, &buffer[..received.len], &received);
+                        transfers.on_request(now, entrance, &buffer[..received.len], &received, None);
                     }
                 }
                 _ => {
@@ -243,12 +245,18 @@ impl Client {
 
     /// Makes sure that nothing comes for a while.
     pub fn hears_nothing(&mut self, time: Duration) {
+        if let Some(packet) = self.hears(time) {
+            panic!("heard {}", packet.escape_ascii());
+        }
+    }
+
+    /// What comes within a while, if anything does.
+    pub fn hears(&mut self, time: Duration) -> Option<Vec<u8>> {
         self.socket.set_read_timeout(Some(time)).unwrap();
         let mut buffer = [0; 2048];
-        if let Ok((len, _)) = self.socket.recv_from(&mut buffer) {
-            panic!("heard {}", buffer[..len].escape_ascii());
-        }
+        let heard = self.socket.recv_from(&mut buffer);
         self.socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        heard.ok().map(|(len, _)| buffer[..len].to_vec())
     }
 
     /// Sends to the transfer's port.

@@ -31,6 +31,7 @@ fn main() -> io::Result<()> {
         root: root.into(),
         allow: arguments.map(Into::into).collect(),
         max_transfers: 1024,
+        limits: config::TftpLimits { client_transfers: 1024, ..Default::default() },
         single_port: false,
     };
     let mut transfers = Transfers::new(&config, &BootMenu::default());
@@ -47,7 +48,7 @@ fn main() -> io::Result<()> {
             if Transfers::owns(token) {
                 transfers.on_ready(now, Some(entrance), token);
             } else if let Some(received) = listener.receive(&mut buffer)? {
-                transfers.on_request(now, entrance, &buffer[..received.len], &received);
+                transfers.on_request(now, entrance, &buffer[..received.len], &received, None);
             }
         }
         transfers.on_deadline(now);

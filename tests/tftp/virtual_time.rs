@@ -200,7 +200,7 @@ fn play(mut client: Client, file: &[u8], line: Line, seed: u64) -> Outcome {
                     }
                 }
                 To::Server(packet) if packet.starts_with(b"\0\x01") => {
-                    match table.judge(now, CLIENT, &packet, b"/srv/tftp") {
+                    match table.judge(now, CLIENT, None, &packet, b"/srv/tftp") {
                         Verdict::Serve(order) if end.is_none() => {
                             if let Some(earlier) = order.supersedes {
                                 table.remove(earlier);

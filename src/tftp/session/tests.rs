@@ -17,9 +17,9 @@ impl Play {
     fn new(size: u64, options: &str) -> Self {
         let request = format!("\0\x01x\0octet\0{options}");
         let Ok(Packet::ReadRequest(request)) = Packet::read(request.as_bytes()) else { panic!("not read") };
-        let terms = crate::tftp::negotiate::negotiate(request.options, Some(size), 1500);
+        let terms = crate::tftp::negotiate::negotiate(request.options, Some(size), 1500, u32::MAX);
         let now = Instant::now();
-        let (session, action) = Session::start(now, terms, Content::Octet(size));
+        let (session, action) = Session::start(now, terms, Content::Octet(size), 3);
         Self { session, now, action }
     }
 

@@ -32,11 +32,14 @@ fn config(file: &str, lines: &str) -> Config {
             root: "/srv/tftp".into(),
             allow: Vec::new(),
             max_transfers: 64,
+            limits: Default::default(),
             single_port: false,
         },
         dnsmasq: DnsmasqPorts::default(),
         user: "root".into(),
         rules: collected.rules,
+        read_from: Vec::new(),
+        replies: crate::config::PerSecond { all: 300, client: 4 },
         log_level: log::LevelFilter::Info,
     }
 }
