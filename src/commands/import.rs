@@ -110,6 +110,8 @@ impl Import {
 
     /// Writes the section or option for a line; `None` when there is none.
     fn section(&mut self, keyword: &str, value: Words<'_>, origin: &Origin) -> Option<()> {
+        // Options of DHCP may have any bytes, and what is printed is text.
+        String::from_utf8(value.bytes()).ok()?;
         match keyword {
             "dhcp-boot" => self.boot(value)?,
             "dhcp-host" => self.host(value)?,

@@ -61,7 +61,7 @@ fn text(confdir: &Path, overrides: &Overrides, question: Question) -> Result<Vec
     let usual = DIALECTS.iter().find(|(name, _)| *name == dialect).map(|(_, usual)| *usual);
     let usual = usual.ok_or_else(|| ["--dialect: found '", dialect, "', expected ipxe, pxelinux or grub"].concat())?;
     let name = question.name.as_deref().unwrap_or(usual);
-    let files = Files::new(&config.tftp, &config.rules.menu);
+    let files = Files::new(&config.tftp, &config.rules);
     let path = SafePath::new(name.as_bytes(), files.root()).map_err(|why| [name, ": ", &why.to_string()].concat())?;
 
     let arrival = network.arrival(Door::Proxy);

@@ -107,7 +107,7 @@ pub fn show(status: Raw<'_>) -> String {
     let uptime = ago(status.number_of("uptime").unwrap_or_default().saturating_mul(1000));
     say(&["upxe ", &word(status, "program"), " runs for ", &uptime, "\n"]);
     for interface in list("interfaces") {
-        let at = interface.text_of("address").unwrap_or_else(|| word(interface, "trouble"));
+        let at = [word(interface, "address"), word(interface, "trouble")].concat();
         say(&["on ", &word(interface, "name"), " (", &word(interface, "device"), "): ", &at, "\n"]);
     }
     for port in list("ports").filter(|port| !port.is_true("open")) {

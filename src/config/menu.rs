@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::dnsmasq::names;
-use super::options::{entry, menu};
+use super::options::{Form, Known, entry, menu};
 use super::section::{self, Reader};
 use super::uci::{Package, Section};
 use super::{Origin, TagTest};
@@ -167,11 +167,7 @@ fn read_entry(reader: &mut Reader<'_>, section: &Section) -> Option<Entry> {
 }
 
 /// The items of a list without their places.
-fn words<T>(
-    reader: &mut Reader<'_>,
-    known: &'static super::options::Known,
-    parse: fn(&super::options::Form, &str) -> Option<T>,
-) -> Vec<T> {
+fn words<T>(reader: &mut Reader<'_>, known: &'static Known, parse: fn(&Form, &str) -> Option<T>) -> Vec<T> {
     reader.items(known, parse).into_iter().map(|(value, _)| value).collect()
 }
 
@@ -180,8 +176,7 @@ fn action(reader: &mut Reader<'_>) -> Option<Action> {
     let mut file = |known| reader.written(known, |form, text| section::text(form, text).filter(|it| is_file(it)));
     let (kernel, url, root_path) = (file(&entry::KERNEL), file(&entry::URL), file(&entry::ROOT_PATH));
     let [kernel, url, root_path] = [kernel, url, root_path].map(|written| written.map(|(value, _)| value));
-    let list: fn(&super::options::Form, &str) -> Option<String> =
-        |form, text| section::text(form, text).filter(|it| is_file(it));
+    let list: fn(&Form, &str) -> Option<String> = |form, text| section::text(form, text).filter(|it| is_file(it));
     let initrds = words(reader, &entry::INITRD, list);
     let files = words(reader, &entry::FILE, list);
     let append = reader.text(&entry::APPEND);
@@ -215,17 +210,23 @@ fn action(reader: &mut Reader<'_>) -> Option<Action> {
         Some("shell") => (&entry::KIND, Some(Action::Shell)),
         _ => (&entry::KIND, None),
     };
-    if action.is_none() {
+    // Who was told already that a value is wrong need not hear that it is missing.
+    let has_any = |known: &[&'static Known]| known.iter().any(|known| reader.has(known));
+    let is_written = has_any(&[missing]) || missing.name == entry::KIND.name && has_any(GUESSED_BY);
+    if action.is_none() && !is_written {
         let parts = &["missing, and so the entry boots nothing and is left out; give it a kernel, a url or a kind"];
         reader.remark(Severity::Warning, missing, reader.origin(), parts);
     }
     action
 }
 
+/// What the kind follows from where it isn't written.
+const GUESSED_BY: &[&Known] = &[&entry::KERNEL, &entry::FILE, &entry::URL, &entry::ROOT_PATH];
+
 /// What `option kind` may be.
 const KINDS: &[&str] = &["linux", "iso", "wimboot", "chain", "iscsi", "memtest", "local", "shell"];
 
-/// A path or a URL: no loader's language has a word for white space in either, and `iscsi:` and URLs need none.
+/// A path, in which loaders that can will do with spaces, or a URL, which has none.
 fn is_file(text: &str) -> bool {
     !text.contains(char::is_whitespace) || !text.contains("://") && !text.starts_with("iscsi:")
 }

@@ -33,6 +33,8 @@ pub enum Form {
     Server,
     /// Tags that must all hold; `!` before a name negates.
     Tags,
+    /// The URL of a folder, `http` only.
+    Url,
     /// A level of the log.
     LogLevel,
     /// What dnsmasq takes behind a keyword, in the words of its manual.
@@ -57,6 +59,7 @@ impl Form {
             Form::Text(max) => return ["text of 1 to ", &max.to_string(), " bytes"].concat(),
             Form::Server => "an IPv4 address, or a name from /etc/hosts",
             Form::Tags => "tags parted by commas, ! before a tag negates it",
+            Form::Url => "http://HOST[:PORT]/[FOLDER/], at most 79 bytes",
             Form::LogLevel => "error, warn, info, debug or trace",
             Form::Line(words) => words,
             Form::NotOurs | Form::NotYet => "anything",
@@ -134,6 +137,14 @@ pub mod upxe {
         /// No port of its own for each transfer.
         TFTP_SINGLE_PORT = "tftp_single_port", Form::Flag, "0",
             "sends from port 69 too, for clients behind a firewall that lets nothing else through (dnsmasq: `tftp-single-port`)";
+        /// The router's own web server.
+        HTTP = "http", Form::Flag, "0",
+            "makes uhttpd serve the folder by HTTP too, on the same networks, and says so to whatever can fetch by HTTP";
+        /// Its port.
+        HTTP_PORT = "http_port", Form::Number(1024, 65535), "8069", "the TCP port of `http`";
+        /// Another web server.
+        HTTP_BASE = "http_base", Form::Url, "",
+            "another web server that has the same files, instead of `http`: the URL of the folder";
         /// What iPXE is given.
         SCRIPT = "script", Form::Text(127), "",
             "what iPXE is given: a script under the TFTP root or a URL; unset: `boot.ipxe` if it exists";
@@ -171,6 +182,9 @@ pub mod upxe {
             &TFTP_ERRORS,
             &TFTP_ERRORS_CLIENT,
             &TFTP_SINGLE_PORT,
+            &HTTP,
+            &HTTP_PORT,
+            &HTTP_BASE,
             &SCRIPT,
             &dnsmasq::PXE_SERVICE,
             &dnsmasq::PXE_PROMPT,

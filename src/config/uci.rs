@@ -134,7 +134,7 @@ impl Value {
 }
 
 /// Reads a whole file. Any error at all means that libuci would refuse it; what could be read then serves to find more
-/// errors. They come in the order of the lines.
+/// errors. They come in the order of the lines, but for those within a quote that runs on over lines.
 pub fn parse(text: &[u8]) -> (Package, Vec<SyntaxError>) {
     let mut parser = Parser { cursor: Cursor::new(text), package: Package::default(), current: Current::None };
     let mut errors: Vec<SyntaxError> = unreadable(text).into_iter().collect();

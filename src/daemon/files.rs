@@ -7,7 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use log::warn;
 
-use crate::config::{self, BootMenu};
+use crate::config::rules::Web;
+use crate::config::{self, BootMenu, Rules};
 use crate::menu::template::{self, Also};
 use crate::menu::{self, MAX_TEXT, Machine, Scene, Wanted};
 use crate::proxy::BootFiles;
@@ -19,6 +20,9 @@ use crate::wire::frame::Mac;
 #[derive(Debug)]
 pub struct Files {
     tree: Tree,
+    /// The same folder as a web server has it: no link leads out.
+    alone: Tree,
+    web: Option<Web>,
     menu: BootMenu,
 }
 
@@ -42,8 +46,10 @@ enum Found<'a> {
 
 impl Files {
     /// The files of the configured folder, which need not exist yet.
-    pub fn new(config: &config::Tftp, menu: &BootMenu) -> Self {
-        Self { tree: Tree::new(config.root.clone(), config.allow.clone()), menu: menu.clone() }
+    pub fn new(config: &config::Tftp, rules: &Rules) -> Self {
+        let tree = |allow| Tree::new(config.root.clone(), allow);
+        let Rules { web, menu, .. } = rules;
+        Self { tree: tree(config.allow.clone()), alone: tree(Vec::new()), web: web.clone(), menu: menu.clone() }
     }
 
     /// The absolute path of the folder.
@@ -106,7 +112,9 @@ impl Files {
             }
         };
         let has = |name: &str| self.has(name);
-        let scene = Scene { menu: &self.menu, machine: &machine, router: asker.router(), http: None, has: &has };
+        let router = asker.router();
+        let base = self.web.as_ref().filter(|_| machine.http).map(|web| web.base(router));
+        let scene = Scene { menu: &self.menu, machine: &machine, router, http: base.as_deref(), has: &has };
         let text = match (wanted, template) {
             (Some(wanted), _) => menu::render(wanted, &scene),
             (None, Some(file)) => {
@@ -147,5 +155,11 @@ impl Files {
 impl BootFiles for Files {
     fn has(&self, name: &str) -> bool {
         SafePath::new(name.as_bytes(), self.root()).is_ok_and(|path| self.find(&path).is_ok())
+    }
+
+    fn web_path(&self, name: &str) -> Option<String> {
+        let path = SafePath::new(name.as_bytes(), self.root()).ok()?;
+        self.alone.open(path.as_bytes()).ok()?;
+        str::from_utf8(path.as_bytes()).ok().map(str::to_owned)
     }
 }

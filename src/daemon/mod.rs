@@ -122,7 +122,7 @@ impl Daemon {
         let without_4011 = "clients that take the file straight from the offer still boot";
         let without_69 = "clients are offered files all the same, for the other server to send";
         let mut daemon = Self {
-            transfers: Transfers::new(&config.tftp, &config.rules.menu),
+            transfers: Transfers::new(&config.tftp, &config.rules),
             boot_server: Port::new(4011, "PXE boot server", without_4011, token::BOOT_SERVER),
             tftp: Port::new(69, "TFTP server", without_69, token::TFTP),
             links: Vec::new(),
@@ -319,7 +319,7 @@ impl Daemon {
                 return Next::Stop;
             }
             Some(Some(config)) => {
-                self.transfers.reconfigure(&config.tftp, &config.rules.menu);
+                self.transfers.reconfigure(&config.tftp, &config.rules);
                 self.config = config;
                 self.answers.reconfigured(self.config.replies);
                 self.apply_config();

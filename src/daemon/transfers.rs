@@ -11,7 +11,7 @@ use super::frames::{Frames, Source};
 use super::limits::Quota;
 use super::progress::{self, News};
 use super::transfer_log::{Ended, TransferLog};
-use crate::config::{self, BootMenu};
+use crate::config::{self, Rules};
 use crate::menu::Machine;
 use crate::sys::epoll::Epoll;
 use crate::sys::transfer_socket::{TransferSocket, refuses_segments};
@@ -98,12 +98,12 @@ impl Transfers {
     pub const DESCRIPTORS_EACH: u64 = 2;
 
     /// No transfers yet; files are looked up as `config` says.
-    pub fn new(config: &config::Tftp, menu: &BootMenu) -> Self {
+    pub fn new(config: &config::Tftp, rules: &Rules) -> Self {
         let mut table = Table::new(config.max_transfers);
         table.set_limits(config.max_transfers, config.limits);
         Self {
             table,
-            files: Files::new(config, menu),
+            files: Files::new(config, rules),
             frames: Frames::new(),
             unsegmented: heapless::Deque::new(),
             single_port: config.single_port,
@@ -129,10 +129,10 @@ impl Transfers {
     }
 
     /// From now on does as `config` says; transfers in progress go on as they began.
-    pub fn reconfigure(&mut self, config: &config::Tftp, menu: &BootMenu) {
+    pub fn reconfigure(&mut self, config: &config::Tftp, rules: &Rules) {
         self.table.set_limits(config.max_transfers, config.limits);
         self.refusals.change(config.limits.errors, REFUSALS);
-        self.files = Files::new(config, menu);
+        self.files = Files::new(config, rules);
         self.single_port = config.single_port;
         self.log = TransferLog::default();
     }

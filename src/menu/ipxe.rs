@@ -110,7 +110,7 @@ fn uri(scene: &Scene<'_>, file: &str) -> String {
 }
 
 /// RFC 3986 §2.1: all but letters, digits, `-_.~` and the slashes between names.
-fn encoded(text: &str) -> String {
+pub fn encoded(text: &str) -> String {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let mut encoded = String::new();
     for byte in text.bytes() {

@@ -34,6 +34,8 @@ pub struct Machine {
     pub architecture: Option<u16>,
     /// The tags that it carries.
     pub tags: Vec<String>,
+    /// What runs on it can fetch by HTTP.
+    pub http: bool,
     host: Option<heapless::String<63>>,
 }
 

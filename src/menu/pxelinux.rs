@@ -4,6 +4,7 @@
 //! that is configured has a line's end in it. File names must do without spaces and commas, which part several, and
 //! without colons, which have a meaning of their own there.
 
+use super::ipxe::encoded;
 use super::{ONLY_IPXE, Piece, Scene, command_line, default, is_url, needs_ipxe, pieces, whose};
 use crate::config::menu::{Action, Entry};
 
@@ -58,8 +59,8 @@ fn piece(scene: &Scene<'_>, folder: &str, entry: &Entry) -> Piece {
     };
     match &entry.action {
         Action::Linux { kernel, initrds, append } => {
-            line(&["LINUX ", &file(folder, kernel)?]);
-            let initrds = initrds.iter().map(|initrd| file(folder, initrd)).collect::<Result<Vec<_>, _>>()?;
+            line(&["LINUX ", &file(scene, folder, kernel)?]);
+            let initrds = initrds.iter().map(|initrd| file(scene, folder, initrd)).collect::<Result<Vec<_>, _>>()?;
             if !initrds.is_empty() {
                 line(&["INITRD ", &initrds.join(",")]);
             }
@@ -67,10 +68,10 @@ fn piece(scene: &Scene<'_>, folder: &str, entry: &Entry) -> Piece {
                 line(&["APPEND ", &command_line(scene, append)]);
             }
         }
-        Action::Memtest(program) => line(&["LINUX ", &file(folder, program)?]),
+        Action::Memtest(program) => line(&["LINUX ", &file(scene, folder, program)?]),
         Action::Iso(image) if (scene.has)(&[folder, MEMDISK].concat()) => {
             line(&["LINUX ", MEMDISK]);
-            line(&["INITRD ", &file(folder, image)?]);
+            line(&["INITRD ", &file(scene, folder, image)?]);
             line(&["APPEND iso raw"]);
         }
         Action::Iso(_) => return Err("it needs memdisk beside the loader, which is not there"),
@@ -80,8 +81,11 @@ fn piece(scene: &Scene<'_>, folder: &str, entry: &Entry) -> Piece {
     Ok(text)
 }
 
-/// A file's name. PXELINUX takes the folder that it came from for its root; `::` leads out of there.
-fn file(folder: &str, name: &str) -> Piece {
+/// A file's name. PXELINUX takes the folder that it came from for its root; `::` leads out of there. lpxelinux takes URLs.
+fn file(scene: &Scene<'_>, folder: &str, name: &str) -> Piece {
+    if let Some(base) = scene.http.filter(|_| !is_url(name)) {
+        return Ok([base, "/", &encoded(name.trim_start_matches('/'))].concat());
+    }
     let of_a_url = |byte: u8| byte == b':' && is_url(name);
     if name.bytes().any(|byte| byte.is_ascii_whitespace() || b",:".contains(&byte) && !of_a_url(byte)) {
         return Err("PXELINUX takes no file name with a space, a comma or a colon");

@@ -174,7 +174,7 @@ pub enum Silence {
         /// The URL.
         url: String,
     },
-    /// UEFI HTTP Boot takes nothing but a URL, and none is configured for it.
+    /// UEFI HTTP Boot takes nothing but a URL, and there is none for it.
     NeedsUrl,
     /// It asks more often than a machine that boots.
     TooOften,
@@ -253,7 +253,7 @@ impl fmt::Display for Silence {
             ),
             Silence::TooOften => f.write_str("asks too often"),
             Silence::TooMany => f.write_str("too many machines ask at once"),
-            Silence::NeedsUrl => f.write_str("UEFI HTTP Boot needs a boot rule with an http:// URL"),
+            Silence::NeedsUrl => f.write_str("UEFI HTTP Boot needs option http, or a boot rule with an http:// URL"),
         }
     }
 }

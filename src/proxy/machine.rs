@@ -3,6 +3,7 @@
 use super::Arrival;
 use super::client::Client;
 use super::matching::{self, Carried};
+use super::web::says_http;
 use crate::config::Rules;
 use crate::menu::Machine;
 use crate::wire::frame::Mac;
@@ -14,6 +15,7 @@ pub fn of(request: &Request<'_>, client: Option<&Client>, carried: &Carried) -> 
     machine.uuid = request.uuid();
     machine.architecture = client.and_then(|client| client.architectures.first()).map(|it| it.usual().0);
     machine.tags = carried.all.iter().map(|(tag, _)| tag.to_owned()).collect();
+    machine.http = says_http(request);
     if let Some(name) = &carried.name {
         machine.set_host(name);
     }

@@ -18,6 +18,7 @@ pub mod select;
 pub mod tags;
 mod upgrade;
 pub mod vendor;
+mod web;
 
 use std::net::Ipv4Addr;
 
@@ -126,8 +127,9 @@ pub fn decide(
         }
     };
     decision.tags = carried.all;
-    if decision.outcome.is_err() {
-        decision.unserved = Some(client);
+    match &decision.outcome {
+        Ok(offer) => decision.machine.http |= web::is_lpxelinux(&client, &offer.file),
+        Err(_) => decision.unserved = Some(client),
     }
     decision
 }
@@ -144,13 +146,15 @@ fn offer(chooser: &mut Chooser<'_>, request: &Request<'_>) -> Result<Offer, Sile
     if let Some(at) = client.architectures.iter().position(|it| Some(*it) == choice.architecture) {
         client.architectures.swap(0, at);
     }
+    let mut options = chooser.options.compose(&choice.shape, chooser.client.is_ipxe());
+    options.extend(chooser.path_prefix(&choice));
     Ok(Offer {
         client,
         file: text(&choice.file),
         server_name: text(&choice.server_name),
         server: choice.server,
         chosen_by: choice.chosen_by,
-        options: chooser.options.compose(&choice.shape, chooser.client.is_ipxe()),
+        options,
         shape: choice.shape,
         form,
         upgrade: choice.upgrade,

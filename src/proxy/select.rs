@@ -35,6 +35,12 @@ pub const OWN_SERVER_TYPE: u16 = 0xfffe;
 pub trait BootFiles {
     /// True when a TFTP client that asks for `name` would get a file.
     fn has(&self, name: &str) -> bool;
+
+    /// Where a web server that serves the same folder has `name`: its path there, without `/` in front. `None` where TFTP
+    /// does more than hand out the file of that very name.
+    fn web_path(&self, name: &str) -> Option<String> {
+        self.has(name).then(|| name.to_owned())
+    }
 }
 
 /// What a client is to boot.
@@ -92,7 +98,7 @@ impl<'a> Chooser<'a> {
         }
         match self.client.program {
             Program::Pxe => self.firmware(),
-            Program::Ipxe { .. } | Program::Gpxe => self.ipxe(),
+            Program::Ipxe { .. } | Program::Gpxe => self.ipxe().map(|choice| self.by_http(choice)),
             Program::HttpBoot => self.http_boot(),
             Program::RaspberryPi => self.raspberry_pi(),
         }
@@ -116,7 +122,7 @@ impl<'a> Chooser<'a> {
             }
             None if rules.services.is_empty() || item.server_type == OWN_SERVER_TYPE => {
                 let choice = match self.client.program {
-                    Program::Ipxe { .. } | Program::Gpxe => self.ipxe()?,
+                    Program::Ipxe { .. } | Program::Gpxe => self.ipxe().map(|choice| self.by_http(choice))?,
                     _ => self.firmware()?,
                 };
                 Ok(Choice { shape: Shape::Chosen(item), ..choice })
@@ -184,10 +190,17 @@ impl<'a> Chooser<'a> {
     }
 
     fn http_boot(&mut self) -> Result<Choice, Silence> {
-        match self.boot_line()? {
-            Some(choice) => Ok(Choice { shape: Shape::Url, ..choice }),
-            None => Err(Silence::NeedsUrl),
-        }
+        let choice = match self.boot_line()? {
+            Some(choice) => choice,
+            None if self.rules.web.is_some() => self.customary()?,
+            None => return Err(Silence::NeedsUrl),
+        };
+        let url = if is_url(&choice.file) {
+            choice.file
+        } else {
+            self.url(&choice.file, choice.server).ok_or(Silence::NeedsUrl)?
+        };
+        Ok(Choice { file: url, shape: Shape::Url, ..choice })
     }
 
     /// The menu entries for this client whose files exist, for the first of its architectures that has any.
@@ -263,6 +276,10 @@ impl<'a> Chooser<'a> {
         let why = match unfit(file, self.client) {
             None if is_url(file) || server != self.router || self.finds(file) => return true,
             None => Unfit::Missing,
+            Some(Unfit::NoUrl) if self.url(file, server).is_some() => return true,
+            Some(Unfit::NoUrl) if server == self.router && self.rules.web.is_some() && !self.finds(file) => {
+                Unfit::Missing
+            }
             Some(why) => why,
         };
         self.pass_over(origin, file, why);
@@ -349,7 +366,7 @@ impl<'a> Chooser<'a> {
         }
         let customary = customary_names(client).into_iter();
         names.extend(customary.map(|(name, architecture)| ([&mac, "/", name].concat(), architecture)));
-        let (name, architecture) = names.into_iter().find(|(name, _)| self.files.has(name))?;
+        let (name, architecture) = names.into_iter().find(|(name, _)| self.has(name))?;
         Some(self.own_choice(&name, ChosenBy::Machine, architecture))
     }
 
@@ -370,8 +387,17 @@ impl<'a> Chooser<'a> {
         Choice { file, server_name, server: self.router, chosen_by, shape, architecture, upgrade: false }
     }
 
+    /// True for a file that this client can be sent.
+    fn has(&self, name: &str) -> bool {
+        if self.client.program == Program::HttpBoot {
+            self.files.web_path(name).is_some()
+        } else {
+            self.files.has(name)
+        }
+    }
+
     pub(super) fn finds(&mut self, name: &str) -> bool {
-        let found = self.files.has(name);
+        let found = self.has(name);
         if !found {
             self.looked_for.push(name.to_owned());
         }

@@ -63,8 +63,11 @@ impl SafePath {
     /// clients that were told to append the boot layer's number, and the other way round.
     pub fn stand_in(&self) -> Option<Self> {
         let mut bytes = heapless::Vec::new();
-        match self.bytes.strip_suffix(b".0") {
-            Some(stem) if !stem.is_empty() && !stem.ends_with(b"/") => bytes.extend_from_slice(stem).ok()?,
+        let stem = self.bytes.strip_suffix(b".0");
+        // `..0` without its end would name a folder, `...0` the one above.
+        let is_name = |stem: &&[u8]| !matches!(stem.rsplit(|byte| *byte == b'/').next(), Some(b"" | b"." | b".."));
+        match stem.filter(is_name) {
+            Some(stem) => bytes.extend_from_slice(stem).ok()?,
             _ => {
                 bytes.extend_from_slice(&self.bytes).ok()?;
                 bytes.extend_from_slice(b".0").ok()?;
@@ -196,6 +199,9 @@ mod tests {
             ("bios/undionly.kpxe", Some("bios/undionly.kpxe.0")),
             ("sub/.0", Some("sub/.0.0")),
             (".0", Some(".0.0")),
+            ("..0", Some("..0.0")),
+            ("sub/...0", Some("sub/...0.0")),
+            ("....0", Some("...")),
             (&"x".repeat(254), None),
         ] {
             let stand_in = SafePath::new(name.as_bytes(), b"").unwrap().stand_in();

@@ -96,6 +96,18 @@ fn a_file_becomes_sections_to_append() {
 }
 
 #[test]
+fn bytes_that_are_no_text_stay_in_lines() {
+    for line in [&b"dhcp-option=128,\xff"[..], b"dhcp-option=128,\"\xff\""] {
+        let imported = import("lines", line, &Hosts { text: HOSTS, sections: &[] });
+        assert!(imported.uci.starts_with("# dhcp-option=128,"), "{}", imported.uci);
+        assert_eq!(imported.remarks.len(), 1);
+    }
+    // A comment with a NUL in it would make a file of no use.
+    let imported = import("lines", b"conf-dir=/x\0\xff", &Hosts { text: HOSTS, sections: &[] });
+    assert_eq!(imported.uci, "# conf-dir=/x\n");
+}
+
+#[test]
 fn what_sections_cannot_say_stays_a_comment() {
     const KEEP: &str =
         "left as a comment: no section says this; keep the line in a file of dnsmasq.conf lines (--conf-file)";

@@ -13,6 +13,7 @@ const ERRORS: &[(&str, &[&str])] = &[
     ),
     ("option x 1\n", &["1:1 'option', a config line before it"]),
     ("config\n", &["1:7 the end of the line, a section type"]),
+    ("config  \n", &["1:8 the end of the line, a section type"]),
     ("config a\noption\noption x\n", &["2:7 the end of the line, an option name"]),
     ("config a\nlist ''\n", &["2:6 empty quotes, an option name"]),
     ("config a b c\n", &["1:12 'c', the end of the line, or quotes around a value with spaces"]),

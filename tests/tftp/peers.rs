@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use upxe::config::dnsmasq::files::NoFiles;
 use upxe::config::load::{Overrides, Source, Sources, load};
-use upxe::config::{self, BootMenu};
+use upxe::config::{self, Rules};
 use upxe::daemon::transfers::{Askers, Entrance, Transfers};
 use upxe::menu::Machine;
 use upxe::sys::epoll::Epoll;
@@ -147,10 +147,10 @@ impl Askers for Everybody {
 }
 
 /// A menu of one entry.
-fn menu() -> BootMenu {
+fn menu() -> Rules {
     let upxe = Source { name: "upxe".into(), text: Some(b"config entry 'one'\noption kind 'local'\n".to_vec()) };
     let (config, _) = load(&Sources { upxe, ..Sources::default() }, &Overrides::default(), &mut NoFiles);
-    config.unwrap().rules.menu
+    config.unwrap().rules
 }
 
 fn serve(mut config: config::Tftp, listener: &UdpListener, mut orders: UnixStream) {

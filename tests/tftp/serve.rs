@@ -4,7 +4,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::Instant;
 
-use upxe::config::{self, BootMenu};
+use upxe::config::{self, Rules};
 use upxe::daemon::transfers::{Askers, Entrance, Transfers};
 use upxe::menu::Machine;
 use upxe::sys::epoll::Epoll;
@@ -34,7 +34,7 @@ fn main() -> io::Result<()> {
         limits: config::TftpLimits { client_transfers: 1024, ..Default::default() },
         single_port: false,
     };
-    let mut transfers = Transfers::new(&config, &BootMenu::default());
+    let mut transfers = Transfers::new(&config, &Rules::default());
     let listener = UdpListener::bind(port.parse().map_err(io::Error::other)?)?;
     let epoll = Epoll::new()?;
     epoll.add(&listener, 0)?;

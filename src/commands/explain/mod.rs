@@ -96,7 +96,7 @@ pub fn run(confdir: &Path, overrides: &Overrides, question: &Question) -> ExitCo
 fn reports(confdir: &Path, overrides: &Overrides, question: &Question) -> Result<Vec<Report>, String> {
     let config = usable(load_from(confdir, overrides))?;
     let network = network(&config, question.router.as_deref())?;
-    let files = Files::new(&config.tftp, &config.rules.menu);
+    let files = Files::new(&config.tftp, &config.rules);
     let explained = |captured: &Captured<'_>| explain(&config, &files, &network, captured, question.client.door());
     match (&question.pcap, &question.hex) {
         (Some(_), Some(_)) => Err("--pcap or --hex, not both".to_owned()),

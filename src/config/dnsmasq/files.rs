@@ -194,7 +194,8 @@ fn keyword(bytes: &[u8], kind: Lines) -> String {
     if let Lines::ValuesOf(keyword) = kind {
         return keyword.to_owned();
     }
-    let word = bytes.trim_ascii().split(|byte| b"= \t".contains(byte)).next().unwrap_or_default();
+    let is_end = |byte: &u8| *byte == b'=' || !byte.is_ascii_graphic();
+    let word = bytes.trim_ascii().split(is_end).next().unwrap_or_default();
     String::from_utf8_lossy(word.get(..32).unwrap_or(word)).into_owned()
 }
 

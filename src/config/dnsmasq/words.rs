@@ -20,7 +20,8 @@ impl Line {
     /// Reads a line without its newline; `None` when a quote isn't closed. A line without content is empty.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let mut letters = Vec::with_capacity(bytes.len());
-        let mut rest = bytes.iter().copied();
+        // dnsmasq's lines are C strings.
+        let mut rest = bytes.iter().copied().take_while(|byte| *byte != 0);
         let mut after_space = true;
         while let Some(mut byte) = rest.next() {
             if byte == b'"' {
@@ -246,6 +247,9 @@ mod tests {
             ("x=\"a\"\"b\"", None),
             ("x=\"open", None),
             ("x=\"open\\", None),
+            // What follows a NUL is out of dnsmasq's sight.
+            ("x=1\0\"", Some("x=1")),
+            ("x=\"1\0\"", None),
         ] {
             assert_eq!(text(line).as_deref(), expected, "{line}");
         }

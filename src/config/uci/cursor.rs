@@ -130,10 +130,15 @@ impl<'t> Cursor<'t> {
 
     /// The next argument, which must not be empty.
     pub fn required(&mut self, expected: &'static str) -> Step<Piece> {
+        // Where nothing follows but space, that is skipped with the newline behind it.
+        let column = self.piece().column;
         self.skip_spaces();
         let first = self.peek();
-        let argument = self.argument()?;
+        let mut argument = self.argument()?;
         if argument.bytes.is_empty() {
+            if first.is_none() {
+                argument.column = column;
+            }
             let found = match first {
                 Some(b'\'' | b'"') => "empty quotes",
                 Some(b';') => "a ;",

@@ -144,7 +144,7 @@ fn files_that_are_not_there() {
     script.rules.script = Some("lost.ipxe".into());
     let found = remarks(&script, FILES, &Surroundings::default());
     assert!(found[0].starts_with("upxe: warning: option script 'lost.ipxe': is not under the TFTP root"), "{found:?}");
-    let no_root = Surroundings { root_trouble: Some("No such file or directory".into()), dnsmasq: None };
+    let no_root = Surroundings { root_trouble: Some("No such file or directory".into()), ..Surroundings::default() };
     assert_eq!(
         remarks(&config("conf", "dhcp-boot=missing.efi"), FILES, &no_root),
         ["/srv/tftp: warning: TFTP root: No such file or directory; no file can be offered until it is there (option \
@@ -259,11 +259,28 @@ fn the_dnsmasq_that_answers_to_the_wrong_port() {
         ("Dnsmasq version 2.90  Copyright", "/etc/dnsmasq.conf", false),
         ("Dnsmasq version 2.92  Copyright", "/etc/config/upxe", false),
     ] {
-        let surroundings = Surroundings { root_trouble: None, dnsmasq: Some(version.to_owned()) };
+        let surroundings = Surroundings { dnsmasq: Some(version.to_owned()), ..Surroundings::default() };
         let found = remarks(&config(file, "dhcp-range=192.168.1.0,proxy"), FILES, &surroundings);
         assert_eq!(found.len(), usize::from(broken), "{found:?}");
         assert!(found.iter().all(|found| found.contains("answers on port 4011 do not reach the client")));
     }
+}
+
+#[test]
+fn the_web_servers_port_and_what_it_does_not_follow() {
+    let mut served = config("conf", "");
+    served.tftp.allow.push("/usr/lib/syslinux".into());
+    let taken = Surroundings { web_port: Some("nginx (process 7)".into()), ..Surroundings::default() };
+    assert_eq!(remarks(&served, FILES, &taken), [""; 0]);
+    served.rules.web = Some(Web::Own(8069));
+    let found = remarks(&served, FILES, &taken);
+    assert!(
+        found[0].starts_with("upxe: warning: option http: TCP port 8069 is held by nginx (process 7); "),
+        "{found:?}"
+    );
+    assert!(found[1].starts_with("upxe: warning: option http: uhttpd follows no link that leads out"), "{found:?}");
+    served.tftp.allow.clear();
+    assert_eq!(remarks(&served, FILES, &Surroundings::default()), [""; 0]);
 }
 
 #[test]
