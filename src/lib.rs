@@ -15,6 +15,9 @@
 //!      ▼        ▼         ▼
 //!     sys     proxy      tftp        sys: descriptors, files, clock, `unsafe`; proxy and tftp: the pure core
 //!      │        │         │
+//!      │        ▼         │
+//!      │       menu       │          menu: what boot loaders are given to choose from, in their languages
+//!      │        │         │
 //!      │     ┌──┴────┬────┤
 //!      ▼     ▼       ▼    ▼
 //!     wire ◄─┘     config            wire: bytes ⇄ values; config: text → typed settings
@@ -54,6 +57,7 @@
 pub mod commands;
 pub mod config;
 pub mod daemon;
+pub mod menu;
 pub mod proxy;
 pub mod sys;
 pub mod tftp;

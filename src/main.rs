@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use argh::FromArgs;
 use upxe::commands::explain::{Description, Question};
-use upxe::commands::{check, doctor, explain, import, run, status};
+use upxe::commands::{check, doctor, explain, import, run, script, status};
 use upxe::config::Overrides;
 
 /// Network boot beside dnsmasq: proxyDHCP, PXE boot server and TFTP.
@@ -29,6 +29,7 @@ enum Command {
     Status(Status),
     Doctor(Doctor),
     Import(Import),
+    Script(Script),
 }
 
 /// Serve until told to end; stays in the foreground.
@@ -225,6 +226,55 @@ struct Import {
     file: PathBuf,
 }
 
+/// Print what TFTP would send a machine: the boot menu as its loader reads it, or a file or template by its name.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "script")]
+struct Script {
+    /// the name that it asks for (default: its loader's menu)
+    #[argh(positional)]
+    name: Option<String>,
+
+    /// where the UCI files are (default: /etc/config)
+    #[argh(option, short = 'c', default = "default_confdir()")]
+    confdir: PathBuf,
+
+    /// as if the machine were on this interface or device
+    #[argh(option, short = 'i')]
+    interface: Vec<String>,
+
+    /// as if the files of this folder were served
+    #[argh(option)]
+    tftp_root: Option<String>,
+
+    /// as if this file of dnsmasq.conf lines were read
+    #[argh(option)]
+    conf_file: Option<String>,
+
+    /// ipxe, pxelinux or grub (default: ipxe)
+    #[argh(option)]
+    dialect: Option<String>,
+
+    /// the machine's hardware address
+    #[argh(option)]
+    mac: Option<String>,
+
+    /// its UUID
+    #[argh(option)]
+    uuid: Option<String>,
+
+    /// the name that it gives itself
+    #[argh(option)]
+    host: Option<String>,
+
+    /// bios, ia32, x64, arm64, … or a number of option 93
+    #[argh(option)]
+    arch: Vec<String>,
+
+    /// our address, if the interface isn't here (default: 192.168.1.1)
+    #[argh(option)]
+    router: Option<String>,
+}
+
 fn default_confdir() -> PathBuf {
     upxe::config::files::CONFDIR.into()
 }
@@ -252,6 +302,13 @@ fn main() -> ExitCode {
             doctor::run(&confdir, &overrides, &doctor::Question { socket, probe, json })
         }
         Some(Command::Import(Import { file })) => import::run(&file),
+        Some(Command::Script(script)) => {
+            let Script { confdir, interface, tftp_root, conf_file, name, dialect, mac, uuid, host, arch, router } =
+                script;
+            let client = Description { architectures: arch, mac, uuid, ..Description::default() };
+            let question = script::Question { name, dialect, client, host, router };
+            script::run(&confdir, &Overrides { interfaces: interface, tftp_root, conf_file }, question)
+        }
         Some(Command::Explain(explain)) => {
             let Explain { arch, ipxe, gpxe, http, no_http, mac, uuid, user_class, vendor_class, .. } = explain;
             let Explain { option, door, boot_item, pcap, hex, router, json, .. } = explain;

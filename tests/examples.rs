@@ -92,3 +92,133 @@ fn a_file_of_other_lines_is_not_imported_in_silence() {
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("no line of dnsmasq.conf about booting"));
 }
+
+/// Whole configurations for people with an empty folder: what they are for, the files they need and where those come from.
+fn trees() -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder().join("trees")).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<PathBuf> = entries.collect();
+    found.sort();
+    found
+}
+
+/// The files that a tree's comment lists.
+fn listed(tree: &Path) -> Vec<String> {
+    let text = fs::read_to_string(tree.join("upxe")).unwrap();
+    let (_, list) = text.split_once("# Files, under /srv/tftp:\n").expect("no list of files");
+    let lines = list.lines().map_while(|line| line.strip_prefix("#   "));
+    let files: Vec<String> = lines
+        .map(|line| {
+            let (name, source) = line.split_once("  ").expect("no source");
+            assert!(source.trim().len() > 3, "{line}");
+            name.to_owned()
+        })
+        .collect();
+    assert!(!files.is_empty(), "{}", tree.display());
+    files
+}
+
+fn put(files: &[String], root: &Path) {
+    for file in files {
+        let path = root.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "x").unwrap();
+    }
+}
+
+/// What `upxe check` warns of, but for uhttpd, which is for routers.
+fn warnings(tree: &Path, root: &Path) -> Vec<String> {
+    let text = run(&["check", "-c", tree.to_str().unwrap()], root);
+    let lines =
+        text.lines().filter(|line| line.contains(": warning: ") && !line.contains("/usr/sbin/uhttpd is not there"));
+    lines.map(str::to_owned).collect()
+}
+
+#[test]
+fn check_names_just_the_files_that_a_tree_lists() {
+    for tree in trees() {
+        let root = scratch::Scratch::new();
+        let mut missing: Vec<String> = Vec::new();
+        for line in warnings(&tree, root.path()) {
+            assert!(line.contains("is not under the TFTP root"), "{line}");
+            missing.extend(line.split('\'').nth(1).map(str::to_owned));
+        }
+        missing.sort();
+        missing.dedup();
+        let mut files = listed(&tree);
+        files.sort();
+        assert_eq!(missing, files, "{}", tree.display());
+        put(&files, root.path());
+        assert_eq!(warnings(&tree, root.path()), [""; 0], "{}", tree.display());
+    }
+}
+
+/// What clients are told by each tree, and what stands in iPXE's menu.
+const TOLD: &[(&str, &[(&str, &str)], &[&str])] = &[
+    (
+        "debian-installer",
+        &[
+            ("--arch bios", "undionly.kpxe"),
+            ("--arch x64", "snponly.efi"),
+            ("--arch 9", "snponly.efi"),
+            ("--arch arm64", "snponly-arm64.efi"),
+            ("--arch bios --ipxe", "menu.ipxe"),
+            ("--arch arm64 --ipxe", "menu.ipxe"),
+        ],
+        &["debian/amd64/linux", "debian/amd64/initrd.gz", "priority=low", "goto upxe-local"],
+    ),
+    ("memtest", &[("--arch bios", "undionly.kpxe"), ("--arch x64 --ipxe", "menu.ipxe")], &["memtest64.bin"]),
+    (
+        "rescue",
+        &[("--arch bios", "undionly.kpxe"), ("--arch x64", "snponly.efi"), ("--arch x64 --ipxe", "menu.ipxe")],
+        &["sysresccd/boot/x86_64/vmlinuz", "archiso_http_srv=tftp://192.168.1.1/ checksum"],
+    ),
+    (
+        "iscsi",
+        &[("--arch bios", "undionly.kpxe"), ("--arch x64 --ipxe", "menu.ipxe")],
+        &["sanboot iscsi:192.168.1.5::::iqn.2026-01.lan.nas:disk", "set keep-san 1", "lan.nas:attic"],
+    ),
+    (
+        "netboot-xyz",
+        &[
+            ("--arch bios", "netboot.xyz.kpxe"),
+            ("--arch x64", "netboot.xyz.efi"),
+            ("--arch arm64", "netboot.xyz-arm64.efi"),
+        ],
+        &[],
+    ),
+    ("raspberry-pi", &[("--arch bios --mac b8:27:eb:00:00:01", "Raspberry Pi Boot")], &[]),
+    (
+        "windows",
+        &[("--arch bios", "undionly.kpxe"), ("--arch x64", "snponly.efi"), ("--arch x64 --ipxe", "menu.ipxe")],
+        &["/wimboot", "windows/boot/bcd bcd", "windows/sources/boot.wim boot.wim"],
+    ),
+];
+
+#[test]
+fn each_tree_boots_whom_it_says() {
+    let names: Vec<&str> = TOLD.iter().map(|(name, ..)| *name).collect();
+    let tree_of = |name: &str| folder().join("trees").join(name);
+    assert!(trees().iter().all(|tree| names.iter().any(|name| tree_of(name) == *tree)), "one is not tested");
+    for (name, clients, menu) in TOLD {
+        let tree = &tree_of(name);
+        let root = scratch::Scratch::new();
+        put(&listed(tree), root.path());
+        let asked = |command: &str, words: &str| {
+            let mut arguments = vec![command, "-c", tree.to_str().unwrap(), "--router", "192.168.1.1"];
+            arguments.extend(words.split(' '));
+            run(&arguments, root.path())
+        };
+        for (words, expected) in *clients {
+            let text = asked("explain", words);
+            let reply = text.split_once("\nreply: DHCPOFFER").unwrap_or_else(|| panic!("{name} {words}: {text}")).1;
+            assert!(reply.contains(expected), "{name} {words}: {reply}");
+        }
+        if !menu.is_empty() {
+            let script = asked("script", "--arch bios --host attic");
+            assert!(script.starts_with("#!ipxe\n"), "{script}");
+            for piece in *menu {
+                assert!(script.contains(piece), "{name}: no {piece} in {script}");
+            }
+        }
+    }
+}

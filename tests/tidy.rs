@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 /// A layer and what it may use, besides itself. `mod.rs` files of the crate root are `main` and `lib`.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("commands", &["config", "daemon", "proxy", "sys", "wire"]),
-    ("daemon", &["config", "proxy", "sys", "tftp", "wire"]),
-    ("proxy", &["config", "wire"]),
+    ("commands", &["config", "daemon", "menu", "proxy", "sys", "tftp", "wire"]),
+    ("daemon", &["config", "menu", "proxy", "sys", "tftp", "wire"]),
+    ("proxy", &["config", "menu", "wire"]),
+    ("menu", &["config", "wire"]),
     ("tftp", &["config", "wire"]),
     ("sys", &["wire"]),
     ("config", &[]),
@@ -20,7 +21,7 @@ const FITS_IN_THE_HEAD: usize = 550;
 /// What only the shell may touch.
 const SHELL_ONLY: &[&str] =
     &["std::net::UdpSocket", "std::fs", "libc::", "Instant::now", "SystemTime::now", "unsafe {"];
-const CORE: &[&str] = &["wire", "proxy", "tftp"];
+const CORE: &[&str] = &["wire", "menu", "proxy", "tftp"];
 
 fn sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();

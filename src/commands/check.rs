@@ -20,9 +20,10 @@ use std::process::ExitCode;
 
 use self::lint::Surroundings;
 use crate::config::files::load_from;
+use crate::config::rules::Web;
 use crate::config::{Config, Diagnostic, Overrides, Severity};
 use crate::daemon::files::Files;
-use crate::sys::program;
+use crate::sys::{port_owner, program};
 use crate::wire::json::Json::{List, Map, Null, Number, Text};
 use crate::wire::json::string;
 
@@ -30,7 +31,7 @@ use crate::wire::json::string;
 pub fn run(confdir: &Path, overrides: &Overrides, json: bool) -> ExitCode {
     let (config, mut diagnostics) = load_from(confdir, overrides);
     if let Some(config) = &config {
-        diagnostics.extend(lint::lint(config, &Files::new(&config.tftp), &surroundings(config)));
+        diagnostics.extend(lint::lint(config, &Files::new(&config.tftp, &config.rules), &surroundings(config)));
     }
     let report = if json { self::json } else { report };
     let report = report(config.as_ref(), &diagnostics);
@@ -44,6 +45,11 @@ pub(super) fn surroundings(config: &Config) -> Surroundings {
     Surroundings {
         root_trouble: root_trouble(&config.tftp.root).err().map(|error| error.to_string()),
         dnsmasq: program::first_line(c"dnsmasq --version 2>/dev/null"),
+        web_port: match config.rules.web {
+            // Our own uhttpd is not told from another.
+            Some(Web::Own(port)) => port_owner::listener(port).filter(|owner| !owner.starts_with("uhttpd ")),
+            _ => None,
+        },
     }
 }
 

@@ -6,4 +6,5 @@ pub mod explain;
 pub mod import;
 mod logger;
 pub mod run;
+pub mod script;
 pub mod status;

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::dnsmasq::files::ConfFiles;
-use super::load::{Overrides, Source, Sources, load};
+use super::load::{Overrides, Source, Sources, UHTTPD, load};
 use super::{Config, Origin, uci};
 
 /// Where OpenWrt keeps its configuration.
@@ -66,6 +66,7 @@ pub fn load_from(confdir: &Path, overrides: &Overrides) -> (Option<Config>, Vec<
         network: read(place(confdir, "network")),
         hosts: read(HOSTS.into()),
         conf_file: (confdir == Path::new(CONFDIR) && Path::new(DNSMASQ_CONF).exists()).then(|| DNSMASQ_CONF.to_owned()),
+        uhttpd: Path::new(UHTTPD).exists(),
     };
     let mut disk = Disk::default();
     let (mut config, diagnostics) = load(&sources, overrides, &mut disk);

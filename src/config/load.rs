@@ -8,8 +8,10 @@ use super::diagnostic::{Diagnostic, Severity, quoted};
 use super::dnsmasq::files::{ConfFiles, ConfReader};
 use super::dnsmasq::{Collected, TftpLines};
 use super::hosts::Hosts;
+use super::menu;
 use super::network::{Meaning, is_device_name, resolve};
-use super::options::{Known, common, dhcp, dnsmasq, nearest, upxe};
+use super::options::{self, Known, common, dhcp, dnsmasq, entry, nearest, upxe};
+use super::rules::Web;
 use super::section::{self, Reader};
 use super::sections::{self, Sections};
 use super::uci::{self, Package, Section, Value};
@@ -21,6 +23,9 @@ pub const MAX_INTERFACES: usize = 32;
 const MAX_TRANSFERS: u16 = 1024;
 /// Diagnostics that are kept, errors first.
 pub const MAX_DIAGNOSTICS: usize = 200;
+
+/// OpenWrt's web server, which the init script starts for `option http`.
+pub const UHTTPD: &str = "/usr/sbin/uhttpd";
 
 /// The files that a configuration is made of.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +40,8 @@ pub struct Sources {
     pub hosts: Source,
     /// dnsmasq's own file, `/etc/dnsmasq.conf`, if there is one.
     pub conf_file: Option<String>,
+    /// Whether uhttpd is installed, which `option http` needs.
+    pub uhttpd: bool,
 }
 
 /// One file.
@@ -85,8 +92,10 @@ pub fn load(sources: &Sources, overrides: &Overrides, conf: &mut dyn ConfFiles) 
         main.config.tftp.max_transfers = u16::try_from(*max).unwrap_or(u16::MAX).clamp(1, MAX_TRANSFERS);
     }
     read_own_sections(&sources.upxe.name, &own, &hosts, &mut collected, &mut out);
-    let Rules { script, no_override, relay, .. } = main.config.rules;
-    main.config.rules = Rules { script, no_override, relay, ..collected.rules };
+    let Rules { script, no_override, relay, web, .. } = main.config.rules;
+    main.config.rules = Rules { script, no_override, relay, web, ..collected.rules };
+
+    main.config.rules.menu = menu::read(&sources.upxe.name, &own, &mut out);
 
     let refused = out.iter().any(Diagnostic::is_error);
     let config = if refused { None } else { Some(main.config) };
@@ -154,6 +163,7 @@ fn read_main(
     let relay = reader.flag(&upxe::RELAY);
     let user = reader.text(&upxe::USER).unwrap_or_else(|| upxe::USER.default.to_owned());
     let log_level = reader.log_level(&upxe::LOG_LEVEL);
+    let web = web(&mut reader, sources.uhttpd);
     let names = interface_names(&mut reader, overrides);
     let interfaces = interfaces(sources, network, names, out);
     let config = Config {
@@ -170,13 +180,40 @@ fn read_main(
             limits,
         },
         replies,
-        rules: Rules { script, no_override, relay, ..Rules::default() },
+        rules: Rules { script, no_override, relay, web, ..Rules::default() },
         user,
         read_from: Vec::new(),
         log_level,
     };
     let max_written = section.is_some_and(|section| section.option(upxe::TFTP_MAX.name).is_some());
     Main { config, root_origin, max_written }
+}
+
+/// The web server that has the boot files, if there is one.
+fn web(reader: &mut Reader<'_>, uhttpd: bool) -> Option<Web> {
+    let own = reader.written(&upxe::HTTP, section::flag).filter(|(on, _)| *on);
+    let port = u16::try_from(reader.number(&upxe::HTTP_PORT)).ok();
+    let base = reader.written(&upxe::HTTP_BASE, section::url);
+    match (own, base) {
+        (Some((_, origin)), Some((base, _))) => {
+            let parts =
+                &["http_base names another web server, so the router's own is not started; take one of them out"];
+            reader.remark(Severity::Warning, &upxe::HTTP, origin, parts);
+            Some(Web::At(base))
+        }
+        (None, Some((base, _))) => Some(Web::At(base)),
+        (Some(_), None) if uhttpd => port.map(Web::Own),
+        (Some((_, origin)), None) => {
+            let parts = &[
+                UHTTPD,
+                " is not there, so all goes by TFTP; install it (opkg install uhttpd, or apk add uhttpd), and then \
+                 'service upxe restart'; or name another web server: option http_base",
+            ];
+            reader.remark(Severity::Warning, &upxe::HTTP, origin, parts);
+            None
+        }
+        (None, None) => None,
+    }
 }
 
 /// The names to serve, each with its place: those of the command line, else of the file, else the default.
@@ -392,7 +429,8 @@ fn read_own_sections(
     out: &mut Vec<Diagnostic>,
 ) {
     // `config dhcp` and `config dnsmasq` are dnsmasq's, and stand in its file only.
-    let known = || sections::kinds().filter(|&kind| kind != dhcp::SECTION.kind);
+    let menu = [options::menu::SECTION.kind, entry::SECTION.kind];
+    let known = || sections::kinds().filter(|&kind| kind != dhcp::SECTION.kind).chain(menu);
     let unknown = |section: &Section| section.kind != upxe::SECTION.kind && !known().any(|kind| kind == section.kind);
     for section in own.sections.iter().filter(|section| unknown(section)) {
         let origin = Origin { file: file.clone(), line: section.line };

@@ -9,6 +9,7 @@ pub mod dnsmasq;
 pub mod files;
 pub mod hosts;
 pub mod load;
+pub mod menu;
 mod network;
 pub mod options;
 pub mod rules;
@@ -18,8 +19,8 @@ pub mod uci;
 
 use std::path::PathBuf;
 
+pub use self::menu::BootMenu;
 use self::options::{Known, upxe};
-
 pub use self::rules::{Boot, Origin, Rules, TagTest};
 
 pub use diagnostic::{Diagnostic, Severity};

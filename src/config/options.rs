@@ -33,6 +33,8 @@ pub enum Form {
     Server,
     /// Tags that must all hold; `!` before a name negates.
     Tags,
+    /// The URL of a folder, `http` only.
+    Url,
     /// A level of the log.
     LogLevel,
     /// What dnsmasq takes behind a keyword, in the words of its manual.
@@ -57,6 +59,7 @@ impl Form {
             Form::Text(max) => return ["text of 1 to ", &max.to_string(), " bytes"].concat(),
             Form::Server => "an IPv4 address, or a name from /etc/hosts",
             Form::Tags => "tags parted by commas, ! before a tag negates it",
+            Form::Url => "http://HOST[:PORT]/[FOLDER/], at most 79 bytes",
             Form::LogLevel => "error, warn, info, debug or trace",
             Form::Line(words) => words,
             Form::NotOurs | Form::NotYet => "anything",
@@ -134,6 +137,14 @@ pub mod upxe {
         /// No port of its own for each transfer.
         TFTP_SINGLE_PORT = "tftp_single_port", Form::Flag, "0",
             "sends from port 69 too, for clients behind a firewall that lets nothing else through (dnsmasq: `tftp-single-port`)";
+        /// The router's own web server.
+        HTTP = "http", Form::Flag, "0",
+            "makes uhttpd serve the folder by HTTP too, on the same networks, and says so to whatever can fetch by HTTP";
+        /// Its port.
+        HTTP_PORT = "http_port", Form::Number(1024, 65535), "8069", "the TCP port of `http`";
+        /// Another web server.
+        HTTP_BASE = "http_base", Form::Url, "",
+            "another web server that has the same files, instead of `http`: the URL of the folder";
         /// What iPXE is given.
         SCRIPT = "script", Form::Text(127), "",
             "what iPXE is given: a script under the TFTP root or a URL; unset: `boot.ipxe` if it exists";
@@ -171,6 +182,9 @@ pub mod upxe {
             &TFTP_ERRORS,
             &TFTP_ERRORS_CLIENT,
             &TFTP_SINGLE_PORT,
+            &HTTP,
+            &HTTP_PORT,
+            &HTTP_BASE,
             &SCRIPT,
             &dnsmasq::PXE_SERVICE,
             &dnsmasq::PXE_PROMPT,
@@ -214,6 +228,81 @@ pub mod boot {
             &common::DHCP_OPTION_FORCE,
             &common::FORCE,
             &common::INSTANCE,
+        ],
+    };
+}
+
+/// `config menu`: what all entries share.
+pub mod menu {
+    use super::{Form, Known, KnownSection};
+
+    known! {
+        /// Its heading.
+        TITLE = "title", Form::Text(127), "Boot menu", "what stands above the entries";
+        /// When the default is booted.
+        TIMEOUT = "timeout", Form::Number(0, 3600), "10", "seconds until the default is booted; 0: it waits for a key";
+        /// What is booted then.
+        DEFAULT = "default", Form::Text(63), "", "the name of the entry that is booted then; unset: the first one";
+    }
+
+    /// The section.
+    pub const SECTION: KnownSection = KnownSection {
+        kind: "menu",
+        heading: "`config menu` in `/etc/config/upxe`",
+        options: &[&TITLE, &TIMEOUT, &DEFAULT],
+    };
+}
+
+/// `config entry 'name'`: an entry of the menu.
+pub mod entry {
+    use super::{Form, Known, KnownSection};
+
+    known! {
+        /// Whether it counts.
+        ENABLE = "enable", Form::Flag, "1", "off: passes over this section";
+        /// What the menu shows.
+        TITLE = "title", Form::Text(127), "", "what the menu shows; unset: the section's name";
+        /// What it does.
+        KIND = "kind", Form::Line("linux, iso, wimboot, chain, iscsi, memtest, local or shell"), "",
+            "what it boots; unset: what follows from the options that are set";
+        /// The kernel.
+        KERNEL = "kernel", Form::Text(255), "",
+            "the kernel, or memtest's or wimboot's program: under the TFTP root, or a URL";
+        /// What goes with it.
+        INITRD = "initrd", Form::Text(255), "", "what the kernel unpacks (a list)";
+        /// The command line.
+        APPEND = "append", Form::Text(1024), "", "the kernel's command line; `{{mac}}` and its likes are filled in";
+        /// An image, a script or a loader.
+        URL = "url", Form::Text(255), "", "an image (`iso`), or a script or loader to go on with (`chain`)";
+        /// Windows.
+        FILE = "file", Form::Text(255), "", "files for wimboot (a list)";
+        /// iSCSI.
+        ROOT_PATH = "root_path", Form::Text(255), "", "an iSCSI disk: `iscsi:192.168.1.5::::iqn.2026-01.lan.nas:disk`";
+        /// Whether the disk stays.
+        KEEP_SAN = "keep_san", Form::Flag, "0", "the iSCSI disk stays attached if it cannot be booted, for an installer";
+        /// Architectures.
+        ARCH = "arch", Form::Line("bios, ia32, x64, arm32, arm64, …"), "",
+            "only for these architectures, or numbers of option 93 (a list)";
+        /// Tags.
+        NETWORKID = "networkid", Form::Tags, "", "only for clients that carry these tags";
+        /// Tags, too.
+        GROUP = "group", Form::Line("TAG"), "", "only for clients that carry one of these tags (a list)";
+        /// Machines.
+        HOST = "host", Form::Line("MAC, UUID or NAME"), "", "only for these machines (a list)";
+        /// Machines as iPXE knows them.
+        SERIAL = "serial", Form::Line("letters, digits, space, - _ ."), "",
+            "only for machines with these serial numbers, and through iPXE, which knows them (a list)";
+        /// The same.
+        ASSET = "asset", Form::Line("letters, digits, space, - _ ."), "", "the same by their asset tags (a list)";
+    }
+
+    /// The section.
+    pub const SECTION: KnownSection = KnownSection {
+        kind: "entry",
+        heading: "`config entry 'NAME'` in `/etc/config/upxe`",
+        options: &[
+            &ENABLE, &TITLE, &KIND, &KERNEL, &INITRD, &APPEND, &URL, &FILE, &ROOT_PATH, &KEEP_SAN, &ARCH, &NETWORKID,
+            &GROUP, &HOST, &SERIAL, &ASSET,
         ],
     };
 }
@@ -397,6 +486,8 @@ pub mod dnsmasq {
 /// Every section type that upxe reads, in the README's order.
 pub const SECTIONS: &[&KnownSection] = &[
     &upxe::SECTION,
+    &menu::SECTION,
+    &entry::SECTION,
     &boot::SECTION,
     &tagging::SECTION,
     &host::SECTION,

@@ -6,6 +6,8 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
+use super::menu::BootMenu;
+
 /// What clients are offered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
@@ -15,6 +17,10 @@ pub struct Rules {
     pub no_override: bool,
     /// `option relay`: requests that come through relay agents are answered too.
     pub relay: bool,
+    /// `option http`, `option http_base`: a web server that has the files of the TFTP root.
+    pub web: Option<Web>,
+    /// What clients may choose from (`config menu`, `config entry`).
+    pub menu: BootMenu,
     /// Lines that set a tag when a request is of some kind, in the order written.
     pub taggers: Vec<Tagger>,
     /// Machines that are known (dnsmasq: `dhcp-host`), in the order written.
@@ -45,6 +51,8 @@ impl Default for Rules {
             script: None,
             no_override: true,
             relay: false,
+            web: None,
+            menu: BootMenu::default(),
             taggers: Vec::new(),
             hosts: Vec::new(),
             tag_ifs: Vec::new(),
@@ -56,6 +64,25 @@ impl Default for Rules {
             options: Vec::new(),
             pxe_vendors: Vec::new(),
             ignore_client_ids: false,
+        }
+    }
+}
+
+/// A web server that has the files of the TFTP root under the same names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Web {
+    /// On the router itself: this port of the address that a client knows us by.
+    Own(u16),
+    /// Anywhere: the folder's URL, without a slash at its end.
+    At(String),
+}
+
+impl Web {
+    /// The URL of the TFTP root, without a slash at its end, for clients that know us as `router`.
+    pub fn base(&self, router: Ipv4Addr) -> String {
+        match self {
+            Web::Own(port) => ["http://", &router.to_string(), ":", &port.to_string()].concat(),
+            Web::At(base) => base.clone(),
         }
     }
 }

@@ -33,6 +33,11 @@ impl<'a> Reader<'a> {
         self.at(self.section.map_or(0, |section| section.line))
     }
 
+    /// True for an option that is set, right or wrong.
+    pub fn has(&self, known: &'static Known) -> bool {
+        self.value(known).is_some_and(|value| value.items().iter().any(|item| !item.bytes.is_empty()))
+    }
+
     /// Warns of options that the table does not have, if `strict`, and of those that aren't honoured yet.
     pub fn check_names(&mut self, known: &KnownSection, strict: bool) {
         for option in self.section.map_or(&[][..], |section| &section.options) {
@@ -200,6 +205,22 @@ pub fn text(form: &Form, text: &str) -> Option<String> {
 pub fn folder(_: &Form, text: &str) -> Option<PathBuf> {
     let fits = text.starts_with('/') && !text.chars().any(char::is_control);
     fits.then(|| PathBuf::from(text))
+}
+
+/// The URL of a folder, without the slash at its end. Scripts and packets take it as it is: nothing in it means anything to them.
+pub fn url(_: &Form, text: &str) -> Option<String> {
+    /// What leaves room for names in a header's `file` field (RFC 2131 §2).
+    const MAX: usize = 79;
+    let rest = text.strip_prefix("http://")?;
+    let (place, folder) = rest.split_once('/').unwrap_or((rest, ""));
+    let (host, port) = place.split_once(':').unwrap_or((place, "80"));
+    let plain = |part: &str, more: &[u8]| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte));
+    let fits = text.len() <= MAX
+        && plain(host, b"-.")
+        && host.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && number(port).is_some_and(|port| (1..=65535).contains(&port))
+        && plain(folder, b"-._~/");
+    fits.then(|| text.trim_end_matches('/').to_owned())
 }
 
 /// Names parted by white space, as OpenWrt's `config_get` hands lists and options out alike.

@@ -1,24 +1,55 @@
-//! Which file answers to a name: the client's spelling, the folder served, and names that stand in for each other.
+//! Which file answers to a name: the client's spelling, the folder served, names that stand in for each other, and texts
+//! that are made when they are asked for.
 
+use std::io;
+use std::net::Ipv4Addr;
 use std::os::unix::ffi::OsStrExt;
 
 use log::warn;
 
-use crate::config;
+use crate::config::rules::Web;
+use crate::config::{self, BootMenu, Rules};
+use crate::menu::template::{self, Also};
+use crate::menu::{self, MAX_TEXT, Machine, Scene, Wanted};
 use crate::proxy::BootFiles;
 use crate::sys::tree::{Refused, ServedFile, Tree};
 use crate::tftp::path::SafePath;
+use crate::wire::frame::Mac;
 
 /// The files that may be served.
 #[derive(Debug)]
 pub struct Files {
     tree: Tree,
+    /// The same folder as a web server has it: no link leads out.
+    alone: Tree,
+    web: Option<Web>,
+    menu: BootMenu,
+}
+
+/// Who asks for a file, for texts that depend on it.
+pub trait Asker {
+    /// What is known of the machine; of the one at this address, if any is given.
+    fn machine(&self, mac: Option<Mac>) -> Machine;
+    /// This router, as the machine reaches it.
+    fn router(&self) -> Ipv4Addr;
+}
+
+/// What answers to a name.
+enum Found<'a> {
+    /// A file, as it is.
+    File(ServedFile),
+    /// A file, with its gaps filled.
+    Template(ServedFile),
+    /// A text of ours.
+    Menu(Wanted<'a>),
 }
 
 impl Files {
     /// The files of the configured folder, which need not exist yet.
-    pub fn new(config: &config::Tftp) -> Self {
-        Self { tree: Tree::new(config.root.clone(), config.allow.clone()) }
+    pub fn new(config: &config::Tftp, rules: &Rules) -> Self {
+        let tree = |allow| Tree::new(config.root.clone(), allow);
+        let Rules { web, menu, .. } = rules;
+        Self { tree: tree(config.allow.clone()), alone: tree(Vec::new()), web: web.clone(), menu: menu.clone() }
     }
 
     /// The absolute path of the folder.
@@ -41,7 +72,7 @@ impl Files {
     pub fn report_unservable(&self, names: &[String], mut is_new: impl FnMut(&[u8]) -> bool) {
         for name in names {
             let Ok(path) = SafePath::new(name.as_bytes(), self.root()) else { continue };
-            let Err(why) = self.open(&path) else { continue };
+            let Err(why) = self.find(&path).map(|_| ()) else { continue };
             let Some(remedy) = self.remedy(&why) else { continue };
             // Without the folder all its files are out of reach: one remark is enough for them.
             let about: &[u8] = if matches!(why, Refused::NoRoot(_)) { &[] } else { path.as_bytes() };
@@ -67,20 +98,68 @@ impl Files {
         }
     }
 
-    /// Opens the file of this name, or the one that stands in for it.
+    /// Opens the file of this name, or the one that stands in for it, or makes it for who asks.
     ///
     /// # Errors
     /// See [`Refused`].
-    pub fn open(&self, path: &SafePath) -> Result<ServedFile, Refused> {
-        match (self.tree.open(path.as_bytes()), path.stand_in()) {
-            (Err(Refused::NotFound), Some(stand_in)) => self.tree.open(stand_in.as_bytes()),
-            (result, _) => result,
+    pub fn open(&self, path: &SafePath, asker: &dyn Asker) -> Result<ServedFile, Refused> {
+        let (machine, wanted, template) = match self.find(path)? {
+            Found::File(file) => return Ok(file),
+            Found::Template(file) => (asker.machine(None), None, Some(file)),
+            Found::Menu(wanted) => {
+                let whose = if let Wanted::Ipxe(mac) = wanted { mac } else { None };
+                (asker.machine(whose), Some(wanted), None)
+            }
+        };
+        let has = |name: &str| self.has(name);
+        let router = asker.router();
+        let base = self.web.as_ref().filter(|_| machine.http).map(|web| web.base(router));
+        let scene = Scene { menu: &self.menu, machine: &machine, router, http: base.as_deref(), has: &has };
+        let text = match (wanted, template) {
+            (Some(wanted), _) => menu::render(wanted, &scene),
+            (None, Some(file)) => {
+                let bytes = file.read_whole(MAX_TEXT).map_err(Refused::Failed)?;
+                template::fill(&String::from_utf8_lossy(&bytes), &scene, Also::Ipxe)
+            }
+            (None, None) => return Err(Refused::NotFound),
+        };
+        if text.len() > MAX_TEXT {
+            return Err(Refused::Failed(io::ErrorKind::FileTooLarge.into()));
         }
+        Ok(ServedFile::in_memory(text.into_bytes()))
+    }
+
+    /// A real file always comes before one that is made.
+    fn find<'a>(&self, path: &'a SafePath) -> Result<Found<'a>, Refused> {
+        let open = |name: &[u8]| self.tree.open(name);
+        let missing = match (open(path.as_bytes()), path.stand_in()) {
+            (Err(Refused::NotFound), Some(stand_in)) => open(stand_in.as_bytes()),
+            (result, _) => result,
+        };
+        let missing = match missing {
+            Ok(file) => return Ok(Found::File(file)),
+            Err(Refused::NotFound) => Refused::NotFound,
+            Err(why) => return Err(why),
+        };
+        let Ok(name) = str::from_utf8(path.as_bytes()) else { return Err(missing) };
+        match template::of(name).map(|template| open(template.as_bytes())) {
+            Some(Ok(file)) => return Ok(Found::Template(file)),
+            None | Some(Err(Refused::NotFound)) => {}
+            Some(Err(why)) => return Err(why),
+        }
+        let wanted = menu::wanted(name).filter(|_| !self.menu.entries.is_empty());
+        wanted.map(Found::Menu).ok_or(missing)
     }
 }
 
 impl BootFiles for Files {
     fn has(&self, name: &str) -> bool {
-        SafePath::new(name.as_bytes(), self.root()).is_ok_and(|path| self.open(&path).is_ok())
+        SafePath::new(name.as_bytes(), self.root()).is_ok_and(|path| self.find(&path).is_ok())
+    }
+
+    fn web_path(&self, name: &str) -> Option<String> {
+        let path = SafePath::new(name.as_bytes(), self.root()).ok()?;
+        self.alone.open(path.as_bytes()).ok()?;
+        str::from_utf8(path.as_bytes()).ok().map(str::to_owned)
     }
 }

@@ -5,6 +5,7 @@
 //! and the same door sends them. TFTP goes through [`transfers`].
 
 mod answers;
+mod askers;
 pub mod files;
 mod frames;
 mod guard;
@@ -25,12 +26,13 @@ use std::time::{Duration, Instant};
 use log::{info, warn};
 
 use self::answers::{Answers, Scene};
+use self::askers::Known;
 use self::guard::Guard;
 use self::links::{Link, Ready};
 use self::port::Port;
 use self::report::Trouble;
 use self::status::Status;
-use self::transfers::{Entrance, Transfers};
+use self::transfers::{Askers, Entrance, Transfers};
 use crate::config::Config;
 use crate::proxy::{self, Door, Silence};
 use crate::sys::epoll::{self, Epoll};
@@ -120,7 +122,7 @@ impl Daemon {
         let without_4011 = "clients that take the file straight from the offer still boot";
         let without_69 = "clients are offered files all the same, for the other server to send";
         let mut daemon = Self {
-            transfers: Transfers::new(&config.tftp),
+            transfers: Transfers::new(&config.tftp, &config.rules),
             boot_server: Port::new(4011, "PXE boot server", without_4011, token::BOOT_SERVER),
             tftp: Port::new(69, "TFTP server", without_69, token::TFTP),
             links: Vec::new(),
@@ -161,13 +163,15 @@ impl Daemon {
             now = Instant::now();
             let mut count = 0;
             let mut at_the_doors = false;
+            let askers = Known { clients: &self.answers.clients, rules: &self.config.rules, links: &self.links };
+            let askers: &dyn Askers = &askers;
             for token in ready {
                 count += 1;
                 match token {
                     token::DOORS => at_the_doors = true,
                     _ => self.transfers.on_ready(
                         now,
-                        self.tftp.listener().map(|listener| Entrance { listener, epoll: &self.epoll }),
+                        self.tftp.listener().map(|listener| Entrance { listener, epoll: &self.epoll, askers }),
                         token,
                     ),
                 }
@@ -287,7 +291,9 @@ impl Daemon {
                             self.answers.clients.fetched(now, peer);
                         }
                     }
-                    let entrance = Entrance { listener, epoll: &self.epoll };
+                    let (clients, rules) = (&self.answers.clients, &self.config.rules);
+                    let askers = &Known { clients, rules, links: &self.links };
+                    let entrance = Entrance { listener, epoll: &self.epoll, askers };
                     self.transfers.on_request(now, entrance, payload, &received, mac);
                 }
                 Err(silence) => report::dropped("port 69", &silence),
@@ -313,7 +319,7 @@ impl Daemon {
                 return Next::Stop;
             }
             Some(Some(config)) => {
-                self.transfers.reconfigure(&config.tftp);
+                self.transfers.reconfigure(&config.tftp, &config.rules);
                 self.config = config;
                 self.answers.reconfigured(self.config.replies);
                 self.apply_config();

@@ -173,6 +173,8 @@ fn chosen_by(offer: &Offer) -> String {
         ChosenBy::Rule(origin) => format!("chosen by {}:{}", origin.file, origin.line),
         ChosenBy::Script => "chosen by option script".to_owned(),
         ChosenBy::Machine => "chosen as the machine's own file".to_owned(),
+        ChosenBy::Group(tag) => format!("chosen as the file of those with tag {tag}"),
+        ChosenBy::Menu => "chosen as the boot menu".to_owned(),
         ChosenBy::Custom => "chosen as the customary file".to_owned(),
     }
 }

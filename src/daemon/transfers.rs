@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use log::debug;
 
-use super::files::Files;
+use super::files::{Asker, Files};
 use super::frames::{Frames, Source};
 use super::limits::Quota;
 use super::progress::{self, News};
 use super::transfer_log::{Ended, TransferLog};
-use crate::config;
+use crate::config::{self, Rules};
+use crate::menu::Machine;
 use crate::sys::epoll::Epoll;
 use crate::sys::transfer_socket::{TransferSocket, refuses_segments};
 use crate::sys::tree::{self, ServedFile};
@@ -28,6 +29,8 @@ const MAX_DEVICES: usize = 16;
 /// Refusals that one machine is told at once: boot loaders look for their configuration under a dozen names each, and some
 /// for modules besides.
 const REFUSALS: u32 = 64;
+/// Bytes of texts that are made for transfers in progress, in all: menus of usual length for a hundred machines.
+const MAX_MEMORY: usize = 256 * 1024;
 /// The longest packet that a client sends to its transfer's port: a request, when there is only one port (RFC 2347).
 const INBOX: usize = 512;
 
@@ -48,12 +51,33 @@ pub struct Transfers {
 }
 
 /// Where requests come from, and where their transfers are waited for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Entrance<'a> {
     /// The server's port.
     pub listener: &'a UdpListener,
     /// Where the sockets of new transfers are added.
     pub epoll: &'a Epoll,
+    /// Who may ask.
+    pub askers: &'a dyn Askers,
+}
+
+/// Knows who asks.
+pub trait Askers {
+    /// What is known of the machine at `address` on this link; of the one with this hardware address, if one is given.
+    fn machine(&self, address: Ipv4Addr, ifindex: u32, mac: Option<Mac>) -> Machine;
+}
+
+/// The sender of a request.
+struct Sender<'a>(&'a Received, &'a dyn Askers);
+
+impl Asker for Sender<'_> {
+    fn machine(&self, mac: Option<Mac>) -> Machine {
+        self.1.machine(*self.0.peer.ip(), self.0.ifindex, mac)
+    }
+
+    fn router(&self) -> Ipv4Addr {
+        self.0.local
+    }
 }
 
 /// What a transfer needs besides the protocol's state.
@@ -74,12 +98,12 @@ impl Transfers {
     pub const DESCRIPTORS_EACH: u64 = 2;
 
     /// No transfers yet; files are looked up as `config` says.
-    pub fn new(config: &config::Tftp) -> Self {
+    pub fn new(config: &config::Tftp, rules: &Rules) -> Self {
         let mut table = Table::new(config.max_transfers);
         table.set_limits(config.max_transfers, config.limits);
         Self {
             table,
-            files: Files::new(config),
+            files: Files::new(config, rules),
             frames: Frames::new(),
             unsegmented: heapless::Deque::new(),
             single_port: config.single_port,
@@ -105,10 +129,10 @@ impl Transfers {
     }
 
     /// From now on does as `config` says; transfers in progress go on as they began.
-    pub fn reconfigure(&mut self, config: &config::Tftp) {
+    pub fn reconfigure(&mut self, config: &config::Tftp, rules: &Rules) {
         self.table.set_limits(config.max_transfers, config.limits);
         self.refusals.change(config.limits.errors, REFUSALS);
-        self.files = Files::new(config);
+        self.files = Files::new(config, rules);
         self.single_port = config.single_port;
         self.log = TransferLog::default();
     }
@@ -217,7 +241,11 @@ impl Transfers {
         station: Option<Mac>,
     ) {
         let host = *received.peer.ip();
-        let file = match self.files.open(&order.path) {
+        let file = match self.files.open(&order.path, &Sender(received, entrance.askers)) {
+            // The client asks again by itself; an ERROR would end its boot.
+            Ok(file) if file.memory() > 0 && file.memory() + self.memory() > MAX_MEMORY => {
+                return debug!("TFTP makes no more texts while so many are being sent; {host} will ask again");
+            }
             Ok(file) => file,
             Err(why) => {
                 self.log.refused_file(now, host, order, &why, &self.files);
@@ -232,6 +260,11 @@ impl Transfers {
         if let Err(error) = self.start(now, entrance, order, received, file) {
             self.log.cannot_send(now, host, order, &error);
         }
+    }
+
+    /// Bytes of the texts that were made for transfers in progress, and end with them.
+    fn memory(&self) -> usize {
+        self.table.transfers().map(|transfer| transfer.resource.file.memory()).sum()
     }
 
     fn start(

@@ -117,8 +117,9 @@ pub fn advice(silence: &Silence) -> &'static Trouble {
         },
         Silence::NeedsUrl => &Trouble {
             code: "needs-url",
-            reason: "UEFI HTTP Boot needs a URL, and no boot rule has one for it",
-            advice: "Add a boot rule with a URL for this client: option filename 'http://…'.",
+            reason: "UEFI HTTP Boot needs a URL, and there is none for it",
+            advice: "Set option http '1', so that it gets the files in ROOT by their URLs; or add a boot rule with a URL for \
+                     this client: option filename 'http://…'.",
         },
     }
 }

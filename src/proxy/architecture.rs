@@ -41,94 +41,71 @@ struct Family {
 
 /// iPXE first, since it can do most and its script says what to boot; then the loaders that bring a menu of their own;
 /// last the name that removable media use (UEFI §3.5.1.1), for a kernel or loader put there without another name.
+const BIOS: &[Loader] = &[
+    Ipxe("undionly.kpxe"),
+    Ipxe("undionly.kkpxe"),
+    Ipxe("ipxe.pxe"),
+    Ipxe("netboot.xyz.kpxe"),
+    Other("lpxelinux.0"),
+    Other("pxelinux.0"),
+];
+const IA32: &[Loader] = &[
+    Ipxe("snponly-ia32.efi"),
+    Ipxe("ipxe-ia32.efi"),
+    Other("shimia32.efi"),
+    Other("grubia32.efi"),
+    Other("syslinux32.efi"),
+    Other("bootia32.efi"),
+];
+const X64: &[Loader] = &[
+    Ipxe("snponly.efi"),
+    Ipxe("ipxe.efi"),
+    Ipxe("netboot.xyz.efi"),
+    Other("shimx64.efi"),
+    Other("grubx64.efi"),
+    Other("syslinux.efi"),
+    Other("bootx64.efi"),
+];
+const ARM32: &[Loader] = &[
+    Ipxe("snponly-arm32.efi"),
+    Ipxe("ipxe-arm32.efi"),
+    Other("shimarm.efi"),
+    Other("grubarm.efi"),
+    Other("bootarm.efi"),
+];
+const ARM64: &[Loader] = &[
+    Ipxe("snponly-arm64.efi"),
+    Ipxe("ipxe-arm64.efi"),
+    Ipxe("netboot.xyz-arm64.efi"),
+    Other("shimaa64.efi"),
+    Other("grubaa64.efi"),
+    Other("bootaa64.efi"),
+];
+const RISCV64: &[Loader] =
+    &[Ipxe("snponly-riscv64.efi"), Ipxe("ipxe-riscv64.efi"), Other("grubriscv64.efi"), Other("bootriscv64.efi")];
+const LOONG64: &[Loader] = &[
+    Ipxe("snponly-loong64.efi"),
+    Ipxe("ipxe-loong64.efi"),
+    Other("grubloongarch64.efi"),
+    Other("bootloongarch64.efi"),
+];
+
+/// What boots by HTTP is offered the same files, by their URLs.
 const FAMILIES: &[Family] = &[
-    Family {
-        name: "BIOS",
-        numbers: &[0],
-        loaders: &[
-            Ipxe("undionly.kpxe"),
-            Ipxe("undionly.kkpxe"),
-            Ipxe("ipxe.pxe"),
-            Ipxe("netboot.xyz.kpxe"),
-            Other("lpxelinux.0"),
-            Other("pxelinux.0"),
-        ],
-    },
-    Family {
-        name: "IA32",
-        numbers: &[6],
-        loaders: &[
-            Ipxe("snponly-ia32.efi"),
-            Ipxe("ipxe-ia32.efi"),
-            Other("shimia32.efi"),
-            Other("grubia32.efi"),
-            Other("syslinux32.efi"),
-            Other("bootia32.efi"),
-        ],
-    },
-    Family {
-        name: "x64",
-        numbers: &[7, 9],
-        loaders: &[
-            Ipxe("snponly.efi"),
-            Ipxe("ipxe.efi"),
-            Ipxe("netboot.xyz.efi"),
-            Other("shimx64.efi"),
-            Other("grubx64.efi"),
-            Other("syslinux.efi"),
-            Other("bootx64.efi"),
-        ],
-    },
-    Family {
-        name: "ARM32",
-        numbers: &[10],
-        loaders: &[
-            Ipxe("snponly-arm32.efi"),
-            Ipxe("ipxe-arm32.efi"),
-            Other("shimarm.efi"),
-            Other("grubarm.efi"),
-            Other("bootarm.efi"),
-        ],
-    },
-    Family {
-        name: "ARM64",
-        numbers: &[11],
-        loaders: &[
-            Ipxe("snponly-arm64.efi"),
-            Ipxe("ipxe-arm64.efi"),
-            Ipxe("netboot.xyz-arm64.efi"),
-            Other("shimaa64.efi"),
-            Other("grubaa64.efi"),
-            Other("bootaa64.efi"),
-        ],
-    },
-    Family {
-        name: "RISC-V 64",
-        numbers: &[27],
-        loaders: &[
-            Ipxe("snponly-riscv64.efi"),
-            Ipxe("ipxe-riscv64.efi"),
-            Other("grubriscv64.efi"),
-            Other("bootriscv64.efi"),
-        ],
-    },
-    Family {
-        name: "LoongArch 64",
-        numbers: &[39],
-        loaders: &[
-            Ipxe("snponly-loong64.efi"),
-            Ipxe("ipxe-loong64.efi"),
-            Other("grubloongarch64.efi"),
-            Other("bootloongarch64.efi"),
-        ],
-    },
-    Family { name: "IA32 HTTP", numbers: &[15], loaders: &[] },
-    Family { name: "x64 HTTP", numbers: &[16, 17], loaders: &[] },
-    Family { name: "ARM32 HTTP", numbers: &[18], loaders: &[] },
-    Family { name: "ARM64 HTTP", numbers: &[19], loaders: &[] },
-    Family { name: "BIOS HTTP", numbers: &[20], loaders: &[] },
-    Family { name: "RISC-V 64 HTTP", numbers: &[28], loaders: &[] },
-    Family { name: "LoongArch 64 HTTP", numbers: &[40], loaders: &[] },
+    Family { name: "BIOS", numbers: &[0], loaders: BIOS },
+    Family { name: "IA32", numbers: &[6], loaders: IA32 },
+    Family { name: "x64", numbers: &[7, 9], loaders: X64 },
+    Family { name: "ARM32", numbers: &[10], loaders: ARM32 },
+    Family { name: "ARM64", numbers: &[11], loaders: ARM64 },
+    Family { name: "RISC-V 64", numbers: &[27], loaders: RISCV64 },
+    Family { name: "LoongArch 64", numbers: &[39], loaders: LOONG64 },
+    Family { name: "IA32 HTTP", numbers: &[15], loaders: IA32 },
+    Family { name: "x64 HTTP", numbers: &[16, 17], loaders: X64 },
+    Family { name: "ARM32 HTTP", numbers: &[18], loaders: ARM32 },
+    Family { name: "ARM64 HTTP", numbers: &[19], loaders: ARM64 },
+    Family { name: "BIOS HTTP", numbers: &[20], loaders: BIOS },
+    Family { name: "RISC-V 64 HTTP", numbers: &[28], loaders: RISCV64 },
+    Family { name: "LoongArch 64 HTTP", numbers: &[40], loaders: LOONG64 },
 ];
 
 impl Architecture {
@@ -140,6 +117,14 @@ impl Architecture {
     pub fn aliases(self) -> impl Iterator<Item = u16> {
         let others = self.family().map_or(&[][..], |family| family.numbers);
         std::iter::once(self.0).chain(others.iter().copied().filter(move |number| *number != self.0))
+    }
+
+    /// The number that such machines usually say: one of those that are alike, and not that for booting by HTTP.
+    pub fn usual(self) -> Architecture {
+        let Some(family) = self.family() else { return self };
+        let name = family.name.trim_end_matches(" HTTP");
+        let family = FAMILIES.iter().find(|other| other.name == name).unwrap_or(family);
+        family.numbers.first().map_or(self, |number| Architecture(*number))
     }
 
     /// dnsmasq takes every number from 6 up for UEFI (`pxe_uefi_workaround`).
@@ -188,6 +173,8 @@ mod tests {
         assert_eq!(Architecture(7).loaders(), Architecture(9).loaders());
         assert_eq!(Architecture(9).to_string(), "x64");
         assert_eq!(Architecture(4711).to_string(), "architecture 4711");
+        let usual = [9, 16, 17, 20, 28, 11, 4711].map(|number| Architecture(number).usual().0);
+        assert_eq!(usual, [7, 7, 7, 0, 27, 11, 4711]);
     }
 
     #[test]

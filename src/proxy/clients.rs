@@ -14,6 +14,7 @@ use super::client::{Client, Program};
 use super::decision::{Decision, Door, Form, Offer};
 use super::progress::{Progress, TICKS};
 use super::vendor::Shape;
+use crate::menu::Machine;
 use crate::wire::fingerprint;
 use crate::wire::frame::Mac;
 use crate::wire::request::Request;
@@ -104,6 +105,8 @@ pub struct Seen {
     pub last: Instant,
     /// How far its boot has come.
     pub progress: Progress,
+    /// What it said of itself when it asked to boot; `None` if it hasn't been heard to.
+    pub machine: Option<Box<Machine>>,
     boot: Boot,
     loads: [Loads; 2],
     /// The kind of its latest offer, while that offer's file hasn't been asked for.
@@ -147,6 +150,7 @@ impl Seen {
             address: Ipv4Addr::UNSPECIFIED,
             last: now,
             progress: Progress::default(),
+            machine: None,
             boot: Boot::default(),
             loads: [Loads::default(), Loads::default()],
             awaited: None,
@@ -250,6 +254,7 @@ impl Clients {
         let Some(client) = decision.client() else { return };
         let tick = self.tick(now);
         if let Some(seen) = self.touch(now, request.chaddr) {
+            seen.machine = Some(Box::new(decision.machine.clone()));
             seen.progress.heard_on(device);
             seen.progress.answered(tick, door, client, decision.outcome.as_ref().map(|offer| offer.file.as_str()));
         }
@@ -280,7 +285,8 @@ impl Clients {
     pub fn forgive(&mut self) {
         for seen in &mut self.seen {
             let (address, progress) = (seen.address, std::mem::take(&mut seen.progress));
-            *seen = Seen { address, progress, ..Seen::new(seen.last, seen.mac) };
+            let machine = seen.machine.take();
+            *seen = Seen { address, progress, machine, ..Seen::new(seen.last, seen.mac) };
         }
     }
 

@@ -12,6 +12,7 @@ use super::options::Sent;
 use super::tags::TagSet;
 use super::vendor::Shape;
 use crate::config::rules::Origin;
+use crate::menu::Machine;
 use crate::wire::frame::FrameError;
 use crate::wire::reply::Text;
 use crate::wire::request::RequestError;
@@ -30,6 +31,8 @@ pub enum Door {
 pub struct Decision {
     /// The tags that the client carries.
     pub tags: TagSet,
+    /// What is known of the client's machine.
+    pub machine: Machine,
     /// Rules that would have had precedence, and why they were passed over.
     pub passed_over: Vec<PassedOver>,
     /// The answer, or why there is none.
@@ -126,6 +129,10 @@ pub enum ChosenBy {
     Script,
     /// It is there for this very machine.
     Machine,
+    /// It is there for machines that carry this tag.
+    Group(String),
+    /// It is the boot menu, which has something for the machine.
+    Menu,
     /// The table of customary names.
     Custom,
 }
@@ -167,7 +174,7 @@ pub enum Silence {
         /// The URL.
         url: String,
     },
-    /// UEFI HTTP Boot takes nothing but a URL, and none is configured for it.
+    /// UEFI HTTP Boot takes nothing but a URL, and there is none for it.
     NeedsUrl,
     /// It asks more often than a machine that boots.
     TooOften,
@@ -246,7 +253,7 @@ impl fmt::Display for Silence {
             ),
             Silence::TooOften => f.write_str("asks too often"),
             Silence::TooMany => f.write_str("too many machines ask at once"),
-            Silence::NeedsUrl => f.write_str("UEFI HTTP Boot needs a boot rule with an http:// URL"),
+            Silence::NeedsUrl => f.write_str("UEFI HTTP Boot needs option http, or a boot rule with an http:// URL"),
         }
     }
 }

@@ -20,6 +20,8 @@ pub struct Carried {
     pub early: TagSet,
     /// All tags.
     pub all: TagSet,
+    /// The machine's name: that of its line (dnsmasq: `dhcp-host`), else the one that it gives itself, whatever that is.
+    pub name: Option<String>,
 }
 
 /// Why rules keep a request from being answered.
@@ -55,7 +57,8 @@ pub fn carried(rules: &Rules, arrival: &Arrival<'_>, request: &Request<'_>) -> (
         Err(other) => result = result.and(Err(Barred::OtherRange(other.origin.clone()))),
     }
     let all = tags.inferring(&rules.tag_ifs);
-    (Carried { early, all }, result)
+    let name = host.and_then(|host| host.name.clone()).or_else(|| client_name(request));
+    (Carried { early, all, name }, result)
 }
 
 fn set_by(taggers: &[Tagger], tags: &mut TagSet, holds: impl Fn(&Condition) -> bool) {

@@ -9,6 +9,7 @@ pub mod architecture;
 pub mod client;
 pub mod clients;
 pub mod decision;
+pub mod machine;
 pub mod matching;
 pub mod options;
 pub mod progress;
@@ -17,6 +18,7 @@ pub mod select;
 pub mod tags;
 mod upgrade;
 pub mod vendor;
+mod web;
 
 use std::net::Ipv4Addr;
 
@@ -31,6 +33,7 @@ use self::select::{Choice, Chooser, OWN_SERVER_TYPE};
 use self::tags::TagSet;
 use self::vendor::{Menu, MenuEntry, Shape};
 use crate::config::{Origin, Rules};
+use crate::menu::Machine;
 use crate::wire::SERVER_PORTS;
 use crate::wire::reply::{self, Options, Overload, Reply, Text, Written};
 use crate::wire::request::Request;
@@ -87,6 +90,7 @@ pub fn decide(
         unserved: None,
         tags: TagSet::default(),
         passed_over: Vec::new(),
+        machine: Machine::default(),
         outcome: Err(Silence::NotBooting),
     };
     if let Err(silence) = admit(arrival, rules.relay, request) {
@@ -95,23 +99,37 @@ pub fn decide(
     }
     let Some(client) = Client::recognise(request, &rules.pxe_vendors) else { return decision };
     let (carried, barred) = matching::carried(rules, arrival, request);
+    decision.machine = machine::of(request, Some(&client), &carried);
     decision.outcome = match barred {
         Err(barred) => Err(Silence::Barred(barred)),
         Ok(()) => {
             let options = Selection::new(rules, &carried, request, arrival.router);
             let (door, router, tags) = (arrival.door, arrival.router, &carried.all);
             let (passed_over, looked_for) = (Vec::new(), Vec::new());
-            let (client, options) = (&client, &options);
-            let mut chooser =
-                Chooser { rules, files, door, router, request, client, tags, options, past, passed_over, looked_for };
+            let (client, options, machine) = (&client, &options, &decision.machine);
+            let mut chooser = Chooser {
+                rules,
+                files,
+                door,
+                router,
+                request,
+                client,
+                machine,
+                tags,
+                options,
+                past,
+                passed_over,
+                looked_for,
+            };
             let outcome = offer(&mut chooser, request);
             decision.passed_over = chooser.passed_over;
             outcome
         }
     };
     decision.tags = carried.all;
-    if decision.outcome.is_err() {
-        decision.unserved = Some(client);
+    match &decision.outcome {
+        Ok(offer) => decision.machine.http |= web::is_lpxelinux(&client, &offer.file),
+        Err(_) => decision.unserved = Some(client),
     }
     decision
 }
@@ -128,13 +146,15 @@ fn offer(chooser: &mut Chooser<'_>, request: &Request<'_>) -> Result<Offer, Sile
     if let Some(at) = client.architectures.iter().position(|it| Some(*it) == choice.architecture) {
         client.architectures.swap(0, at);
     }
+    let mut options = chooser.options.compose(&choice.shape, chooser.client.is_ipxe());
+    options.extend(chooser.path_prefix(&choice));
     Ok(Offer {
         client,
         file: text(&choice.file),
         server_name: text(&choice.server_name),
         server: choice.server,
         chosen_by: choice.chosen_by,
-        options: chooser.options.compose(&choice.shape, chooser.client.is_ipxe()),
+        options,
         shape: choice.shape,
         form,
         upgrade: choice.upgrade,
@@ -278,21 +298,6 @@ fn text<const N: usize>(name: &str) -> Text<N> {
         end -= 1;
     }
     name.get(..end).and_then(|cut| Text::try_from(cut).ok()).unwrap_or_default()
-}
-
-/// An address's bytes in hex, each by itself, or a UUID's, in its groups.
-fn hyphened(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::new();
-    for (at, byte) in bytes.iter().enumerate() {
-        if at > 0 && (bytes.len() < 16 || matches!(at, 4 | 6 | 8 | 10)) {
-            text.push('-');
-        }
-        for digit in [byte >> 4, byte & 15] {
-            text.extend(DIGITS.get(usize::from(digit)).map(|digit| char::from(*digit)));
-        }
-    }
-    text
 }
 
 fn address_text(address: Ipv4Addr) -> Text<63> {

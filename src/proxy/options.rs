@@ -64,6 +64,11 @@ impl<'r> Selection<'r> {
         self.plain.iter().find(|(code, _)| *code == wanted).map(|(_, option)| *option)
     }
 
+    /// True when a line sets the plain option of this code.
+    pub fn sets(&self, code: u8) -> bool {
+        self.find(code).is_some()
+    }
+
     /// The boot file that `dhcp-option=67,…` names, and who names it.
     pub fn boot_file(&self) -> Option<(String, &'r Origin)> {
         let option = self.find(BOOT_FILE)?;

@@ -2,8 +2,9 @@
 
 use dhcproto::v4::OptionCode;
 
+use super::UUID_LEN;
 use super::architecture::Architecture;
-use super::{UUID_LEN, hyphened};
+use crate::menu::template::hyphened;
 use crate::wire::frame::Mac;
 use crate::wire::request::Request;
 

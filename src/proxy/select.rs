@@ -2,8 +2,6 @@
 
 use std::net::Ipv4Addr;
 
-use dhcproto::v4::OptionCode;
-
 use super::architecture::{Architecture, Loader, is_gpxe_binary, is_ipxe_binary};
 use super::client::{Client, Program};
 use super::clients::Past;
@@ -13,15 +11,19 @@ use super::raspberry_pi;
 use super::tags::TagSet;
 use super::upgrade::needs_more;
 use super::vendor::{BootItem, Menu, MenuEntry, Shape};
-use super::{UUID_LEN, hyphened};
 use crate::config::rules::{Action, Boot, Origin, Rules, Service};
-use crate::wire::request::Request;
+use crate::menu::template::hyphened;
+use crate::menu::{self, Machine};
+use crate::wire::request::{Request, uuid_as_written};
 
 /// The folder of scripts that are for one machine each.
 const OWN_SCRIPTS: &str = "ipxe/";
 
-/// What iPXE looks for without a rule: our own name first, then the one newer iPXE asks for by itself.
-const IPXE_SCRIPTS: &[&str] = &["boot.ipxe", "autoexec.ipxe"];
+/// The folder of scripts that are for machines with a tag each.
+const GROUP_SCRIPTS: &str = "ipxe/tag/";
+
+/// What iPXE looks for without a rule: our own name first, then the one newer iPXE asks for by itself, then the menu.
+const IPXE_SCRIPTS: &[&str] = &["boot.ipxe", "autoexec.ipxe", menu::SCRIPT];
 /// gPXE refuses scripts that begin with `#!ipxe`.
 const GPXE_SCRIPTS: &[&str] = &["boot.gpxe"];
 
@@ -33,6 +35,12 @@ pub const OWN_SERVER_TYPE: u16 = 0xfffe;
 pub trait BootFiles {
     /// True when a TFTP client that asks for `name` would get a file.
     fn has(&self, name: &str) -> bool;
+
+    /// Where a web server that serves the same folder has `name`: its path there, without `/` in front. `None` where TFTP
+    /// does more than hand out the file of that very name.
+    fn web_path(&self, name: &str) -> Option<String> {
+        self.has(name).then(|| name.to_owned())
+    }
 }
 
 /// What a client is to boot.
@@ -68,6 +76,8 @@ pub struct Chooser<'a> {
     pub request: &'a Request<'a>,
     /// Who asks.
     pub client: &'a Client,
+    /// What is known of its machine.
+    pub machine: &'a Machine,
     /// The tags it carries.
     pub tags: &'a TagSet,
     /// The options that hold for it.
@@ -88,7 +98,7 @@ impl<'a> Chooser<'a> {
         }
         match self.client.program {
             Program::Pxe => self.firmware(),
-            Program::Ipxe { .. } | Program::Gpxe => self.ipxe(),
+            Program::Ipxe { .. } | Program::Gpxe => self.ipxe().map(|choice| self.by_http(choice)),
             Program::HttpBoot => self.http_boot(),
             Program::RaspberryPi => self.raspberry_pi(),
         }
@@ -112,7 +122,7 @@ impl<'a> Chooser<'a> {
             }
             None if rules.services.is_empty() || item.server_type == OWN_SERVER_TYPE => {
                 let choice = match self.client.program {
-                    Program::Ipxe { .. } | Program::Gpxe => self.ipxe()?,
+                    Program::Ipxe { .. } | Program::Gpxe => self.ipxe().map(|choice| self.by_http(choice))?,
                     _ => self.firmware()?,
                 };
                 Ok(Choice { shape: Shape::Chosen(item), ..choice })
@@ -180,10 +190,17 @@ impl<'a> Chooser<'a> {
     }
 
     fn http_boot(&mut self) -> Result<Choice, Silence> {
-        match self.boot_line()? {
-            Some(choice) => Ok(Choice { shape: Shape::Url, ..choice }),
-            None => Err(Silence::NeedsUrl),
-        }
+        let choice = match self.boot_line()? {
+            Some(choice) => choice,
+            None if self.rules.web.is_some() => self.customary()?,
+            None => return Err(Silence::NeedsUrl),
+        };
+        let url = if is_url(&choice.file) {
+            choice.file
+        } else {
+            self.url(&choice.file, choice.server).ok_or(Silence::NeedsUrl)?
+        };
+        Ok(Choice { file: url, shape: Shape::Url, ..choice })
     }
 
     /// The menu entries for this client whose files exist, for the first of its architectures that has any.
@@ -259,6 +276,10 @@ impl<'a> Chooser<'a> {
         let why = match unfit(file, self.client) {
             None if is_url(file) || server != self.router || self.finds(file) => return true,
             None => Unfit::Missing,
+            Some(Unfit::NoUrl) if self.url(file, server).is_some() => return true,
+            Some(Unfit::NoUrl) if server == self.router && self.rules.web.is_some() && !self.finds(file) => {
+                Unfit::Missing
+            }
             Some(why) => why,
         };
         self.pass_over(origin, file, why);
@@ -295,7 +316,7 @@ impl<'a> Chooser<'a> {
 
     fn customary_file(&mut self, ours: bool) -> Result<Choice, Silence> {
         let (rules, client) = (self.rules, self.client);
-        if let Some(choice) = self.machines_own().filter(|_| ours) {
+        if let Some(choice) = self.machines_own().or_else(|| self.groups()).filter(|_| ours) {
             return Ok(choice);
         }
         if let Some(script) = rules.script.as_deref().filter(|_| client.is_ipxe()) {
@@ -313,8 +334,18 @@ impl<'a> Chooser<'a> {
             return Err(Silence::UnknownArchitecture(client.architectures.first().copied()));
         }
         let mut names = names.into_iter();
-        let found = if ours { names.find(|(name, _)| self.finds(name)) } else { names.next() };
+        let found = match ours {
+            // The menu is for those for whom there is something in it; a file of that name is for all.
+            true => names.find(|(name, _)| match *name {
+                menu::SCRIPT => {
+                    menu::has_any(&rules.menu, self.machine) || rules.menu.entries.is_empty() && self.files.has(name)
+                }
+                name => self.finds(name),
+            }),
+            false => names.find(|(name, _)| *name != menu::SCRIPT),
+        };
         match found {
+            Some((menu::SCRIPT, _)) => Ok(self.own_choice(menu::SCRIPT, ChosenBy::Menu, None)),
             Some((name, architecture)) => Ok(self.own_choice(name, ChosenBy::Custom, architecture)),
             None => Err(self.no_file()),
         }
@@ -327,16 +358,27 @@ impl<'a> Chooser<'a> {
         let mac = hyphened(&self.request.chaddr.0);
         let mut names = Vec::new();
         if matches!(client.program, Program::Ipxe { .. }) {
-            let uuid = self.request.option(OptionCode::ClientMachineIdentifier);
-            if let Some([0, uuid @ ..]) = uuid.as_deref().filter(|uuid| uuid.len() == UUID_LEN) {
-                names.push(([OWN_SCRIPTS, &hyphened(uuid), ".ipxe"].concat(), None));
+            // As iPXE shows it; then as it was sent, which is what some tools show.
+            for uuid in self.machine.uuid.iter().flat_map(|uuid| [*uuid, uuid_as_written(*uuid)]) {
+                names.push(([OWN_SCRIPTS, &hyphened(&uuid), ".ipxe"].concat(), None));
             }
             names.push(([OWN_SCRIPTS, &mac, ".ipxe"].concat(), None));
         }
         let customary = customary_names(client).into_iter();
         names.extend(customary.map(|(name, architecture)| ([&mac, "/", name].concat(), architecture)));
-        let (name, architecture) = names.into_iter().find(|(name, _)| self.files.has(name))?;
+        let (name, architecture) = names.into_iter().find(|(name, _)| self.has(name))?;
         Some(self.own_choice(&name, ChosenBy::Machine, architecture))
+    }
+
+    /// The iPXE script that is there for machines that carry a tag, called after the tag: the first of them in the order in
+    /// which they were set.
+    fn groups(&self) -> Option<Choice> {
+        let is_name = |tag: &&str| tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        let tags = self.tags.iter().map(|(tag, _)| tag).filter(is_name);
+        let mut named = tags.map(|tag| (tag, [GROUP_SCRIPTS, tag, ".ipxe"].concat()));
+        let is_ipxe = matches!(self.client.program, Program::Ipxe { .. });
+        let (tag, name) = named.find(|(_, name)| is_ipxe && self.files.has(name))?;
+        Some(self.own_choice(&name, ChosenBy::Group(tag.to_owned()), None))
     }
 
     /// A file that no line names.
@@ -345,8 +387,17 @@ impl<'a> Chooser<'a> {
         Choice { file, server_name, server: self.router, chosen_by, shape, architecture, upgrade: false }
     }
 
+    /// True for a file that this client can be sent.
+    fn has(&self, name: &str) -> bool {
+        if self.client.program == Program::HttpBoot {
+            self.files.web_path(name).is_some()
+        } else {
+            self.files.has(name)
+        }
+    }
+
     pub(super) fn finds(&mut self, name: &str) -> bool {
-        let found = self.files.has(name);
+        let found = self.has(name);
         if !found {
             self.looked_for.push(name.to_owned());
         }

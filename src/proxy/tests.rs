@@ -1,7 +1,10 @@
 //! Requests in, decisions and replies out.
 
 use super::*;
+use crate::config::menu::{Action, Entry, Whom};
+use crate::config::rules::{Host, MacPattern, Web};
 use crate::config::{Boot, TagTest};
+use crate::wire::frame::Mac;
 use crate::wire::request::tests::{discover, message};
 
 const ROUTER: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 1);
@@ -67,7 +70,7 @@ fn silence_has_a_reason() {
     assert!(told(&none, &[], &[(60, b"PXEClient")]).contains("did not say what it can run"));
     let strange = told(&none, &[], &[(60, b"PXEClient"), (93, &[0, 99])]);
     assert!(strange.starts_with("no boot file is customary for architecture 99, and no"), "{strange}");
-    assert!(told(&none, &[], HTTP).contains("needs a boot rule with an http:// URL"));
+    assert!(told(&none, &[], HTTP).contains("needs option http, or a boot rule with an http:// URL"));
 }
 
 #[test]
@@ -112,10 +115,14 @@ fn a_machines_own_file_comes_before_everybodys() {
     let none = rules(&[]);
     let uuid: &[u8] = &[0, 0x4c, 0x4c, 0x45, 0x44, 0, 0x51, 0x36, 0x10, 0x80, 0x42, 0xb7, 0xc0, 0x4f, 0x4d, 0x54, 0x31];
     let with_uuid = &[IPXE, &[(97, uuid)]].concat();
-    let by_uuid = "ipxe/4c4c4544-0051-3610-8042-b7c04f4d5431.ipxe";
+    // It is sent with the first three groups the other way round.
+    let by_uuid = "ipxe/44454c4c-5100-1036-8042-b7c04f4d5431.ipxe";
+    let as_sent = "ipxe/4c4c4544-0051-3610-8042-b7c04f4d5431.ipxe";
     let by_mac = "ipxe/52-54-00-00-00-01.ipxe";
     for (files, client, expected) in [
         (&["boot.ipxe", by_mac, by_uuid][..], &with_uuid[..], by_uuid),
+        (&["boot.ipxe", by_mac, as_sent], with_uuid, as_sent),
+        (&[by_uuid, by_mac, as_sent], with_uuid, by_uuid),
         (&["boot.ipxe", by_mac, by_uuid], IPXE, by_mac),
         (&["boot.ipxe", "52-54-00-00-00-01/boot.ipxe"], IPXE, "52-54-00-00-00-01/boot.ipxe"),
         (&["ipxe.efi", "52-54-00-00-00-01/shimx64.efi"], X64, "52-54-00-00-00-01/shimx64.efi"),
@@ -131,7 +138,7 @@ fn a_machines_own_file_comes_before_everybodys() {
     assert_eq!(told(&rules(&[(&[], "x", None)]), &["x", by_mac], IPXE), "x@192.168.1.1", "a rule is a rule");
     // Hostile identifiers make plain names.
     let odd = &[IPXE, &[(97, b"\0../../../../../." as &[u8])]].concat();
-    let plain = "ipxe/2e2e2f2e-2e2f-2e2e-2f2e-2e2f2e2e2f2e.ipxe";
+    let plain = "ipxe/2e2f2e2e-2f2e-2e2e-2f2e-2e2f2e2e2f2e.ipxe";
     assert_eq!(told(&none, &["boot.ipxe", plain], odd), format!("{plain}@192.168.1.1"));
 }
 
@@ -338,6 +345,87 @@ fn http_boot_is_answered_as_http_client() {
     assert_eq!(option(&offer, 43), None, "PXE's option has no meaning here");
 }
 
+/// Who says that it can fetch by HTTP gets URLs; all others get what they got before.
+#[test]
+fn with_a_web_server_those_who_can_fetch_by_http() {
+    let mut web = rules(&[]);
+    web.web = Some(Web::Own(8069));
+    let files: &[&str] = &["undionly.kpxe", "snponly.efi", "boot.ipxe", "boot.gpxe", "shimaa64.efi"];
+    let unsaid: &[(u8, &[u8])] = &[(60, b"PXEClient"), (93, &[0, 0]), (77, b"iPXE")];
+    let arm: &[(u8, &[u8])] = &[(60, b"HTTPClient:Arch:00019"), (93, &[0, 19])];
+    for (client, expected) in [
+        (IPXE, "http://192.168.1.1:8069/boot.ipxe"),
+        (IPXE_WITHOUT_HTTP, "boot.ipxe"),
+        (unsaid, "boot.ipxe"),
+        (GPXE, "boot.gpxe"),
+        (BIOS, "undionly.kpxe"),
+        (X64, "snponly.efi"),
+        (HTTP, "http://192.168.1.1:8069/snponly.efi"),
+        (arm, "http://192.168.1.1:8069/shimaa64.efi"),
+    ] {
+        assert_eq!(told(&web, files, client), format!("{expected}@192.168.1.1"), "{client:?}");
+    }
+    assert!(told(&web, &["boot.ipxe"], HTTP).contains("put one of these under the TFTP root: snponly.efi, "));
+    // Loaders go on by what they were loaded by.
+    assert_eq!(told(&web, &["shimx64.efi"], &[IPXE, &[(93, &[0, 7])]].concat()[..]), "shimx64.efi@192.168.1.1");
+    let own: &[&str] = &["boot.ipxe", "ipxe/52-54-00-00-00-01.ipxe", "52-54-00-00-00-01/ipxe.efi", "snponly.efi"];
+    assert_eq!(told(&web, own, IPXE), "http://192.168.1.1:8069/ipxe/52-54-00-00-00-01.ipxe@192.168.1.1");
+    assert_eq!(told(&web, own, HTTP), "http://192.168.1.1:8069/52-54-00-00-00-01/ipxe.efi@192.168.1.1");
+    web.script = Some("sub/menu.ipxe".into());
+    assert_eq!(told(&web, &["sub/menu.ipxe"], IPXE), "http://192.168.1.1:8069/sub/menu.ipxe@192.168.1.1");
+    web.web = Some(Web::At("http://nas.lan:81/boot".into()));
+    assert_eq!(told(&web, &["sub/menu.ipxe"], IPXE), "http://nas.lan:81/boot/sub/menu.ipxe@192.168.1.1");
+}
+
+#[test]
+fn with_a_web_server_rules_name_files_for_http_boot_too() {
+    let long = "x".repeat(110);
+    for (file, server, expected) in [
+        ("debian.iso", None, "http://192.168.1.1:8069/debian.iso@192.168.1.1"),
+        ("http://10.0.0.9/x.efi", None, "http://10.0.0.9/x.efi@192.168.1.1"),
+        // What isn't there is passed over, and what another server has, has no URL that we know.
+        ("missing.efi", None, "http://192.168.1.1:8069/ipxe.efi@192.168.1.1"),
+        ("debian.iso", Some(ELSEWHERE), "UEFI HTTP Boot needs option http, or a boot rule with an http:// URL"),
+        (&long, None, "http://192.168.1.1:8069/ipxe.efi@192.168.1.1"),
+        // Nothing in a name means anything to a URL, to iPXE or to a log.
+        ("a b${net0/mac}?#%.efi", None, "http://192.168.1.1:8069/a%20b%24%7Bnet0/mac%7D%3F%23%25.efi@192.168.1.1"),
+    ] {
+        let mut web = rules(&[(&[], file, server)]);
+        web.web = Some(Web::Own(8069));
+        let files: &[&str] = &["debian.iso", "ipxe.efi", &long, "a b${net0/mac}?#%.efi"];
+        assert_eq!(told(&web, files, HTTP), expected, "{file}");
+    }
+}
+
+#[test]
+fn lpxelinux_gets_the_web_server_as_its_prefix() {
+    let prefix = |rules: &Rules, client: &[(u8, &[u8])]| {
+        let files: &[&str] = &["lpxelinux.0", "bios/lpxelinux.0", "pxelinux.0"];
+        let packet = discover(client);
+        let decision = decide(rules, &files, &arrival(Door::Proxy), &Request::read(&packet).unwrap(), &Past::default());
+        let options = decision.outcome.unwrap().options;
+        let values = options.iter().filter(|sent| sent.code == 210).map(|sent| str::from_utf8(&sent.value).unwrap());
+        values.collect::<Vec<_>>().join(" ")
+    };
+    let mut web = rules(&[(&[], "lpxelinux.0", None)]);
+    assert_eq!(prefix(&web, BIOS), "");
+    web.web = Some(Web::Own(8069));
+    assert_eq!(prefix(&web, BIOS), "http://192.168.1.1:8069/");
+    // Run by iPXE, it is iPXE that fetches.
+    assert_eq!(prefix(&web, IPXE), "");
+    let mut set = recipes::rules("dhcp-boot=lpxelinux.0\ndhcp-option-force=210,/files/");
+    set.web.clone_from(&web.web);
+    assert_eq!(prefix(&set, BIOS), "/files/");
+    for (file, server, expected) in [
+        ("bios/lpxelinux.0", None, "http://192.168.1.1:8069/bios/"),
+        ("pxelinux.0", None, ""),
+        ("lpxelinux.0", Some(ELSEWHERE), ""),
+    ] {
+        web.boots = rules(&[(&[], file, server)]).boots;
+        assert_eq!(prefix(&web, BIOS), expected, "{file}");
+    }
+}
+
 #[test]
 fn the_boot_server_acknowledges_and_echoes_a_chosen_item() {
     let plain = reply(&rules(&[]), Door::BootServer, 3, X64);
@@ -360,4 +448,61 @@ fn without_no_override_names_move_to_options_if_asked_for() {
     let unasked = reply(&rules, Door::Proxy, 1, &X64[..2]);
     assert_eq!((option(&unasked, 67), unasked.file.as_str()), (None, "ipxe.efi"));
     assert_eq!(reply(&rules, Door::Proxy, 1, IPXE).file, "boot.ipxe", "iPXE is spared");
+}
+
+#[test]
+fn scripts_of_a_group_come_before_everybodys_and_the_menu_last() {
+    let mut rules = rules(&[]);
+    let origin = Origin { file: "upxe".into(), line: 1 };
+    let (name, title, action) = ("a".to_owned(), "a".to_owned(), Action::Local);
+    let whom = Whom { architectures: vec![0], ..Whom::default() };
+    rules.menu.entries.push(Entry { origin, name, title, action, whom });
+    let (group, own) = ("ipxe/tag/lan.ipxe", "ipxe/52-54-00-00-00-01.ipxe");
+    let x64: &[(u8, &[u8])] = &[(60, b"PXEClient"), (93, &[0, 7]), (175, &[0x13, 1, 1])];
+    for (files, client, expected) in [
+        (&[][..], IPXE, "menu.ipxe"),
+        (&["pxelinux.0", "menu.ipxe"], IPXE, "menu.ipxe"),
+        (&["pxelinux.0", "boot.ipxe"], IPXE, "boot.ipxe"),
+        (&["boot.ipxe", group], IPXE, group),
+        (&["boot.ipxe", group, own], IPXE, own),
+        // Nothing in the menu is for it.
+        (&["syslinux.efi"], x64, "syslinux.efi"),
+        (&["undionly.kpxe", group], BIOS, "undionly.kpxe"),
+        (&["undionly.kpxe", group], GPXE, "undionly.kpxe"),
+    ] {
+        assert_eq!(told(&rules, files, client), format!("{expected}@192.168.1.1"), "{files:?}");
+    }
+    rules.script = Some("x".into());
+    assert_eq!(told(&rules, &["x"], IPXE), "x@192.168.1.1");
+    assert_eq!(told(&rules, &["x", group], IPXE), format!("{group}@192.168.1.1"));
+    rules.menu.entries.clear();
+    rules.script = None;
+    assert_eq!(told(&rules, &["menu.ipxe"], IPXE), "menu.ipxe@192.168.1.1", "a script like any other");
+}
+
+#[test]
+fn a_machine_of_which_only_the_address_is_known_has_the_tags_of_that() {
+    let mut rules = rules(&[]);
+    rules.hosts.push(Host {
+        origin: Origin { file: "upxe".into(), line: 1 },
+        macs: vec![MacPattern { hardware_type: None, bytes: [2, 0, 0, 0, 0, 7].map(Some).to_vec() }],
+        client_id: None,
+        name: Some("attic".to_owned()),
+        address: None,
+        when: Vec::new(),
+        set: vec!["lab".to_owned()],
+        ignore: false,
+    });
+    let known = machine::by_mac(&rules, &arrival(Door::Proxy), Mac([2, 0, 0, 0, 0, 7]));
+    assert_eq!((known.tags.join(" ").as_str(), known.host()), ("br-lan known lab lan", Some("attic")));
+    let other = machine::by_mac(&rules, &arrival(Door::Proxy), Mac([2, 0, 0, 0, 0, 8]));
+    assert_eq!((other.tags.join(" ").as_str(), other.host()), ("br-lan lan", None));
+    // What a request says of itself, as far as that can be a name.
+    let packet = discover(&[BIOS, &[(12, b"cellar.lan"), (97, &[0; 17])]].concat());
+    let decision = decide(&rules, &&[][..], &arrival(Door::Proxy), &Request::read(&packet).unwrap(), &Past::default());
+    assert_eq!((decision.machine.host(), decision.machine.architecture), (Some("cellar"), Some(0)));
+    assert_eq!(decision.machine.uuid, Some([0; 16]));
+    let packet = discover(&[BIOS, &[(12, b"x || shell"), (97, &[1; 17])]].concat());
+    let decision = decide(&rules, &&[][..], &arrival(Door::Proxy), &Request::read(&packet).unwrap(), &Past::default());
+    assert_eq!((decision.machine.host(), decision.machine.uuid), (None, None));
 }

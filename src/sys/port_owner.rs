@@ -1,4 +1,4 @@
-//! Who holds a UDP port, as far as `/proc` tells; for messages only.
+//! Who holds a port, as far as `/proc` tells; for messages only.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,18 +6,23 @@ use std::path::{Path, PathBuf};
 /// The program that is bound to UDP port `port`, as `name (process id)`; `None` if it can't be known, which without
 /// root is the usual case.
 pub fn name(port: u16) -> Option<String> {
-    find(port).map(|(name, _)| name)
+    find("udp", port).map(|(name, _)| name)
 }
 
-/// The same, and whether it holds one of the ports `others` as well.
+/// The same for who listens on a TCP port.
+pub fn listener(port: u16) -> Option<String> {
+    find("tcp", port).map(|(name, _)| name)
+}
+
+/// The same as [`name`], and whether it holds one of the ports `others` as well.
 pub fn name_and_whether_of(port: u16, others: &[u16]) -> Option<(String, bool)> {
-    let (name, process) = find(port)?;
-    let others: Vec<_> = others.iter().flat_map(|other| inodes(*other)).collect();
+    let (name, process) = find("udp", port)?;
+    let others: Vec<_> = others.iter().flat_map(|other| inodes("udp", *other)).collect();
     Some((name, holds_any(&process, &others)))
 }
 
-fn find(port: u16) -> Option<(String, PathBuf)> {
-    let inodes = inodes(port);
+fn find(protocol: &str, port: u16) -> Option<(String, PathBuf)> {
+    let inodes = inodes(protocol, port);
     if inodes.is_empty() {
         return None;
     }
@@ -33,24 +38,27 @@ fn find(port: u16) -> Option<(String, PathBuf)> {
 
 /// True when somebody is bound to UDP port `port`.
 pub fn is_bound(port: u16) -> bool {
-    !inodes(port).is_empty()
+    !inodes("udp", port).is_empty()
 }
 
 /// The sockets bound to a port; one for IPv6 holds it for IPv4 as well, unless it was made not to.
-fn inodes(port: u16) -> Vec<String> {
-    let tables = ["/proc/self/net/udp", "/proc/self/net/udp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
+fn inodes(protocol: &str, port: u16) -> Vec<String> {
+    let table = |version| fs::read_to_string(["/proc/self/net/", protocol, version].concat()).unwrap_or_default();
+    let tables = ["", "6"].map(table);
     let lines = tables.iter().flat_map(|table| table.lines().skip(1));
     lines.filter_map(|line| inode_of(line, port).map(str::to_owned)).collect()
 }
 
-/// A line of proc(5)'s `/proc/net/udp`: number, local address:port in hex, …, inode as the tenth field.
+/// A line of proc(5)'s `/proc/net/udp` and `tcp`: number, local address:port in hex, …, state, …, inode as the tenth field.
 fn inode_of(line: &str, port: u16) -> Option<&str> {
+    /// TCP_LISTEN, and what an open UDP socket has (include/net/tcp_states.h: TCP_CLOSE).
+    const STATES: [&str; 2] = ["0A", "07"];
     let mut fields = line.split_ascii_whitespace();
     let (_, local_port) = fields.nth(1)?.rsplit_once(':')?;
-    if u16::from_str_radix(local_port, 16) != Ok(port) {
+    if u16::from_str_radix(local_port, 16) != Ok(port) || !STATES.contains(&fields.nth(1)?) {
         return None;
     }
-    fields.nth(7)
+    fields.nth(5)
 }
 
 /// True when one of the process's descriptors is one of these sockets.
@@ -80,6 +88,9 @@ mod tests {
 
     #[test]
     fn we_find_ourselves() {
+        let listening = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let owner = listener(listening.local_addr().unwrap().port()).unwrap();
+        assert!(owner.contains(&std::process::id().to_string()), "{owner}");
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let owner = name(socket.local_addr().unwrap().port()).unwrap();
         assert!(owner.contains(&std::process::id().to_string()), "{owner}");

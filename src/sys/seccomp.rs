@@ -527,8 +527,8 @@ mod tests {
     fn names_that_lead_nowhere_are_told_as_before() {
         let folder = Folder::new("filter-names");
         let (root, other) = (folder.0.join("boot"), folder.0.clone());
-        let end = confined(Some(&[root.clone()]), || {
-            let tree = Tree::new(root, Vec::new());
+        let end = confined(Some(std::slice::from_ref(&root)), || {
+            let tree = Tree::new(root.clone(), Vec::new());
             first_wrong(&[
                 matches!(tree.open(b"missing"), Err(Refused::NotFound)),
                 matches!(tree.open(b"../secret"), Err(Refused::Outside(_))),

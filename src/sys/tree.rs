@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::{File, Metadata};
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSliceMut, Read};
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -47,8 +47,15 @@ pub enum Resolver {
 /// A file that may be served.
 #[derive(Debug)]
 pub struct ServedFile {
-    file: File,
+    source: Source,
     size: u64,
+}
+
+/// Where its bytes are.
+#[derive(Debug)]
+enum Source {
+    File(File),
+    Memory(Box<[u8]>),
 }
 
 /// Why there is no file to serve.
@@ -128,9 +135,40 @@ impl Tree {
 }
 
 impl ServedFile {
+    /// What never was a file.
+    pub fn in_memory(bytes: Vec<u8>) -> Self {
+        Self { size: bytes.len() as u64, source: Source::Memory(bytes.into_boxed_slice()) }
+    }
+
     /// Bytes in the file when it was opened.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Bytes of memory that it holds.
+    pub fn memory(&self) -> usize {
+        match &self.source {
+            Source::File(_) => 0,
+            Source::Memory(bytes) => bytes.len(),
+        }
+    }
+
+    /// All of its bytes.
+    ///
+    /// # Errors
+    /// `FileTooLarge` if there are more than `limit`; those of the file system.
+    pub fn read_whole(&self, limit: usize) -> io::Result<Vec<u8>> {
+        let size = usize::try_from(self.size).ok().filter(|size| *size <= limit).ok_or(io::ErrorKind::FileTooLarge)?;
+        let mut bytes = vec![0; size];
+        let mut done = 0;
+        while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            match self.read_at(&mut [IoSliceMut::new(rest)], done as u64)? {
+                0 => break,
+                count => done += count,
+            }
+        }
+        bytes.truncate(done);
+        Ok(bytes)
     }
 
     /// Reads from `offset` into `parts`, in one system call. Returns the number of bytes read, which is less than was
@@ -139,10 +177,17 @@ impl ServedFile {
     /// # Errors
     /// Those of the file system.
     pub fn read_at(&self, parts: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<usize> {
+        let file = match &self.source {
+            Source::File(file) => file,
+            Source::Memory(bytes) => {
+                let from = usize::try_from(offset).unwrap_or(usize::MAX);
+                return bytes.get(from..).unwrap_or_default().read_vectored(parts);
+            }
+        };
         let offset = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
         // SAFETY: IoSliceMut is guaranteed to be laid out as an iovec, and each describes memory that we may write.
         transferred(unsafe {
-            libc::preadv(self.file.as_raw_fd(), parts.as_mut_ptr().cast(), parts.len() as libc::c_int, offset)
+            libc::preadv(file.as_raw_fd(), parts.as_mut_ptr().cast(), parts.len() as libc::c_int, offset)
         })
     }
 
@@ -161,7 +206,7 @@ impl ServedFile {
         if is_root() && metadata.mode() & WORLD_READABLE == 0 {
             return Err(Refused::NotReadable);
         }
-        Ok(Self { file, size: metadata.size() })
+        Ok(Self { source: Source::File(file), size: metadata.size() })
     }
 }
 

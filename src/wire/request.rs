@@ -105,6 +105,14 @@ impl<'a> Request<'a> {
         Some(text.trim_end_matches('\0').to_owned())
     }
 
+    /// The machine's UUID (option 97), its bytes in the order in which they are written.
+    pub fn uuid(&self) -> Option<[u8; 16]> {
+        match &*self.option(OptionCode::ClientMachineIdentifier)? {
+            [0, uuid @ ..] => uuid.try_into().ok().map(uuid_as_written),
+            _ => None,
+        }
+    }
+
     /// True when option 55 asks for `code`.
     pub fn asks_for(&self, code: OptionCode) -> bool {
         self.option(OptionCode::ParameterRequestList).is_some_and(|list| list.contains(&u8::from(code)))
@@ -136,6 +144,17 @@ impl Deref for Value<'_> {
             Value::Joined(bytes) => bytes,
         }
     }
+}
+
+/// A UUID's bytes as they are written, from those of option 97, or the other way round: the first three groups are sent with
+/// their lowest byte first (RFC 4578 §2.3 after EFI's GUIDs; iPXE dhcp.c `uuid_mangle`).
+pub fn uuid_as_written(mut bytes: [u8; 16]) -> [u8; 16] {
+    for group in [0..4, 4..6, 6..8] {
+        if let Some(group) = bytes.get_mut(group) {
+            group.reverse();
+        }
+    }
+    bytes
 }
 
 /// The up to three places that options may stand in: their own field and, by option 52, `file` and `sname`.

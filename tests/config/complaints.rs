@@ -1,8 +1,10 @@
 //! Wrong values in our own file: each complaint in full.
 
 use upxe::config::dnsmasq::files::NoFiles;
+use upxe::config::load::{Overrides, Sources, load};
+use upxe::config::rules::Web;
 
-use super::{LAN, clean, complaints};
+use super::{LAN, clean, complaints, lines, sources};
 
 /// Options of `config upxe`, one to a file, and what is said of them; nothing for good ones.
 const OPTIONS: &[(&str, &str)] = &[
@@ -38,6 +40,16 @@ const OPTIONS: &[(&str, &str)] = &[
     ),
     ("option script 'http://192.168.1.1/boot.php?mac=${mac}'", ""),
     ("option script 'a\nb'", "upxe:2: option script: found 'a\\nb', expected text of 1 to 127 bytes"),
+    ("option http 1", ""),
+    ("option http_port 1024", ""),
+    ("option http_port 80", "upxe:2: option http_port: found '80', expected a number from 1024 to 65535"),
+    ("option http_base 'http://nas'", ""),
+    ("option http_base 'http://192.168.1.5:8080/boot/x-1.0_a~b/'", ""),
+    (
+        "option http 1\noption http_base 'http://nas'",
+        "upxe:2: warning: option http: http_base names another web server, so the router's own is not started; take one of \
+         them out",
+    ),
     ("option tftp_maxx 5", "upxe:2: warning: option tftp_maxx: unknown, and without effect; did you mean 'tftp_max'?"),
     ("option tftproot /a", "upxe:2: warning: option tftproot: unknown, and without effect; did you mean 'tftp_root'?"),
     (
@@ -58,6 +70,61 @@ fn each_option_is_checked() {
         let expected: Vec<&str> = Some(*expected).filter(|line| !line.is_empty()).into_iter().collect();
         assert_eq!(found, expected, "{option}");
     }
+}
+
+/// It goes to scripts and to firmware, so nothing may stand in it that means something there.
+#[test]
+fn a_base_is_the_url_of_a_folder() {
+    for bad in [
+        "nas",
+        "https://nas/",
+        "http://",
+        "http:///boot",
+        "http://nas:0/",
+        "http://nas:65536/",
+        "http://nas:/",
+        "http://user@nas/",
+        "http://[::1]/",
+        "http://-nas/",
+        "http://nas/a b",
+        "http://nas/${mac}",
+        "http://nas/?a=b",
+        "http://nas/#a",
+        "http://nas/a||shell",
+        "http://nas/a%0a",
+        "http://nas/a;b",
+        "http://nas/\u{fc}",
+        "http://nas/a-folder-so-deep-that-no-name-of-a-file-would-fit-behind-it-in-the-file-field",
+    ] {
+        let found = complaints(&format!("config upxe main\n\toption http_base '{bad}'\n"), "", LAN);
+        let says = |line: &String| {
+            let shown: String = bad.chars().take(50).collect();
+            line.starts_with(&format!("upxe:2: option http_base: found '{shown}"))
+                && line.ends_with(", expected http://HOST[:PORT]/[FOLDER/], at most 79 bytes")
+        };
+        assert!(found.len() == 1 && says(&found[0]), "{found:?}");
+    }
+    for (good, base) in [("http://nas/", "http://nas"), ("http://1.2.3.4:81/a//", "http://1.2.3.4:81/a")] {
+        let config = clean(&format!("config upxe main\n\toption http_base '{good}'\n"), "");
+        assert_eq!(config.rules.web, Some(Web::At(base.to_owned())));
+    }
+}
+
+/// Without a web server nobody is told of it.
+#[test]
+fn http_needs_uhttpd() {
+    const HTTP: &str = "config upxe main\n\toption http 1\n";
+    assert_eq!(clean(HTTP, "").rules.web, Some(Web::Own(8069)));
+    let port = clean(&format!("{HTTP}\toption http_port 8081\n"), "").rules.web;
+    assert_eq!(port.map(|web| web.base([10, 0, 0, 1].into())).as_deref(), Some("http://10.0.0.1:8081"));
+    let without = Sources { uhttpd: false, ..sources(HTTP, "", LAN) };
+    let (config, diagnostics) = load(&without, &Overrides::default(), &mut NoFiles);
+    assert_eq!(config.unwrap().rules.web, None);
+    let said = lines(&diagnostics);
+    assert!(said[0].starts_with("upxe:2: warning: option http: /usr/sbin/uhttpd is not there, so"), "{said:?}");
+    let elsewhere =
+        Sources { uhttpd: false, ..sources("config upxe main\n\toption http_base 'http://nas'\n", "", LAN) };
+    assert_eq!(load(&elsewhere, &Overrides::default(), &mut NoFiles).1, []);
 }
 
 /// Other sections of the file.
@@ -206,4 +273,67 @@ fn every_option_reaches_the_configuration() {
     assert!(config.tftp.single_port);
     assert_eq!(config.rules.script.as_deref(), Some("s.ipxe"));
     assert_eq!((config.user.as_str(), config.log_level), ("u", log::LevelFilter::Trace));
+}
+
+/// The boot menu.
+const MENUS: &[(&str, &[&str])] = &[
+    ("config menu\noption timeout 0\nconfig entry a\noption kernel k\nlist initrd 'a b'\noption append 'x y'\n", &[]),
+    (
+        "config menu\noption timeout soon\nconfig menu\n",
+        &[
+            "upxe:2: option timeout: found 'soon', expected a number from 0 to 3600",
+            "upxe:3: warning: config menu: only the first such section is read",
+        ],
+    ),
+    (
+        "config entry a\nconfig entry b\noption kind linux\nconfig entry c\noption kind iso\noption kernel k\n",
+        &[
+            "upxe:1: warning: option kind: missing, and so the entry boots nothing and is left out; give it a kernel, a \
+             url or a kind",
+            "upxe:2: warning: option kernel: missing, and so the entry boots nothing and is left out; give it a kernel, \
+             a url or a kind",
+            "upxe:4: warning: option url: missing, and so the entry boots nothing and is left out; give it a kernel, a \
+             url or a kind",
+        ],
+    ),
+    (
+        "config entry a\noption kind windows\n",
+        &["upxe:2: option kind: found 'windows', expected linux, iso, wimboot, chain, iscsi, memtest, local or shell"],
+    ),
+    (
+        "config entry a\noption kind local\nlist arch mips\nlist host 'a b'\nlist host '-a'\nlist serial 'a;b'\n",
+        &[
+            "upxe:3: option arch: found 'mips', expected bios, ia32, x64, arm32, arm64, …",
+            "upxe:4: option host: found 'a b', expected MAC, UUID or NAME",
+            "upxe:5: option host: found '-a', expected MAC, UUID or NAME",
+            "upxe:6: option serial: found 'a;b', expected letters, digits, space, - _ .",
+        ],
+    ),
+    (
+        "config entry a\noption url 'http://x/a b'\n",
+        &["upxe:2: option url: found 'http://x/a b', expected text of 1 to 255 bytes"],
+    ),
+    (
+        "config entry a\noption kind local\noption append 'a\nb'\n",
+        &["upxe:3: option append: found 'a\\nb', expected text of 1 to 1024 bytes"],
+    ),
+    (
+        "config entri a\noption kind local\n",
+        &["upxe:1: warning: config entri: unknown, and without effect; did you mean 'config entry'?"],
+    ),
+    ("config entry a\noption enable 0\nlist arch mips\n", &[]),
+];
+
+#[test]
+fn menus_are_checked() {
+    for (text, expected) in MENUS {
+        let found: Vec<String> = complaints(text, "", LAN);
+        assert_eq!(found, *expected, "{text}");
+    }
+    let many: String = (0..65).map(|at| format!("config entry e{at}\noption kind local\n")).collect();
+    let found = complaints(&many, "", LAN);
+    assert_eq!(
+        found,
+        ["upxe:129: option title: more entries than a menu has (64); this one and those behind it are left out"]
+    );
 }

@@ -19,8 +19,11 @@ fn load_with(place: usize, text: &[u8]) {
     let mut texts = [UPXE, DHCP, NETWORK, HOSTS];
     texts[place] = text;
     let [upxe, dhcp, network, hosts] = texts.map(|text| Source { name: "f".into(), text: Some(text.to_vec()) });
-    let (config, diagnostics) =
-        load(&Sources { upxe, dhcp, network, hosts, conf_file: None }, &Overrides::default(), &mut NoFiles);
+    let (config, diagnostics) = load(
+        &Sources { upxe, dhcp, network, hosts, conf_file: None, uhttpd: true },
+        &Overrides::default(),
+        &mut NoFiles,
+    );
     assert_eq!(config.is_none(), diagnostics.iter().any(|diagnostic| diagnostic.is_error()));
     for diagnostic in diagnostics {
         assert!(!diagnostic.to_string().contains('\n'));

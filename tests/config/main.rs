@@ -27,6 +27,7 @@ fn sources(upxe: &str, dhcp: &str, network: &str) -> Sources {
         network: source("network", network),
         hosts: source("hosts", "127.0.0.1 localhost\n::1 nas\n192.168.1.5 nas.lan nas # box\n"),
         conf_file: None,
+        uhttpd: true,
     }
 }
 

@@ -24,6 +24,8 @@ mod process;
 mod sys;
 #[path = "../lab/upxe.rs"]
 mod upxe;
+#[path = "../lab/web.rs"]
+mod web;
 
 use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -80,6 +82,18 @@ impl Router {
             std::thread::sleep(Duration::from_millis(20));
         }
         self.look(words)
+    }
+
+    /// Asks until these errors and warnings are found, and no others.
+    fn until(&self, wrong: &[&str]) -> Said {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let said = self.ask(&[]);
+            if [said.codes("error"), said.codes("warning")].concat() == wrong || Instant::now() > deadline {
+                return said;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// The same where the program `name` is a script.
@@ -306,6 +320,36 @@ fn a_line_of_dnsmasq_conf_is_taken_out_there() {
     fs::remove_file(&path).unwrap();
     assert_eq!(text, "# mine\n# dhcp-boot=undionly.kpxe\n");
     assert!(!router.look(&["--conf-file", "/dev/null/none"]).json.contains("dnsmasq-boot"));
+}
+
+#[test]
+fn the_web_server_that_machines_are_sent_to() {
+    let router = Router::start("web");
+    router.also("upxe", "\toption http_base 'http://192.168.77.1:8069/boot'\n");
+    router.reload();
+    let (what, _) = router.ask(&[]).only("error", "web-closed");
+    assert!(what.starts_with("http://192.168.77.1:8069/boot/") && what.contains(" cannot be had: "), "{what}");
+    // One that serves something else.
+    let other = TftpRoot::named(&router.run, "other").text("index.html", "hello").path;
+    let server = web::serve(&router.lan.router, "192.168.77.1:8069", &other, &router.run, "other");
+    let (what, _) = router.until(&["web-other"]).only("warning", "web-other");
+    assert!(what.ends_with(" is answered with: HTTP/1.1 404 Not Found"), "{what}");
+    drop(server);
+    std::os::unix::fs::symlink(&router.tftp, router.run.join("boot")).unwrap();
+    let _server = web::serve(&router.lan.router, "192.168.77.1:8069", &router.run, &router.run, "web");
+    let said = router.until(&[]);
+    assert_eq!(said.status, 0, "{}", said.json);
+}
+
+#[test]
+fn http_without_a_web_server() {
+    let router = Router::start("web-missing");
+    router.also("upxe", "\toption http '1'\n");
+    router.reload();
+    // Debian has no uhttpd.
+    let (what, mend) = router.ask(&[]).only("warning", "web-missing");
+    assert_eq!(what, "option http is on, and /usr/sbin/uhttpd is not there");
+    assert_eq!(mend, "opkg update && opkg install uhttpd && service upxe restart");
 }
 
 #[test]

@@ -50,6 +50,14 @@ impl House {
         format!("rdinit=/init panic=-1 quiet lab={}", self.token)
     }
 
+    /// Has dnsmasq give short leases, and write no more than it must.
+    pub fn lease_for_minutes(&mut self) {
+        self.dnsmasq.without("log-dhcp\n");
+        self.dnsmasq.replace(",12h\n", ",2m\n");
+        self.dnsmasq.stop();
+        self.dnsmasq.resume();
+    }
+
     /// An empty folder for upxe to serve.
     pub fn tftp(&self) -> TftpRoot {
         TftpRoot::new(&self.run)
@@ -136,6 +144,16 @@ impl BootRun {
     /// Where upxe answers how the boot goes.
     pub fn socket(&self) -> &Path {
         &self.upxe.socket
+    }
+
+    /// upxe itself.
+    pub fn upxe(&self) -> &Upxe {
+        &self.upxe
+    }
+
+    /// The laptop renews its lease and looks up a name.
+    pub fn live_on_now(&self) {
+        self.house.bystander.live_on(&self.house.dnsmasq);
     }
 
     /// What upxe says.

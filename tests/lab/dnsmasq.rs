@@ -54,6 +54,18 @@ impl Dnsmasq {
         files::write(&self.config, &(text + lines));
     }
 
+    /// Takes a line out of its configuration, which counts from the next start on.
+    pub fn without(&self, line: &str) {
+        self.replace(line, "");
+    }
+
+    /// Replaces words of its configuration, which counts from the next start on.
+    pub fn replace(&self, words: &str, by: &str) {
+        let text = std::fs::read_to_string(&self.config).expect("written at the start");
+        assert!(text.contains(words), "{words}");
+        files::write(&self.config, &text.replace(words, by));
+    }
+
     /// Ends it, as a restart of the service does.
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {

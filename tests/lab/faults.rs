@@ -354,6 +354,25 @@ impl Drop for MemoryGroup {
     }
 }
 
+/// What is at hand when a burst begins is enough for it: nothing grows with what strangers send.
+#[test]
+fn no_more_memory_is_to_be_had() {
+    let scene = Scene::new(Row(15, "no more memory is to be had (RLIMIT_AS): every allocation from the system fails"));
+    let loading = scene.load();
+    let limit = |bytes: &str| run(&["prlimit", "--pid", &scene.upxe.pid().to_string(), &format!("--as={bytes}:")]);
+    limit("4096");
+    scene.live_on();
+    expect_boots(&scene.lan);
+    let more: Vec<_> = (0..6).map(|_| scene.load()).collect();
+    for number in 20..60 {
+        Client::new(&scene.lan, number).discover(Kind::Pxe(BIOS), Duration::from_millis(20), |_| false);
+    }
+    more.into_iter().for_each(crate::scene::Loading::arrives);
+    loading.arrives();
+    limit("unlimited");
+    scene.finish(WENT_ON, NOTHING);
+}
+
 #[test]
 fn it_is_stopped_for_a_while() {
     let scene = Scene::new(Row(16, "the process is stopped for three seconds (SIGSTOP, SIGCONT)"));

@@ -38,7 +38,33 @@ pub fn signal(pid: u32, signal: i32) -> io::Result<()> {
 ///
 /// It is dressed as a `UdpSocket` for that type's `send`, `recv` and read timeout, which do the same on any socket.
 pub fn packet_socket(device: &str) -> io::Result<UdpSocket> {
-    let protocol = (libc::ETH_P_IP as u16).to_be();
+    packet_socket_of(device, libc::ETH_P_IP)
+}
+
+/// The same for frames of all kinds and to whomever, without those that leave here, and with room for thousands.
+pub fn packet_socket_for_all(device: &str) -> io::Result<UdpSocket> {
+    let socket = packet_socket_of(device, libc::ETH_P_ALL)?;
+    for (level, name, value) in [
+        (libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1),
+        (libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 32 << 20),
+        (libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, 8 << 20),
+    ] {
+        let value: i32 = value;
+        // SAFETY: the value is an i32 that lives through the call, and its size is the one given.
+        check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, std::ptr::from_ref(&value).cast(), 4) })?;
+    }
+    Ok(socket)
+}
+
+/// Waits until something has come or the time has passed.
+pub fn wait_readable(socket: &UdpSocket, time: std::time::Duration) -> io::Result<()> {
+    let mut descriptor = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: the descriptor lives through the call, and it is one.
+    check(unsafe { libc::poll(&mut descriptor, 1, time.as_millis() as i32) })
+}
+
+fn packet_socket_of(device: &str, protocol: i32) -> io::Result<UdpSocket> {
+    let protocol = (protocol as u16).to_be();
     // SAFETY: socket takes numbers only; the descriptor it returns is owned by nobody else.
     let socket = unsafe {
         let fd = libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, protocol.into());

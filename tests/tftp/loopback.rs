@@ -4,6 +4,7 @@
 mod scratch;
 
 mod crowd;
+mod made;
 mod names;
 mod one_port;
 mod peers;

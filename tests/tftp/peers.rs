@@ -8,10 +8,14 @@ use std::sync::Mutex;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use upxe::config;
-use upxe::daemon::transfers::{Entrance, Transfers};
+use upxe::config::dnsmasq::files::NoFiles;
+use upxe::config::load::{Overrides, Source, Sources, load};
+use upxe::config::{self, Rules};
+use upxe::daemon::transfers::{Askers, Entrance, Transfers};
+use upxe::menu::Machine;
 use upxe::sys::epoll::Epoll;
 use upxe::sys::udp::UdpListener;
+use upxe::wire::frame::Mac;
 
 use crate::scratch::Scratch;
 
@@ -133,14 +137,31 @@ impl Drop for Server {
     }
 }
 
+/// Whoever asks is this machine.
+struct Everybody;
+
+impl Askers for Everybody {
+    fn machine(&self, _: Ipv4Addr, _: u32, mac: Option<Mac>) -> Machine {
+        Machine::of(mac.unwrap_or(Mac([2, 0, 0, 0, 0, 1])))
+    }
+}
+
+/// A menu of one entry.
+fn menu() -> Rules {
+    let upxe = Source { name: "upxe".into(), text: Some(b"config entry 'one'\noption kind 'local'\n".to_vec()) };
+    let (config, _) = load(&Sources { upxe, ..Sources::default() }, &Overrides::default(), &mut NoFiles);
+    config.unwrap().rules
+}
+
 fn serve(mut config: config::Tftp, listener: &UdpListener, mut orders: UnixStream) {
     const LISTENER: u64 = 0;
     const ORDERS: u64 = 1;
-    let mut transfers = Transfers::new(&config);
+    let menu = menu();
+    let mut transfers = Transfers::new(&config, &menu);
     let epoll = Epoll::new().unwrap();
     epoll.add(listener, LISTENER).unwrap();
     epoll.add(&orders, ORDERS).unwrap();
-    let entrance = Entrance { listener, epoll: &epoll };
+    let entrance = Entrance { listener, epoll: &epoll, askers: &Everybody };
     let mut buffer = [0; 2048];
     loop {
         let timeout = transfers.next_deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -160,7 +181,7 @@ fn serve(mut config: config::Tftp, listener: &UdpListener, mut orders: UnixStrea
                     }
                     config.root.set_file_name("allowed");
                     config.max_transfers = 1;
-                    transfers.reconfigure(&config);
+                    transfers.reconfigure(&config, &menu);
                     orders.write_all(b"d").unwrap();
                 }
             }

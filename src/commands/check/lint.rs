@@ -3,13 +3,14 @@
 
 pub mod boot;
 mod clients;
+mod menu;
 mod tags;
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
 
-use crate::config::rules::{DhcpOption, Origin, Place, Rules, Service, TagTest, Value};
+use crate::config::rules::{DhcpOption, Origin, Place, Rules, Service, TagTest, Value, Web};
 use crate::config::{Config, Diagnostic, Severity};
 use crate::proxy::BootFiles;
 use crate::proxy::options::BOOT_FILE;
@@ -22,6 +23,8 @@ pub struct Surroundings {
     pub root_trouble: Option<String>,
     /// What `dnsmasq --version` says first.
     pub dnsmasq: Option<String>,
+    /// Who listens on the port that is meant for uhttpd, if it is another.
+    pub web_port: Option<String>,
 }
 
 /// Everything there is to remark about a configuration that can be used.
@@ -33,8 +36,12 @@ pub fn lint(config: &Config, files: &dyn BootFiles, surroundings: &Surroundings)
             let advice = "; no file can be offered until it is there (option tftp_root names it)";
             out.warn(&origin, "TFTP root", &[trouble, advice]);
         }
-        None => boot::missing(&config.rules, files, &mut out),
+        None => {
+            boot::missing(&config.rules, files, &mut out);
+            menu::missing(&config.rules, files, &mut out);
+        }
     }
+    web(config, surroundings, &mut out);
     out.out.extend(lint_dnsmasq(&config.rules, surroundings));
     out.out
 }
@@ -50,7 +57,26 @@ pub fn lint_rules(config: &Config, files: &dyn BootFiles) -> Vec<Diagnostic> {
     boot::too_long(rules, &mut out);
     clients::architectures(rules, &mut out);
     clients::loops(config, files, &mut out);
+    menu::odd(&rules.menu, &mut out);
     out.out
+}
+
+/// The router's own web server: what keeps it from its port, and what it does otherwise than TFTP.
+fn web(config: &Config, surroundings: &Surroundings, out: &mut Remarks) {
+    let Some(Web::Own(port)) = config.rules.web else { return };
+    let origin = Origin { file: "upxe".into(), line: 0 };
+    if let Some(owner) = &surroundings.web_port {
+        let port = port.to_string();
+        let advice = "; uhttpd cannot serve there: stop that, or name another port (option http_port)";
+        out.warn(&origin, "option http", &["TCP port ", &port, " is held by ", owner, advice]);
+    }
+    if !config.tftp.allow.is_empty() {
+        let parts = &[
+            "uhttpd follows no link that leads out of the TFTP root, not even to tftp_allow: a script that names what is \
+             behind one fails; copy those files into the root, or give their tftp:// URLs",
+        ];
+        out.warn(&origin, "option http", parts);
+    }
 }
 
 /// What the dnsmasq beside us does about booting itself.

@@ -1,10 +1,11 @@
-//! Whether the firewall lets clients reach ports 69 and 4011 of this router.
+//! Whether the firewall lets clients reach the ports of this router that they need.
 
 use std::ffi::CString;
 
 use super::{Finding, Scene, shell_word};
 use crate::config::Interface;
 use crate::config::files::package;
+use crate::config::rules::Web;
 use crate::config::uci::{Package, Section};
 use crate::sys::program;
 
@@ -25,10 +26,13 @@ pub fn examine(scene: &Scene<'_>, found: &mut Vec<Finding>) {
     }
     let (config, mut ports) = (scene.config, Vec::new());
     if config.tftp.enabled && !config.dnsmasq.tftp {
-        ports.push(69);
+        ports.push(("udp", 69));
     }
     if !config.dnsmasq.boot_server {
-        ports.push(4011);
+        ports.push(("udp", 4011));
+    }
+    if let Some(Web::Own(port)) = config.rules.web {
+        ports.push(("tcp", port));
     }
     for interface in &config.interfaces {
         let Gate::Closed(zone) = gate(&firewall, interface, &ports) else { continue };
@@ -47,21 +51,36 @@ pub fn examine(scene: &Scene<'_>, found: &mut Vec<Finding>) {
         if is_opened_by_procd(zone) {
             continue;
         }
-        let what = &["zone ", zone, " of the firewall keeps network ", name, " from port 69 or 4011, or from both"];
+        let list = |protocol: &str| {
+            let its = ports.iter().filter(|(of, _)| *of == protocol).map(|(_, port)| port.to_string());
+            its.collect::<Vec<_>>().join(" ")
+        };
+        let (udp, tcp) = (list("udp"), list("tcp"));
+        let shown = if tcp.is_empty() { String::new() } else { [", or TCP port ", &tcp].concat() };
+        let what = &["zone ", zone, " of the firewall keeps network ", name, " from UDP port ", &udp, &shown];
         let finding = Finding::error("firewall-closed", what, why);
-        found.push(finding.mend(&[
-            "uci add firewall rule && uci set firewall.@rule[-1].name=",
-            &shell_word(&["Allow-netboot-", zone].concat()),
-            " && uci set firewall.@rule[-1].src=",
-            &shell_word(zone),
-            " && uci set firewall.@rule[-1].proto='udp' && uci set firewall.@rule[-1].dest_port='69 4011' && \
-             uci set firewall.@rule[-1].target='ACCEPT' && uci commit firewall && service firewall restart",
-        ]));
+        let rule = |protocol: &str, ports: &str| {
+            [
+                "uci add firewall rule && uci set firewall.@rule[-1].name=",
+                &shell_word(&["Allow-netboot-", zone].concat()),
+                " && uci set firewall.@rule[-1].src=",
+                &shell_word(zone),
+                " && uci set firewall.@rule[-1].proto='",
+                protocol,
+                "' && uci set firewall.@rule[-1].dest_port='",
+                ports,
+                "' && uci set firewall.@rule[-1].target='ACCEPT' && ",
+            ]
+            .concat()
+        };
+        let rules = [("udp", &udp), ("tcp", &tcp)].into_iter().filter(|(_, ports)| !ports.is_empty());
+        let rules: String = rules.map(|(protocol, ports)| rule(protocol, ports)).collect();
+        found.push(finding.mend(&[&rules, "uci commit firewall && service firewall restart"]));
     }
 }
 
-/// By `/etc/config/firewall`, as fw4 reads it, whether datagrams to all of `ports` are let in on `interface`.
-pub fn gate<'f>(firewall: &'f Package, interface: &Interface, ports: &[u16]) -> Gate<'f> {
+/// By `/etc/config/firewall`, as fw4 reads it, whether packets to all of `ports` are let in on `interface`.
+pub fn gate<'f>(firewall: &'f Package, interface: &Interface, ports: &[(&'static str, u16)]) -> Gate<'f> {
     let of_kind = |kind: &'static str| firewall.sections.iter().filter(move |section| section.kind == kind);
     let first = |section: &'f Section, name: &str| section.words(name).next();
     let default = of_kind("defaults").find_map(|section| first(section, "input")).unwrap_or("REJECT");
@@ -76,22 +95,23 @@ pub fn gate<'f>(firewall: &'f Package, interface: &Interface, ports: &[u16]) -> 
     });
     let zone_name = zone.and_then(|zone| first(zone, "name"));
     let input = zone.and_then(|zone| first(zone, "input")).unwrap_or(default);
-    let rules = || of_kind("rule").filter(|rule| lets_in(rule, zone_name));
-    let is_open = |port: &u16| rules().any(|rule| names_port(rule, *port));
+    let rules = |protocol: &'static str| of_kind("rule").filter(move |rule| lets_in(rule, zone_name, protocol));
+    let is_open = |(protocol, port): &(&'static str, u16)| rules(protocol).any(|rule| names_port(rule, *port));
     if input.eq_ignore_ascii_case("ACCEPT") || ports.iter().all(is_open) {
         return Gate::Open;
     }
     Gate::Closed(zone_name)
 }
 
-/// True for a rule that accepts UDP from everybody in `zone` to this router.
-fn lets_in(rule: &Section, zone: Option<&str>) -> bool {
+/// True for a rule that accepts this protocol from everybody in `zone` to this router.
+fn lets_in(rule: &Section, zone: Option<&str>, protocol: &str) -> bool {
+    let number = if protocol == "udp" { "17" } else { "6" };
     let first = |name: &str| rule.words(name).next();
     let says = |name: &str, right: &[&str]| first(name).is_none_or(|word| right.contains(&word));
     let mut protocols = rule.words("proto").peekable();
     // fw4's default is TCP and UDP.
-    let is_udp =
-        protocols.peek().is_none() || protocols.any(|word| ["udp", "tcpudp", "all", "*", "17"].contains(&word));
+    let is_it =
+        protocols.peek().is_none() || protocols.any(|word| [protocol, "tcpudp", "all", "*", number].contains(&word));
     let source = first("src");
     // A rule for some only, or for another machine behind the router, is none for all.
     let is_narrow = ["src_ip", "src_mac", "src_port", "dest", "dest_ip", "ipset", "start_time", "weekdays"]
@@ -101,7 +121,7 @@ fn lets_in(rule: &Section, zone: Option<&str>) -> bool {
         && says("enabled", &["1", "on", "true", "yes", "enabled"])
         && says("family", &["any", "ipv4"])
         && source.is_some_and(|source| source == "*" || Some(source) == zone)
-        && is_udp
+        && is_it
         && !is_narrow
 }
 
@@ -133,7 +153,7 @@ mod tests {
         let (firewall, errors) = parse(text.as_bytes());
         assert!(errors.is_empty(), "{errors:?}");
         let interface = Interface { name: "guest".into(), device: "br-guest".into() };
-        format!("{:?}", gate(&firewall, &interface, &[69, 4011]))
+        format!("{:?}", gate(&firewall, &interface, &[("udp", 69), ("udp", 4011)]))
     }
 
     #[test]
@@ -164,5 +184,11 @@ mod tests {
         ] {
             assert_eq!(said(text), expected, "{text}");
         }
+        // Each port by its own protocol.
+        let tcp = [ZONE, RULE, &RULE.replace("udp", "tcp"), "\toption dest_port '8069'\n"].concat();
+        let (firewall, _) = parse(tcp.as_bytes());
+        let interface = Interface { name: "guest".into(), device: "br-guest".into() };
+        assert_eq!(gate(&firewall, &interface, &[("udp", 69), ("tcp", 8069)]), Gate::Open);
+        assert_eq!(gate(&firewall, &interface, &[("tcp", 69)]), Gate::Closed(Some("out")));
     }
 }

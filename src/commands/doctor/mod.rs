@@ -19,6 +19,7 @@ mod firewall;
 mod jail;
 mod probe;
 mod service;
+mod web;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -127,7 +128,7 @@ fn examine(confdir: &Path, overrides: &Overrides, question: &Question) -> Vec<Fi
     };
     let answer = status::ask(&question.socket);
     let status = answer.as_deref().ok().map(Raw);
-    let scene = Scene { confdir, config: &config, files: Files::new(&config.tftp), status };
+    let scene = Scene { confdir, config: &config, files: Files::new(&config.tftp, &config.rules), status };
     if !privileges::is_root() {
         let why = "Only root is told who holds a port, and what the service says of itself.";
         found.push(Finding::note("not-root", &["not everything can be seen without root"], why));
@@ -144,6 +145,7 @@ fn examine(confdir: &Path, overrides: &Overrides, question: &Question) -> Vec<Fi
     dnsmasq::examine(&scene, &diagnostics, &mut found);
     access::examine(&scene, &mut found);
     jail::examine(&scene, &mut found);
+    web::examine(&scene, &diagnostics, &mut found);
     rules(&scene, &diagnostics, &mut found);
     clients::examine(&scene, &mut found);
     found

@@ -2,9 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use crate::config::dnsmasq::names;
+use crate::config::menu::{self, ARCHITECTURES};
 use crate::proxy::Door;
 use crate::wire::capture;
+use crate::wire::request::uuid_as_written;
 
 /// What the command line says about a client.
 #[derive(Debug, Clone, Default)]
@@ -35,21 +36,6 @@ pub struct Description {
     pub boot_item: Option<String>,
 }
 
-/// Architectures by the names that people use (option 93).
-const ARCHITECTURES: &[(&str, u16)] = &[
-    ("bios", 0),
-    ("pc", 0),
-    ("ia32", 6),
-    ("x64", 7),
-    ("x86_64", 7),
-    ("arm32", 10),
-    ("arm", 10),
-    ("arm64", 11),
-    ("aarch64", 11),
-    ("riscv64", 27),
-    ("loong64", 39),
-    ("rpi", 41),
-];
 /// The number under which the same machine boots by HTTP.
 const BY_HTTP: &[(u16, u16)] = &[(0, 20), (6, 15), (7, 16), (9, 16), (10, 18), (11, 19), (27, 28), (39, 40)];
 
@@ -185,8 +171,7 @@ fn neighbour(router: Ipv4Addr) -> Ipv4Addr {
 
 /// A number, a name of ours, or dnsmasq's (`x86-64_EFI`).
 fn architecture(name: &str) -> Result<u16, String> {
-    let ours = ARCHITECTURES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, number)| *number);
-    ours.or_else(|| names::architecture(name)).or_else(|| name.parse().ok()).ok_or_else(|| {
+    menu::architecture(name).ok_or_else(|| {
         let mut known = String::new();
         for (name, _) in ARCHITECTURES {
             known.push_str(name);
@@ -222,13 +207,12 @@ fn boot_item(text: &str) -> Result<Vec<u8>, String> {
     Ok(vec![71, 4, a, b, c, d, 255])
 }
 
-/// Option 97: a type byte, then the UUID in the order written. iPXE sends it so; other firmware has the lowest byte of each of
-/// the first three groups first (SMBIOS 2.6 §7.2.1), and then that is how to write it here.
+/// Option 97: a type byte, then the UUID.
 fn uuid_bytes(text: &str) -> Result<Vec<u8>, String> {
-    let bytes = capture::hex(text).ok().filter(|bytes| bytes.len() == 16);
+    let bytes: Option<[u8; 16]> = capture::hex(text).ok().and_then(|bytes| bytes.try_into().ok());
     let bytes =
         bytes.ok_or_else(|| wrong("--uuid", text, "32 hex digits, such as 0017001e-8c00-00ad-5087-90e6ba2f3423"))?;
-    Ok([&[0], bytes.as_slice()].concat())
+    Ok([&[0][..], &uuid_as_written(bytes)].concat())
 }
 
 #[cfg(test)]
@@ -306,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_uuid_stands_behind_its_type() {
-        assert_eq!(uuid_bytes("00112233-4455-6677-8899-aabbccddeeff").unwrap()[..4], [0, 0, 0x11, 0x22]);
+        assert_eq!(uuid_bytes("00112233-4455-6677-8899-aabbccddeeff").unwrap()[..6], [0, 0x33, 0x22, 0x11, 0, 0x55]);
         assert!(uuid_bytes("0011").unwrap_err().starts_with("--uuid: found '0011'"));
     }
 }

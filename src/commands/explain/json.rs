@@ -11,7 +11,8 @@
 //!     "rules": [ { "kind": "dhcp-boot", "what": "boot.ipxe", "won": true, "why": "…", "file": "…", "line": 5 } ],
 //!     "options": [ …the same… ],
 //!     "reply": null or {
-//!       "message": "DHCPOFFER", "length": 300, "custom": null, "option script", "the machine's own" or "customary",
+//!       "message": "DHCPOFFER", "length": 300, "custom": null, "option script", "the machine's own", "the group's own",
+//!                    "menu" or "customary",
 //!       "fields": { "xid": "…", …, "file": "…" },
 //!       "options": [ { "code": 43, "name": "…", "value": "…", "hex": "…", "suboptions": [ … ],
 //!                      "from": [ { "file": "…", "line": 7 } ] } ],

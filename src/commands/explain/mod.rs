@@ -20,7 +20,7 @@ use self::packet::{Field, Shown};
 use self::verdict::{Judge, setter_kind};
 pub use self::verdict::{Verdict, setters};
 use crate::config::files::load_from;
-use crate::config::{Config, Origin, Overrides, Rules};
+use crate::config::{Config, Diagnostic, Origin, Overrides, Rules};
 use crate::daemon::files::Files;
 use crate::proxy::advice::{Trouble, advice};
 use crate::proxy::client::Client;
@@ -70,6 +70,13 @@ pub struct Network {
     pub mask: Ipv4Addr,
 }
 
+impl Network {
+    /// A request's way in.
+    pub fn arrival(&self, door: Door) -> Arrival<'_> {
+        Arrival { door, interface: &self.interface, device: &self.device, router: self.router, mask: self.mask }
+    }
+}
+
 /// Answers the question, on standard output.
 pub fn run(confdir: &Path, overrides: &Overrides, question: &Question) -> ExitCode {
     let reports = reports(confdir, overrides, question);
@@ -87,14 +94,9 @@ pub fn run(confdir: &Path, overrides: &Overrides, question: &Question) -> ExitCo
 }
 
 fn reports(confdir: &Path, overrides: &Overrides, question: &Question) -> Result<Vec<Report>, String> {
-    let (config, diagnostics) = load_from(confdir, overrides);
-    let Some(config) = config else {
-        let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
-        return Err(errors.map(|error| [&error.to_string(), "\n"].concat()).collect::<String>()
-            + "nothing is answered by this configuration");
-    };
+    let config = usable(load_from(confdir, overrides))?;
     let network = network(&config, question.router.as_deref())?;
-    let files = Files::new(&config.tftp);
+    let files = Files::new(&config.tftp, &config.rules);
     let explained = |captured: &Captured<'_>| explain(&config, &files, &network, captured, question.client.door());
     match (&question.pcap, &question.hex) {
         (Some(_), Some(_)) => Err("--pcap or --hex, not both".to_owned()),
@@ -130,6 +132,15 @@ fn reports(confdir: &Path, overrides: &Overrides, question: &Question) -> Result
     }
 }
 
+/// The configuration, or what is wrong with it.
+pub(super) fn usable((config, diagnostics): (Option<Config>, Vec<Diagnostic>)) -> Result<Config, String> {
+    config.ok_or_else(|| {
+        let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
+        let errors: String = errors.map(|error| [&error.to_string(), "\n"].concat()).collect();
+        errors + "nothing is answered by this configuration"
+    })
+}
+
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_CAPTURE).read_to_end(&mut bytes)?;
@@ -137,7 +148,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// The first network that is served, with our address there if its device is here.
-fn network(config: &Config, router: Option<&str>) -> Result<Network, String> {
+pub(super) fn network(config: &Config, router: Option<&str>) -> Result<Network, String> {
     let (interface, device) = match config.interfaces.first() {
         Some(interface) => (interface.name.clone(), interface.device.clone()),
         None => (String::from("lan"), String::from("lan")),
@@ -254,8 +265,7 @@ pub fn explain(
         Some(_) => Door::Proxy,
         None => door?,
     };
-    let Network { interface, device, router, mask } = network;
-    let arrival = Arrival { door, interface, device, router: *router, mask: *mask };
+    let arrival = network.arrival(door);
     let mut report = Report {
         number: captured.number,
         port: if door == Door::Proxy { 67 } else { 4011 },
@@ -386,6 +396,8 @@ fn reply(offer: &Offer, written: &Written) -> Reply {
             ChosenBy::Rule(_) => None,
             ChosenBy::Script => Some("option script"),
             ChosenBy::Machine => Some("the machine's own"),
+            ChosenBy::Group(_) => Some("the group's own"),
+            ChosenBy::Menu => Some("menu"),
             ChosenBy::Custom => Some("customary"),
         },
         fields: packet::fields(&written.bytes),

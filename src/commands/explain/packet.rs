@@ -3,7 +3,9 @@
 use std::net::Ipv4Addr;
 
 use crate::config::dnsmasq::names::{self, Form};
+use crate::menu::template::hyphened;
 use crate::proxy::vendor::BootItem;
+use crate::wire::request::uuid_as_written;
 
 /// A field of the header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -352,16 +354,9 @@ pub fn push_hex(text: &mut String, byte: u8) {
     text.extend(digits);
 }
 
-/// A UUID, its bytes in the order they are sent.
-pub fn uuid_text(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for (at, byte) in bytes.iter().enumerate() {
-        if matches!(at, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
-        push_hex(&mut text, *byte);
-    }
-    text
+/// A UUID from its bytes as they are sent.
+fn uuid_text(bytes: &[u8]) -> String {
+    bytes.try_into().map(|bytes| hyphened(&uuid_as_written(bytes))).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -394,7 +389,7 @@ mod tests {
             (
                 97,
                 &[0, 0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff],
-                "client-machine-id 00112233-4455-6677-8899-aabbccddeeff",
+                "client-machine-id 33221100-5544-7766-8899-aabbccddeeff",
             ),
             (97, &[0, 1], "client-machine-id 00 01"),
             (

@@ -1,6 +1,6 @@
 //! Rules that overwrite each other, files that aren't there, names that are too long.
 
-use super::{Remarks, follows, named, option_text, service_files};
+use super::{Remarks, follows, menu, named, option_text, service_files};
 use crate::config::rules::{Boot, Origin, Place, Rules};
 use crate::proxy::BootFiles;
 use crate::proxy::architecture::is_ipxe_binary;
@@ -85,8 +85,13 @@ pub(super) fn too_long(rules: &Rules, out: &mut Remarks) {
     }
 }
 
-/// Files that the rules want to be under the TFTP root.
+/// Files that the rules and the menu want to be under the TFTP root.
 pub fn wanted(rules: &Rules) -> Vec<(Origin, String)> {
+    let of_menu = menu::wanted(rules).map(|(origin, file)| (origin.clone(), file.to_owned()));
+    wanted_by_lines(rules).into_iter().chain(of_menu).collect()
+}
+
+fn wanted_by_lines(rules: &Rules) -> Vec<(Origin, String)> {
     let boots = rules.boots.iter().filter(|boot| is_ours(boot)).map(|boot| (&boot.origin, boot.file.clone()));
     let services = service_files(rules).filter(|(service, file)| service.server.is_none() && !is_url(file));
     let services = services.map(|(service, file)| (&service.origin, file));
@@ -104,7 +109,7 @@ pub fn wanted_script(rules: &Rules) -> Option<&str> {
 
 /// Files that the rules name and the TFTP root lacks.
 pub(super) fn missing(rules: &Rules, files: &dyn BootFiles, out: &mut Remarks) {
-    for (origin, file) in wanted(rules) {
+    for (origin, file) in wanted_by_lines(rules) {
         if !files.has(&file) {
             let parts = &["is not under the TFTP root, or not readable by everybody: it is passed over; put it there"];
             out.warn(&origin, &named(&file), parts);

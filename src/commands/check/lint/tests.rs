@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::config::dnsmasq::Collected;
+use crate::config::dnsmasq::files::NoFiles;
 use crate::config::dnsmasq::words::Line;
 use crate::config::hosts::Hosts;
-use crate::config::{DnsmasqPorts, Interface, Tftp};
+use crate::config::load::{Source, Sources, load};
+use crate::config::{DnsmasqPorts, Interface, Overrides, Tftp};
 
 struct Files(&'static [&'static str]);
 
@@ -142,7 +144,7 @@ fn files_that_are_not_there() {
     script.rules.script = Some("lost.ipxe".into());
     let found = remarks(&script, FILES, &Surroundings::default());
     assert!(found[0].starts_with("upxe: warning: option script 'lost.ipxe': is not under the TFTP root"), "{found:?}");
-    let no_root = Surroundings { root_trouble: Some("No such file or directory".into()), dnsmasq: None };
+    let no_root = Surroundings { root_trouble: Some("No such file or directory".into()), ..Surroundings::default() };
     assert_eq!(
         remarks(&config("conf", "dhcp-boot=missing.efi"), FILES, &no_root),
         ["/srv/tftp: warning: TFTP root: No such file or directory; no file can be offered until it is there (option \
@@ -257,9 +259,61 @@ fn the_dnsmasq_that_answers_to_the_wrong_port() {
         ("Dnsmasq version 2.90  Copyright", "/etc/dnsmasq.conf", false),
         ("Dnsmasq version 2.92  Copyright", "/etc/config/upxe", false),
     ] {
-        let surroundings = Surroundings { root_trouble: None, dnsmasq: Some(version.to_owned()) };
+        let surroundings = Surroundings { dnsmasq: Some(version.to_owned()), ..Surroundings::default() };
         let found = remarks(&config(file, "dhcp-range=192.168.1.0,proxy"), FILES, &surroundings);
         assert_eq!(found.len(), usize::from(broken), "{found:?}");
         assert!(found.iter().all(|found| found.contains("answers on port 4011 do not reach the client")));
+    }
+}
+
+#[test]
+fn the_web_servers_port_and_what_it_does_not_follow() {
+    let mut served = config("conf", "");
+    served.tftp.allow.push("/usr/lib/syslinux".into());
+    let taken = Surroundings { web_port: Some("nginx (process 7)".into()), ..Surroundings::default() };
+    assert_eq!(remarks(&served, FILES, &taken), [""; 0]);
+    served.rules.web = Some(Web::Own(8069));
+    let found = remarks(&served, FILES, &taken);
+    assert!(
+        found[0].starts_with("upxe: warning: option http: TCP port 8069 is held by nginx (process 7); "),
+        "{found:?}"
+    );
+    assert!(found[1].starts_with("upxe: warning: option http: uhttpd follows no link that leads out"), "{found:?}");
+    served.tftp.allow.clear();
+    assert_eq!(remarks(&served, FILES, &Surroundings::default()), [""; 0]);
+}
+
+#[test]
+fn menus() {
+    let menu = |text: &str| {
+        let upxe = Source { name: "upxe".into(), text: Some(text.as_bytes().to_vec()) };
+        let (config, _) = load(&Sources { upxe, ..Sources::default() }, &Overrides::default(), &mut NoFiles);
+        config.unwrap()
+    };
+    for (text, expected) in [
+        ("config entry a\noption kernel boot.ipxe\nconfig entry b\noption url http://x/y.iso\n", &[][..]),
+        (
+            "config menu\noption default c\nconfig entry a\noption kind local\n",
+            &["upxe:2: warning: option default: no entry is called 'c': a is booted instead"],
+        ),
+        (
+            "config entry a\noption kernel a.0\noption append 'x ; y'\n",
+            &["upxe:1: warning: entry 'a': is left out of the menu: iPXE takes ||"],
+        ),
+        (
+            "config entry a\noption title T\noption kind local\nconfig entry b\noption title T\noption kind shell\n\
+             config entry c\noption title T\noption kind shell\nlist arch bios\n",
+            &["upxe:4: warning: entry 'b': has the title of upxe:1: nobody can tell them apart"],
+        ),
+        (
+            "config entry a\noption kernel linux\nlist initrd a.0\nlist initrd http://x/y\n",
+            &["upxe:1: warning: file 'linux': is not under the TFTP root"],
+        ),
+    ] {
+        let found = remarks(&menu(text), FILES, &Surroundings::default());
+        assert_eq!(found.len(), expected.len(), "{text}: {found:#?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.starts_with(expected), "{text}:\n{found}\n{expected}");
+        }
     }
 }

@@ -126,6 +126,9 @@ return view.extend({
 		[
 			[ form.Flag, 'no_override', _('Boot file in the packet\'s own fields'), _('As old boot ROMs need it (dnsmasq: dhcp-no-override).'), '1' ],
 			[ form.Flag, 'tftp_single_port', _('TFTP from one port'), _('For machines behind a firewall that lets nothing else through.'), '0' ],
+			[ form.Flag, 'http', _('HTTP too'), _('uhttpd serves the boot files on the same networks: large ones load faster.'), '0' ],
+			[ form.Value, 'http_port', _('HTTP port'), null, '8069', 'range(1024,65535)' ],
+			[ form.Value, 'http_base', _('Another web server'), _('One that has the same files: their folder\'s URL.'), 'http://192.168.1.5/boot/' ],
 			[ form.Flag, 'relay', _('Answer relays'), _('Machines of other networks, whose requests a DHCP relay passes on.'), '0' ],
 			[ form.DynamicList, 'tftp_allow', _('Folders that links may lead to'), _('Outside the folder of boot files.'), '/usr/lib/syslinux', 'directory' ],
 			[ form.Value, 'tftp_max', _('Transfers at once'), null, '64', 'range(1,1024)' ],

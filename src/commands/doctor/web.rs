@@ -1,0 +1,124 @@
+//! Whether the web server that machines are sent to is there, and has the boot files.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use super::{Finding, Scene};
+use crate::config::load::UHTTPD;
+use crate::config::options::upxe;
+use crate::config::rules::Web;
+use crate::config::{Diagnostic, Severity};
+use crate::menu::ipxe::encoded;
+use crate::proxy::BootFiles;
+use crate::sys::{link, port_owner};
+
+/// How long the server may take to each step.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Files of the folder that are looked at for one to ask for.
+const MAX_FILES: usize = 200;
+
+/// Asks for a file of the folder as machines do.
+pub fn examine(scene: &Scene<'_>, diagnostics: &[Diagnostic], found: &mut Vec<Finding>) {
+    let missing = |it: &&Diagnostic| it.severity == Severity::Warning && it.words().contains(UHTTPD);
+    if let Some(diagnostic) = diagnostics.iter().find(missing) {
+        let what = &["option ", upxe::HTTP.name, " is on, and ", UHTTPD, " is not there"];
+        let why = "UEFI HTTP Boot is not answered, and all else goes by TFTP.";
+        let finding = Finding::warning("web-missing", what, why).at(&diagnostic.origin);
+        found.push(finding.mend(&["opkg update && opkg install uhttpd && service upxe restart"]));
+    }
+    let Some(web) = &scene.config.rules.web else { return };
+    let interfaces = scene.config.interfaces.iter();
+    let mut routers: Vec<Ipv4Addr> =
+        interfaces.filter_map(|interface| Some(link::device(&interface.device).ok()??.addresses.first()?.ip)).collect();
+    if let Web::At(_) = web {
+        // The same server for all.
+        routers = vec![Ipv4Addr::UNSPECIFIED];
+    }
+    for router in routers {
+        let base = web.base(router);
+        // A name is for machines to look up.
+        let Some((server, folder)) = place(&base) else { continue };
+        let path = [folder, "/", &some_file(scene).unwrap_or_default()].concat();
+        let answer = ask(server, &path);
+        if let Some(finding) = judge(web, &base, &path, answer) {
+            found.push(finding);
+        }
+    }
+}
+
+fn judge(web: &Web, base: &str, path: &str, answer: io::Result<String>) -> Option<Finding> {
+    let url = [base.split_at(base.len() - folder_len(base)).0, path].concat();
+    match answer {
+        // Without a file to ask for, any answer is one.
+        Ok(status) if status.contains(" 200") || path.ends_with('/') => None,
+        Ok(status) => {
+            let why = "upxe offers files by such URLs, and what serves there doesn't have them.";
+            Some(Finding::warning("web-other", &[&url, " is answered with: ", &status], why))
+        }
+        Err(error) => {
+            let why = "Machines that can fetch by HTTP are sent there, and don't boot.";
+            let finding = Finding::error("web-closed", &[&url, " cannot be had: ", &error.to_string()], why);
+            Some(match web {
+                Web::Own(port) => match port_owner::listener(*port) {
+                    // Some other address of the router's.
+                    Some(owner) if !owner.starts_with("uhttpd ") => {
+                        let what = ["TCP port ", &port.to_string(), ": held by ", &owner];
+                        Finding::error("port-taken", &what, why)
+                    }
+                    _ => finding.mend(&["service upxe restart"]),
+                },
+                Web::At(_) => finding,
+            })
+        }
+    }
+}
+
+/// Server and folder of a base, if the server is given by its address.
+fn place(base: &str) -> Option<(SocketAddr, &str)> {
+    let rest = base.strip_prefix("http://")?;
+    let server = rest.split('/').next()?;
+    let (host, port) = server.split_once(':').unwrap_or((server, "80"));
+    let address: Ipv4Addr = host.parse().ok()?;
+    Some(((address, port.parse().ok()?).into(), rest.get(server.len()..)?))
+}
+
+fn folder_len(base: &str) -> usize {
+    base.strip_prefix("http://").and_then(|rest| rest.find('/').map(|at| rest.len() - at)).unwrap_or_default()
+}
+
+/// The path of any file that both servers should have.
+fn some_file(scene: &Scene<'_>) -> Option<String> {
+    let entries = scene.config.tftp.root.read_dir().ok()?.flatten().take(MAX_FILES);
+    let mut names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.find_map(|name| scene.files.web_path(&name)).map(|path| encoded(&path))
+}
+
+/// The first line of the answer to a HEAD request (RFC 9110 §9.3.2).
+fn ask(server: SocketAddr, path: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&server, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let request = ["HEAD ", path, " HTTP/1.0\r\nHost: ", &server.ip().to_string(), "\r\n\r\n"].concat();
+    stream.write_all(request.as_bytes())?;
+    let mut answer = Vec::new();
+    stream.take(64).read_to_end(&mut answer)?;
+    let line = answer.split(|byte| *byte == b'\r' || *byte == b'\n').next().unwrap_or_default();
+    Ok(String::from_utf8_lossy(line).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bases_are_taken_apart() {
+        let taken = |base| place(base).map(|(server, folder)| format!("{server} {folder}"));
+        assert_eq!(taken("http://192.168.1.5").as_deref(), Some("192.168.1.5:80 "));
+        assert_eq!(taken("http://192.168.1.5:81/a/b").as_deref(), Some("192.168.1.5:81 /a/b"));
+        assert_eq!(taken("http://nas/a"), None);
+        let closed = Err(io::ErrorKind::ConnectionRefused.into());
+        let finding = judge(&Web::At("http://1.2.3.4/a".into()), "http://1.2.3.4/a", "/a/x", closed).unwrap();
+        assert!(finding.what.starts_with("http://1.2.3.4/a/x cannot be had: "), "{}", finding.what);
+    }
+}

@@ -1,0 +1,109 @@
+//! `upxe script`: what TFTP would send a machine under a name, be it a menu, a template or a file, by the very code that
+//! sends it.
+
+use std::io::{self, Write};
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::commands::explain::{self, Description};
+use crate::config::files::load_from;
+use crate::config::{Overrides, Rules};
+use crate::daemon::files::{Asker, Files};
+use crate::menu::{self, Machine};
+use crate::proxy::client::Client;
+use crate::proxy::{Arrival, Door, machine, matching};
+use crate::tftp::path::SafePath;
+use crate::wire::frame::Mac;
+use crate::wire::request::Request;
+
+/// Bytes that are printed at most.
+const MAX_SHOWN: usize = 1 << 20;
+
+/// What the command line asks.
+#[derive(Debug, Default)]
+pub struct Question {
+    /// The name that is asked for.
+    pub name: Option<String>,
+    /// `--dialect`, which stands for the usual name in it.
+    pub dialect: Option<String>,
+    /// The machine.
+    pub client: Description,
+    /// `--host`.
+    pub host: Option<String>,
+    /// `--router`.
+    pub router: Option<String>,
+}
+
+/// Loaders, and the names under which they look for their menu.
+const DIALECTS: [(&str, &str); 3] =
+    [("ipxe", menu::SCRIPT), ("pxelinux", "pxelinux.cfg/default"), ("grub", "grub/grub.cfg")];
+
+/// Prints the text on standard output; fails if there is none.
+pub fn run(confdir: &Path, overrides: &Overrides, question: Question) -> ExitCode {
+    match text(confdir, overrides, question) {
+        Ok(text) => {
+            // Nobody is left to be told when standard output is closed.
+            let _ = io::stdout().lock().write_all(&text);
+            ExitCode::SUCCESS
+        }
+        Err(wrong) => {
+            let _ = io::stderr().lock().write_all([&wrong, "\n"].concat().as_bytes());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn text(confdir: &Path, overrides: &Overrides, question: Question) -> Result<Vec<u8>, String> {
+    let config = explain::usable(load_from(confdir, overrides))?;
+    let network = explain::network(&config, question.router.as_deref())?;
+    let dialect = question.dialect.as_deref().unwrap_or("ipxe");
+    let usual = DIALECTS.iter().find(|(name, _)| *name == dialect).map(|(_, usual)| *usual);
+    let usual = usual.ok_or_else(|| ["--dialect: found '", dialect, "', expected ipxe, pxelinux or grub"].concat())?;
+    let name = question.name.as_deref().unwrap_or(usual);
+    let files = Files::new(&config.tftp, &config.rules);
+    let path = SafePath::new(name.as_bytes(), files.root()).map_err(|why| [name, ": ", &why.to_string()].concat())?;
+
+    let arrival = network.arrival(Door::Proxy);
+    let is_ipxe = question.name.is_none() && dialect == "ipxe" || name.ends_with(".ipxe");
+    let mut client = Description { ipxe: is_ipxe, ..question.client };
+    if let Some(host) = &question.host {
+        let digits = host.bytes().flat_map(|byte| [byte >> 4, byte & 15]);
+        let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
+        client.options.push(["12=", &digits.collect::<String>()].concat());
+    }
+    let packet = client.packet(network.router)?;
+    let request = Request::read(&packet).map_err(|_| "no such client can be".to_owned())?;
+    let (carried, _) = matching::carried(&config.rules, &arrival, &request);
+    let mut machine = machine::of(&request, Client::recognise(&request, &config.rules.pxe_vendors).as_ref(), &carried);
+    // Who isn't described is not known.
+    machine.mac = machine.mac.filter(|_| client.mac.is_some());
+    machine.architecture = machine.architecture.filter(|_| !client.architectures.is_empty());
+    let described = Described { machine, rules: &config.rules, arrival };
+    let found = files.open(&path, &described).map_err(|why| {
+        let remedy = files.remedy(&why);
+        let none = "no such file, and no entry of a menu ('config entry') that it could be made of";
+        [name, ": ", remedy.as_deref().unwrap_or(none)].concat()
+    })?;
+    found.read_whole(MAX_SHOWN).map_err(|error| [name, ": ", &error.to_string()].concat())
+}
+
+/// The machine of the command line.
+struct Described<'a> {
+    machine: Machine,
+    rules: &'a Rules,
+    arrival: Arrival<'a>,
+}
+
+impl Asker for Described<'_> {
+    fn machine(&self, mac: Option<Mac>) -> Machine {
+        match mac.filter(|mac| self.machine.mac != Some(*mac)) {
+            Some(other) => machine::by_mac(self.rules, &self.arrival, other),
+            None => self.machine.clone(),
+        }
+    }
+
+    fn router(&self) -> Ipv4Addr {
+        self.arrival.router
+    }
+}

@@ -1,0 +1,287 @@
+//! The boot menu as it is configured, `config menu` and `config entry`: what may be booted, by which machines. What
+//! loaders are told of it is the business of the layer `menu`.
+
+use std::rc::Rc;
+
+use super::diagnostic::{Diagnostic, Severity};
+use super::dnsmasq::names;
+use super::options::{Form, Known, entry, menu};
+use super::section::{self, Reader};
+use super::uci::{Package, Section};
+use super::{Origin, TagTest};
+
+/// Entries of a menu at most: more than fit on a screen twice, and few enough that their texts fit a transfer.
+pub const MAX_ENTRIES: usize = 64;
+/// Files of one entry at most.
+const MAX_FILES: usize = 16;
+
+/// The boot menu.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BootMenu {
+    /// Its heading.
+    pub title: String,
+    /// Seconds until the default is booted; 0: never.
+    pub timeout: u32,
+    /// The name of the entry that is booted then, and where that was written; the first one if there is none.
+    pub default: Option<(String, Origin)>,
+    /// In the order written.
+    pub entries: Vec<Entry>,
+}
+
+/// One thing to boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it was written.
+    pub origin: Origin,
+    /// The section's name: letters, digits and `_`.
+    pub name: String,
+    /// What the menu shows, without control characters.
+    pub title: String,
+    /// What it boots.
+    pub action: Action,
+    /// For whom it is.
+    pub whom: Whom,
+}
+
+/// For which machines an entry is: all of these limits hold, of each one word suffices; an empty limit is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Whom {
+    /// Architectures by the usual number of option 93.
+    pub architectures: Vec<u16>,
+    /// Tags; of these all must hold.
+    pub tags: Vec<TagTest>,
+    /// Tags, one of which the machine carries.
+    pub groups: Vec<String>,
+    /// Machines.
+    pub hosts: Vec<Machine>,
+    /// Serial numbers, which only iPXE can tell.
+    pub serials: Vec<String>,
+    /// Asset tags, the same.
+    pub assets: Vec<String>,
+}
+
+/// How a machine is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Machine {
+    /// Its hardware address.
+    Mac([u8; 6]),
+    /// Its UUID, in the order in which it is written.
+    Uuid([u8; 16]),
+    /// Its name, without a domain.
+    Name(String),
+}
+
+/// What an entry does. Files are under the TFTP root; a URL stands for itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Boots a kernel.
+    Linux {
+        /// The kernel.
+        kernel: String,
+        /// What is unpacked into its memory, in this order.
+        initrds: Vec<String>,
+        /// Its command line.
+        append: String,
+    },
+    /// Boots an image of a disk or a CD.
+    Iso(String),
+    /// Boots Windows' files through wimboot.
+    Wimboot {
+        /// wimboot itself.
+        program: String,
+        /// The files that it is given.
+        files: Vec<String>,
+    },
+    /// Goes on with another script or loader.
+    Chain(String),
+    /// Boots from an iSCSI disk.
+    Iscsi {
+        /// `iscsi:…` (RFC 4173 §5).
+        root_path: String,
+        /// The disk stays attached when it cannot be booted, for an installer.
+        keep: bool,
+    },
+    /// Tests the memory with this program.
+    Memtest(String),
+    /// The machine goes on with its own disk.
+    Local,
+    /// iPXE's command line.
+    Shell,
+}
+
+impl Action {
+    /// The files and URLs that it needs.
+    pub fn files(&self) -> Vec<&str> {
+        match self {
+            Action::Linux { kernel, initrds, .. } => [kernel].into_iter().chain(initrds).map(String::as_str).collect(),
+            Action::Wimboot { program, files } => [program].into_iter().chain(files).map(String::as_str).collect(),
+            Action::Iso(file) | Action::Chain(file) | Action::Memtest(file) => vec![file],
+            Action::Iscsi { .. } | Action::Local | Action::Shell => Vec::new(),
+        }
+    }
+}
+
+/// Reads `config menu` and every `config entry`.
+pub fn read(file: &Rc<str>, package: &Package, out: &mut Vec<Diagnostic>) -> BootMenu {
+    let of_kind = |kind: &'static str| package.sections.iter().filter(move |section| section.kind == kind);
+    let mut reader = Reader::new(file, of_kind(menu::SECTION.kind).next(), Severity::Error, out);
+    reader.check_names(&menu::SECTION, true);
+    let title = reader.text(&menu::TITLE).unwrap_or_else(|| menu::TITLE.default.to_owned());
+    let timeout = reader.number(&menu::TIMEOUT);
+    let default = reader.written(&menu::DEFAULT, section::text);
+    for extra in of_kind(menu::SECTION.kind).skip(1) {
+        let origin = Origin { file: file.clone(), line: extra.line };
+        out.push(Diagnostic::text(Severity::Warning, origin, "config menu", &["only the first such section is read"]));
+    }
+    let mut entries = Vec::new();
+    for section in of_kind(entry::SECTION.kind) {
+        let mut reader = Reader::new(file, Some(section), Severity::Error, out);
+        match read_entry(&mut reader, section) {
+            Some(_) if entries.len() == MAX_ENTRIES => {
+                let parts = &["more entries than a menu has (64); this one and those behind it are left out"];
+                reader.remark(Severity::Error, &entry::TITLE, reader.origin(), parts);
+                break;
+            }
+            entry => entries.extend(entry),
+        }
+    }
+    BootMenu { title, timeout, default, entries }
+}
+
+fn read_entry(reader: &mut Reader<'_>, section: &Section) -> Option<Entry> {
+    reader.check_names(&entry::SECTION, true);
+    if !reader.flag(&entry::ENABLE) {
+        return None;
+    }
+    let whom = Whom {
+        architectures: words(reader, &entry::ARCH, |_, word| architecture(word)),
+        tags: words(reader, &entry::NETWORKID, section::tags).into_iter().flatten().collect(),
+        groups: words(reader, &entry::GROUP, |_, word| Some(section::tag_test(word)?.tag)),
+        hosts: words(reader, &entry::HOST, |_, word| machine(word)),
+        serials: words(reader, &entry::SERIAL, |_, word| label(word)),
+        assets: words(reader, &entry::ASSET, |_, word| label(word)),
+    };
+    let action = action(reader)?;
+    let title = reader.text(&entry::TITLE).unwrap_or_else(|| section.name.clone());
+    Some(Entry { origin: reader.origin(), name: section.name.clone(), title, action, whom })
+}
+
+/// The items of a list without their places.
+fn words<T>(reader: &mut Reader<'_>, known: &'static Known, parse: fn(&Form, &str) -> Option<T>) -> Vec<T> {
+    reader.items(known, parse).into_iter().map(|(value, _)| value).collect()
+}
+
+/// What the options come to; a kind that isn't written follows from what is.
+fn action(reader: &mut Reader<'_>) -> Option<Action> {
+    let mut file = |known| reader.written(known, |form, text| section::text(form, text).filter(|it| is_file(it)));
+    let (kernel, url, root_path) = (file(&entry::KERNEL), file(&entry::URL), file(&entry::ROOT_PATH));
+    let [kernel, url, root_path] = [kernel, url, root_path].map(|written| written.map(|(value, _)| value));
+    let list: fn(&Form, &str) -> Option<String> = |form, text| section::text(form, text).filter(|it| is_file(it));
+    let initrds = words(reader, &entry::INITRD, list);
+    let files = words(reader, &entry::FILE, list);
+    let append = reader.text(&entry::APPEND);
+    let keep = reader.flag(&entry::KEEP_SAN);
+    let kind = reader.written(&entry::KIND, |_, text| KINDS.iter().copied().find(|kind| *kind == text));
+    let guess = || match (&kernel, &url, &root_path) {
+        (Some(_), ..) => Some("linux"),
+        _ if !files.is_empty() => Some("wimboot"),
+        (_, Some(url), _) if url.ends_with(".iso") || url.ends_with(".img") => Some("iso"),
+        (_, Some(_), _) => Some("chain"),
+        (.., Some(_)) => Some("iscsi"),
+        _ => None,
+    };
+    if initrds.len().max(files.len()) > MAX_FILES {
+        reader.remark(Severity::Error, &entry::INITRD, reader.origin(), &["more files than an entry has (16)"]);
+        return None;
+    }
+    let (missing, action) = match kind.map(|(kind, _)| kind).or_else(guess) {
+        Some("linux") => {
+            (&entry::KERNEL, kernel.map(|kernel| Action::Linux { kernel, initrds, append: append.unwrap_or_default() }))
+        }
+        Some("memtest") => (&entry::KERNEL, kernel.map(Action::Memtest)),
+        Some("wimboot") => {
+            let program = kernel.unwrap_or_else(|| "wimboot".to_owned());
+            (&entry::FILE, (!files.is_empty()).then_some(Action::Wimboot { program, files }))
+        }
+        Some("iso") => (&entry::URL, url.map(Action::Iso)),
+        Some("chain") => (&entry::URL, url.map(Action::Chain)),
+        Some("iscsi") => (&entry::ROOT_PATH, root_path.map(|root_path| Action::Iscsi { root_path, keep })),
+        Some("local") => (&entry::KIND, Some(Action::Local)),
+        Some("shell") => (&entry::KIND, Some(Action::Shell)),
+        _ => (&entry::KIND, None),
+    };
+    // Who was told already that a value is wrong need not hear that it is missing.
+    let has_any = |known: &[&'static Known]| known.iter().any(|known| reader.has(known));
+    let is_written = has_any(&[missing]) || missing.name == entry::KIND.name && has_any(GUESSED_BY);
+    if action.is_none() && !is_written {
+        let parts = &["missing, and so the entry boots nothing and is left out; give it a kernel, a url or a kind"];
+        reader.remark(Severity::Warning, missing, reader.origin(), parts);
+    }
+    action
+}
+
+/// What the kind follows from where it isn't written.
+const GUESSED_BY: &[&Known] = &[&entry::KERNEL, &entry::FILE, &entry::URL, &entry::ROOT_PATH];
+
+/// What `option kind` may be.
+const KINDS: &[&str] = &["linux", "iso", "wimboot", "chain", "iscsi", "memtest", "local", "shell"];
+
+/// A path, in which loaders that can will do with spaces, or a URL, which has none.
+fn is_file(text: &str) -> bool {
+    !text.contains(char::is_whitespace) || !text.contains("://") && !text.starts_with("iscsi:")
+}
+
+/// Architectures by the names that people use (option 93).
+pub const ARCHITECTURES: &[(&str, u16)] = &[
+    ("bios", 0),
+    ("pc", 0),
+    ("ia32", 6),
+    ("x64", 7),
+    ("x86_64", 7),
+    ("arm32", 10),
+    ("arm", 10),
+    ("arm64", 11),
+    ("aarch64", 11),
+    ("riscv64", 27),
+    ("loong64", 39),
+    ("rpi", 41),
+];
+
+/// The number of a name of ours, of dnsmasq's (`x86-64_EFI`), or in digits.
+pub fn architecture(name: &str) -> Option<u16> {
+    let ours = ARCHITECTURES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, number)| *number);
+    ours.or_else(|| names::architecture(name)).or_else(|| name.parse().ok())
+}
+
+fn machine(text: &str) -> Option<Machine> {
+    let hex = |text: &str| -> Option<Vec<u8>> {
+        let digits: Vec<u8> = text.bytes().filter(|byte| !b":-".contains(byte)).collect();
+        // `from_str_radix` would take a sign.
+        if !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        let (pairs, []) = digits.as_chunks::<2>() else { return None };
+        pairs.iter().map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()).collect()
+    };
+    if let Some(bytes) = hex(text) {
+        if let (Ok(mac), true) = (bytes.as_slice().try_into(), text.contains([':', '-'])) {
+            return Some(Machine::Mac(mac));
+        }
+        if let Ok(uuid) = bytes.try_into() {
+            return Some(Machine::Uuid(uuid));
+        }
+    }
+    is_host_name(text).then(|| Machine::Name(text.to_ascii_lowercase()))
+}
+
+/// A host's name without a domain: letters, digits, `-` and `_`, at most 63 of them (RFC 1123 §2.1, and dnsmasq's `_`).
+pub fn is_host_name(text: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    (1..=63).contains(&text.len()) && text.bytes().all(legal) && !text.starts_with(['-', '_'])
+}
+
+/// A serial number or asset tag as far as iPXE writes every letter of it as it is, or a space, which it writes `%20`.
+fn label(text: &str) -> Option<String> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_. ".contains(&byte);
+    ((1..=63).contains(&text.len()) && text.bytes().all(legal)).then(|| text.to_owned())
+}

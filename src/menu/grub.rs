@@ -1,0 +1,97 @@
+//! The menu as GRUB reads it, with or without shim and Secure Boot.
+//!
+//! Everything that is configured stands in single quotes, in which GRUB's language knows no special letter but the quote
+//! that ends them.
+
+use super::{ONLY_IPXE, Piece, Scene, command_line, default, is_url, needs_ipxe, pieces, whose};
+use crate::config::menu::{Action, Entry};
+
+/// The configuration.
+pub fn render(scene: &Scene<'_>) -> String {
+    let (entries, there) = pieces(scene.entries(), |entry| piece(scene, entry));
+    let mut text = ["# The boot menu of ", &whose(scene.machine), "\n"].concat();
+    match default(scene.menu, &there) {
+        Some(name) => {
+            // -1 waits for a key.
+            let timeout = if scene.menu.timeout == 0 { "-1".to_owned() } else { scene.menu.timeout.to_string() };
+            text.push_str(&["set timeout=", &timeout, "\nset default=", &quoted(name), "\n", &entries].concat());
+        }
+        // The firmware goes on with its next device.
+        None => text.push_str(&[&entries, "exit\n"].concat()),
+    }
+    text
+}
+
+/// What becomes of an entry; its errors are why GRUB can't boot it.
+fn piece(scene: &Scene<'_>, entry: &Entry) -> Piece {
+    if needs_ipxe(entry) {
+        return Err(ONLY_IPXE);
+    }
+    let mut text = ["menuentry ", &quoted(&entry.title), " --id ", &quoted(&entry.name), " {\n"].concat();
+    let mut line = |words: &[&str]| {
+        text.push('\t');
+        words.iter().for_each(|word| text.push_str(word));
+        text.push('\n');
+    };
+    match &entry.action {
+        Action::Linux { kernel, initrds, append } => {
+            let words = words(&command_line(scene, append));
+            line(&["linux ", &file(scene, kernel)?, &words]);
+            let initrds = initrds.iter().map(|initrd| file(scene, initrd)).collect::<Result<Vec<_>, _>>()?;
+            if !initrds.is_empty() {
+                line(&["initrd ", &initrds.join(" ")]);
+            }
+        }
+        Action::Memtest(program) | Action::Chain(program) if program.to_ascii_lowercase().ends_with(".efi") => {
+            line(&["chainloader ", &file(scene, program)?]);
+        }
+        Action::Memtest(program) => line(&["linux ", &file(scene, program)?]),
+        Action::Local => line(&["exit"]),
+        Action::Chain(_) => return Err("GRUB goes on with UEFI programs only"),
+        Action::Iso(_) | Action::Wimboot { .. } | Action::Iscsi { .. } | Action::Shell => return Err(ONLY_IPXE),
+    }
+    text.push_str("}\n");
+    Ok(text)
+}
+
+/// A file in GRUB's terms, where a server is a device.
+fn file(scene: &Scene<'_>, name: &str) -> Piece {
+    let whole = match scene.http {
+        Some(base) if !is_url(name) => [base, "/", name.trim_start_matches('/')].concat(),
+        _ if is_url(name) => name.to_owned(),
+        // Beneath the root that GRUB itself came from.
+        _ => return Ok(quoted(&["/", name.trim_start_matches('/')].concat())),
+    };
+    let rest = whole.strip_prefix("http://").ok_or("GRUB knows no URLs but those of http")?;
+    let (server, path) = rest.split_once('/').unwrap_or((rest, ""));
+    Ok(quoted(&["(http,", server, ")/", path].concat()))
+}
+
+/// The words of a command line, quoted each. The kernel's own quotes are taken off, for GRUB puts them back around
+/// whatever has a space in it, and would escape them (lib/cmdline.c `grub_create_loader_cmdline`).
+fn words(line: &str) -> String {
+    let mut words = String::new();
+    let (mut word, mut inside) = (String::new(), false);
+    for letter in line.chars().chain([' ']) {
+        match letter {
+            '"' => inside = !inside,
+            ' ' if !inside || word.is_empty() => {
+                if !word.is_empty() {
+                    words.push_str(&[" ", &quoted(&word)].concat());
+                    word.clear();
+                }
+            }
+            letter => word.push(letter),
+        }
+    }
+    // A quote that is never closed.
+    if !word.is_empty() {
+        words.push_str(&[" ", &quoted(&word)].concat());
+    }
+    words
+}
+
+/// In single quotes; one that is part of the text stands outside of them, behind a backslash.
+fn quoted(text: &str) -> String {
+    ["'", &text.replace('\'', "'\\''"), "'"].concat()
+}
