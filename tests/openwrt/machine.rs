@@ -92,6 +92,8 @@ tar -xzf /tmp/package/data.tar.gz -C /
 sed -n 's/^Require-User: \(.*\)=\(.*\):\(.*\)=\(.*\)/\1:x:\2:\4::\/var\/run\/upxe:\/bin\/false/p' /tmp/control/control >>/etc/passwd
 rm -r /tmp/package /tmp/control /package.ipk
 sed -i "s/enabled '0'/enabled '1'/" /etc/config/upxe
+# All transfers of the test are one machine's.
+echo "	option tftp_max_client '64'" >>/etc/config/upxe
 
 dnsmasq -C /etc/dnsmasq.conf -k &
 /usr/sbin/upxe run &
