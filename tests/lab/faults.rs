@@ -10,7 +10,8 @@ use crate::client::{ANSWER, BIOS, Client, Kind};
 use crate::files::{TftpRoot, write};
 use crate::journal::Journal;
 use crate::process::{Process, run, try_run};
-use crate::scene::{FILE, Row, Scene, content};
+use crate::row::Row;
+use crate::scene::{FILE, Scene, content};
 use crate::service::{expect_boots, expect_boots_from, offers, until_ok};
 use crate::upxe::Upxe;
 

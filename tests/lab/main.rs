@@ -37,6 +37,7 @@ mod net;
 mod process;
 mod race;
 mod resilience;
+mod row;
 mod san;
 mod scene;
 mod seeds;

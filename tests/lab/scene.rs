@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use crate::bystander::Bystander;
 use crate::dnsmasq::Dnsmasq;
-use crate::files::{self, TftpRoot, run_folder};
+use crate::files::{TftpRoot, run_folder};
 use crate::net::Lan;
+use crate::row::Row;
 use crate::service::{boot_files, expect_boots};
 use crate::upxe::Upxe;
 
@@ -30,20 +31,6 @@ pub struct Scene {
     pub run: PathBuf,
     pub tftp: PathBuf,
     row: Row,
-}
-
-/// A row of the table: its place in it, and what was broken.
-#[derive(Clone, Copy)]
-pub struct Row(pub u8, pub &'static str);
-
-impl Row {
-    /// Writes down what happened and what was lost, for `tests/faults` to compare with the README.
-    pub fn tell(self, happened: &str, lost: &str) {
-        let Row(number, broken) = self;
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/lab/faults");
-        fs::create_dir_all(&folder).unwrap();
-        files::write(&folder.join(format!("{number:02}")), &format!("| {broken} | {happened} | {lost} |\n"));
-    }
 }
 
 impl Scene {

@@ -163,6 +163,8 @@ impl Soak {
                 lan.delete_bridge();
                 lan.create_bridge();
                 lan.router.ip("link set machine251 master br-lan");
+                // The new bridge may have another hardware address; a laptop asks anew when its link was gone.
+                lan.client.ip("neigh flush dev eth0");
             }
             _ => {}
         }

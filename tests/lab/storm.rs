@@ -10,7 +10,7 @@ use crate::crowd::{Crowd, datagram};
 use crate::dnsmasq::Dnsmasq;
 use crate::files::{TftpRoot, run_folder};
 use crate::net::Lan;
-use crate::scene::Row;
+use crate::row::Row;
 use crate::service::{boot_files, expect_boots};
 use crate::sys;
 use crate::upxe::Upxe;

@@ -25,6 +25,8 @@ mod net;
 mod process;
 mod program;
 mod router;
+#[path = "../lab/row.rs"]
+mod row;
 #[path = "../lab/service.rs"]
 mod service;
 #[path = "../lab/sys.rs"]

@@ -10,6 +10,7 @@ use crate::journal::Journal;
 use crate::machine::{MALTA, Machine, VIRT};
 use crate::net::Lan;
 use crate::process::Process;
+use crate::row::Row;
 use crate::service::{boot_files, expect_boots, expect_dhcp_and_dns};
 
 /// Emulated, beside other tests on two cores, a kernel takes its time.
@@ -54,6 +55,7 @@ fn serves_in_little_memory(machine: &Machine) {
     let heard = after.heard - before.heard;
     assert!(heard > 1000, "the router heard no more than {heard} packets");
     assert_eq!(after.switches - before.switches, 0, "woken up by traffic of others");
+    router.expect_jumps();
     println!(
         "{}: {} KiB resident after the start, {} after an exchange, {busy} with {TRANSFERS} transfers; {} wake-ups in \
          {} s with {heard} packets of others",
@@ -100,6 +102,17 @@ impl Router {
         let process = Process::start(&lan.router.name, &command, &console);
         console.expect(0, &["ROUTER READY"], BOOT);
         Router { _process: process, console }
+    }
+
+    /// Fails unless the machine's clock went back by most of an hour, and not just once.
+    fn expect_jumps(&self) {
+        let lines = self.console.since(0, &["STATUS", "clock", "end"]);
+        let times = lines.iter().map(|line| line.text.split_whitespace().skip_while(|&word| word != "clock").nth(1));
+        let times: Vec<i64> = times.filter_map(|time| time?.parse().ok()).collect();
+        let back = times.windows(2).filter(|pair| pair[1] < pair[0] - 3000).count();
+        assert!(back > 10, "the clock went back {back} times only");
+        Row(21, "the clock on the wall jumps an hour ahead and back, each second (on an emulated router)")
+            .tell("machines boot, 32 files at once go on, and nothing wakes it up; DHCP and DNS go on", "nothing");
     }
 
     /// The next status that the machine tells.

@@ -109,7 +109,7 @@ impl Place {
     fn configuration(&self) -> io::Result<PathBuf> {
         let folder = self.scratch.join("config");
         fs::create_dir_all(&folder)?;
-        fs::write(folder.join("upxe"), "config upxe 'main'\n\toption enabled '1'\n\toption tftp_max '1024'\n")?;
+        fs::write(folder.join("upxe"), "config upxe 'main'\n\toption enabled '1'\n\toption tftp_max '1024'\n\toption tftp_max_client '1024'\n")?;
         Ok(folder)
     }
 
