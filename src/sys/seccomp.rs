@@ -2,7 +2,7 @@
 //!
 //! What is in no table here fails with ENOSYS, as in a kernel that hasn't heard of it: libraries know how to do without,
 //! and a call that was forgotten here costs a feature, not the service. What only somebody else's code would want
-//! ends the process ([`NEVER`]). The numbers are this architecture's; calls by those of another one end the process too.
+//! ends the process (`NEVER`). The numbers are this architecture's; calls by those of another one end the process too.
 
 use std::io;
 use std::ptr;
