@@ -152,8 +152,10 @@ fn check_names_just_the_files_that_a_tree_lists() {
     }
 }
 
-/// What clients are told by each tree, and what stands in iPXE's menu.
-const TOLD: &[(&str, &[(&str, &str)], &[&str])] = &[
+/// A tree, what some clients are told by it, and what stands in iPXE's menu.
+type Told = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
+
+const TOLD: &[Told] = &[
     (
         "debian-installer",
         &[

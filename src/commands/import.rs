@@ -208,8 +208,8 @@ impl Import {
                 push(&mut section, "option", "name", &text);
             }
         }
-        self.sections.push_str(&section);
-        Some(())
+        // A host of which nothing is said but the time of its lease.
+        section.contains('\t').then(|| self.sections.push_str(&section))
     }
 
     fn left_out(&mut self, line: &Line, origin: &Origin, keyword: &str, why: &str) {

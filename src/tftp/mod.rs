@@ -254,7 +254,8 @@ impl<R> Table<R> {
         let (mut supersedes, mut displaces) = (None, None);
         if let Some(earlier) = self.find(peer) {
             let is_same = earlier.fingerprint == fingerprint;
-            if is_same && earlier.session.acked() == 0 {
+            // Who has agreed to the options and asks for them once more must not get the first block in their place.
+            if is_same && !earlier.session.is_answered() {
                 return Verdict::Again(earlier.id);
             }
             if is_same && !earlier.session.is_stalled(now) {

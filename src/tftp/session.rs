@@ -226,7 +226,7 @@ impl Session {
 
     /// True when the client got on before, but not for so long that a pause of its own explains it.
     pub fn is_stalled(&self, now: Instant) -> bool {
-        self.acked > 0 && now.saturating_duration_since(self.timer.heard_at()) >= STALLED
+        self.timer.is_answered() && now.saturating_duration_since(self.timer.heard_at()) >= STALLED
     }
 
     /// When the client last got on; when the transfer began if it never did.

@@ -127,6 +127,21 @@ fn a_late_copy_of_a_request_does_not_disturb_its_transfer() {
 }
 
 #[test]
+fn who_is_reset_before_the_first_block_has_come_gets_its_options_again() {
+    let mut table = Table::new(8);
+    let now = Instant::now();
+    let request = rrq("x", "blksize\x008\0");
+    let id = start(&mut table, now, peer(7, 2070), &request);
+    let first = table.transfer(id).unwrap().session.on_packet(now + MS, b"\0\x04\0\0");
+    assert!(matches!(first, Action::Send(_)));
+    // A block in place of the options would say that there are none: eight bytes were the whole file then.
+    let verdict = judge(&table, now + 500 * MS, peer(7, 2070), &request);
+    assert!(matches!(verdict, Verdict::Ignore(Ignored::Repeated)));
+    let Verdict::Serve(order) = judge(&table, now + 1001 * MS, peer(7, 2070), &request) else { panic!("not served") };
+    assert_eq!(order.supersedes, Some(id));
+}
+
+#[test]
 fn another_request_from_the_same_port_takes_the_place_of_the_first() {
     let mut table = Table::new(1);
     let now = Instant::now();

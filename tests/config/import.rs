@@ -121,6 +121,7 @@ fn what_sections_cannot_say_stays_a_comment() {
             format!("lines:1: warning: dhcp-range: {KEEP}"),
         ),
         ("dhcp-host=id:01:02,set:a", "# dhcp-host=id:01:02,set:a\n", format!("lines:1: warning: dhcp-host: {KEEP}")),
+        ("dhcp-host=2h", "# dhcp-host=2h\n", format!("lines:1: warning: dhcp-host: {KEEP}")),
         ("dhcp-boot=", "# dhcp-boot=\n", format!("lines:1: warning: dhcp-boot: {KEEP}")),
         (
             "conf-dir=/etc/dnsmasq.d",

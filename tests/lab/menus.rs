@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::boot_run::{BootRun, House};
 use crate::files::{Arch, TftpRoot};
 use crate::net::USUAL;
+use crate::san::{self, San};
 use crate::vm::Firmware;
 use crate::web;
 
@@ -183,5 +184,36 @@ fn a_template_falls_back_as_the_script_did() {
     let run = house.serve("", &tftp);
     run.boot(Firmware::Bios, "x86_64", &["boot.ipxe"]);
     web.log.expect(0, &["url:/demo/boot.php"], Duration::ZERO);
+    run.finish();
+}
+
+/// A disk on the network, which an entry names.
+#[test]
+fn bios_ipxe_boots_from_an_iscsi_disk() {
+    let house = House::new("menu-san", USUAL, "", None);
+    let disk = san::disk(&house.run, &house.command_line());
+    house.lan.settle(5);
+    let san = San::serve(&disk, &house.lan, &house.lan.client, 5, &house.run);
+    let menu = format!(
+        "config menu\n\toption timeout '1'\n\
+         config entry 'nas'\n\toption root_path '{}'\n\toption keep_san '1'\n",
+        san.root_path
+    );
+    let empty = house.tftp();
+    let run = house.serve(&menu, &empty);
+    run.boot(Firmware::Bios, "x86_64", &["menu.ipxe"]);
+    run.finish();
+}
+
+/// Nothing can be booted: the menu comes back for a while, and then the machine's own disk is asked for, of which there is none.
+#[test]
+fn what_cannot_be_booted_ends_with_the_local_disk() {
+    let house = House::new("menu-fails", USUAL, "", None);
+    let tftp = house.tftp();
+    let run = house.serve("config menu\n\toption timeout '1'\nconfig entry 'lost'\n\toption kernel 'lost'\n", &tftp);
+    let vm = run.switch_on(Firmware::Bios.into());
+    vm.console.expect(0, &["It did not boot."], Duration::from_secs(60));
+    vm.console.expect(0, &["No bootable device."], Duration::from_secs(60));
+    drop(vm);
     run.finish();
 }

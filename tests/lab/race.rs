@@ -17,6 +17,9 @@ const TURNS: usize = 5;
 /// How long one load may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// What the machine shows once it has the file.
+const OVER: &str = "The race is over";
+
 #[derive(Clone, Copy, PartialEq)]
 enum Way {
     Tftp,
@@ -28,7 +31,7 @@ enum Way {
 fn ipxe_loads_an_initrd() {
     compare("iPXE in a BIOS, an initrd", |turn, way| {
         let server = if way == Way::Http { "http://192.168.77.1:8069" } else { "tftp://192.168.77.1" };
-        let script = format!("#!ipxe\ninitrd {server}/large\npoweroff\n");
+        let script = format!("#!ipxe\ninitrd {server}/large\necho {OVER}\nprompt\n");
         let fill = |root: TftpRoot| large(root, "large", &[]).text("boot.ipxe", &script);
         seconds(&format!("race-ipxe-{turn}"), "", Firmware::Bios, way, "/large", fill)
     });
@@ -44,7 +47,9 @@ fn edk2_loads_its_boot_file() {
             Way::Tftp => (Firmware::Ovmf, ""),
         };
         // A program with much behind it; once it runs, all is over.
-        let fill = |root: TftpRoot| large(root, "snponly.efi", &ipxe).text("boot.ipxe", "#!ipxe\npoweroff\n");
+        let fill = |root: TftpRoot| {
+            large(root, "snponly.efi", &ipxe).text("boot.ipxe", &format!("#!ipxe\necho {OVER}\nprompt\n"))
+        };
         seconds(&format!("race-edk2-{turn}"), also, firmware, way, "snponly.efi", fill)
     });
 }
@@ -86,8 +91,8 @@ fn seconds(
     let tftp = fill(house.tftp());
     let _web = web::serve(&house.lan.router, "192.168.77.1:8069", &tftp.path, &house.run, "web");
     let run = house.serve(also, &tftp);
-    let mut vm = run.house.power_up(firmware.into());
-    assert!(vm.ends(PATIENCE), "{name}: {}", vm.console.tail());
+    let vm = run.house.power_up(firmware.into());
+    vm.console.expect(0, &[OVER], PATIENCE);
     drop(vm);
     let capture = fs::read(run.house.run.join("packets.pcap")).unwrap();
     let packets = packets(&capture);
@@ -102,7 +107,7 @@ fn seconds(
     let its = || packets[start..].iter().filter(|(_, frame)| is_it(frame) && frame.len() > 1000);
     let bytes: usize = its().map(|(_, frame)| frame.len()).sum();
     assert!(bytes > SIZE, "{name}: only {bytes} bytes came");
-    let end = its().last().expect("packets").0;
+    let end = its().next_back().expect("packets").0;
     let _ = fs::remove_dir_all(&run.house.run);
     end - packets[start].0
 }

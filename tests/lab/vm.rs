@@ -76,11 +76,6 @@ impl Vm {
         self.process.type_in(keys);
     }
 
-    /// True once it has powered off, which it may take so long for.
-    pub fn ends(&mut self, patience: Duration) -> bool {
-        self.process.wait(patience).is_some()
-    }
-
     /// Waits until Linux has printed the mark with `token`, and for the power-off.
     pub fn expect_mark(&mut self, architecture: &str, token: &str) {
         self.console.expect(0, &[MARK, architecture, token], PATIENCE);

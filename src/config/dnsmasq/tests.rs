@@ -6,9 +6,9 @@ use super::files::{ConfFiles, ConfReader};
 use super::*;
 use crate::config::rules::{Action, Condition, Pattern, Place, Value, VendorClass};
 
-struct Folder(BTreeMap<&'static str, &'static str>);
+struct Folder<'t>(BTreeMap<&'t str, &'t str>);
 
-impl ConfFiles for Folder {
+impl ConfFiles for Folder<'_> {
     fn read(&mut self, path: &str) -> Result<Vec<u8>, String> {
         self.0.get(path).map(|text| text.as_bytes().to_vec()).ok_or_else(|| "no such file".to_owned())
     }
@@ -20,7 +20,7 @@ impl ConfFiles for Folder {
     }
 }
 
-fn read(files: &[(&'static str, &'static str)]) -> (Collected, Vec<String>) {
+fn read(files: &[(&str, &str)]) -> (Collected, Vec<String>) {
     let mut folder = Folder(files.iter().copied().collect());
     let hosts = Hosts { text: b"192.168.1.9 nas nas.lan\n", sections: &[] };
     let (mut collected, mut out) = (Collected::default(), Vec::new());
@@ -29,7 +29,7 @@ fn read(files: &[(&'static str, &'static str)]) -> (Collected, Vec<String>) {
     (collected, out.iter().map(ToString::to_string).collect())
 }
 
-fn one(line: &'static str) -> (Collected, Vec<String>) {
+fn one(line: &str) -> (Collected, Vec<String>) {
     read(&[("c", line)])
 }
 
@@ -239,8 +239,7 @@ fn a_line_that_cannot_be_honoured_is_named_and_disables_nothing_else() {
         ("tftp-root=/a,eth0", "not honoured: upxe serves one folder"),
         ("conf-file=/nowhere", "c:1: warning: /nowhere: no such file"),
     ] {
-        let text: &'static str = Box::leak(format!("{text}\ndhcp-boot=good").into_boxed_str());
-        let (collected, complaints) = one(text);
+        let (collected, complaints) = one(&format!("{text}\ndhcp-boot=good"));
         assert_eq!(complaints.len(), 1, "{text}: {complaints:?}");
         assert!(complaints[0].contains(complaint), "{text}: {}", complaints[0]);
         assert_eq!(collected.rules.boots.last().unwrap().file, "good");

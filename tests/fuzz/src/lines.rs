@@ -39,9 +39,9 @@ fn comparable(config: &Config) -> String {
     rules.taggers.sort_by_key(|tagger| format!("{}{:?}", tagger.tag, tagger.condition));
     rules.options.sort_by_key(|option| format!("{:?}{:?}", option.place, option.send));
     rules.ranges.retain(|range| range.set.is_some() || !range.when.is_empty());
-    let text = format!("{rules:#?}");
-    let is_place = |line: &str| ["file:", "line:"].iter().any(|word| line.trim_start().starts_with(word));
-    text.lines().filter(|line| !is_place(line)).map(|line| format!("{line}\n")).collect()
+    // What stands between "Origin { " and " }" is a place.
+    let text = format!("{rules:?}");
+    text.split("Origin { ").map(|piece| piece.split_once(" }").map_or(piece, |(_, rest)| rest)).collect()
 }
 
 /// One line of each kind that the configurations leave out.
