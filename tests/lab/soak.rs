@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::boot_run::{BootRun, House};
-use crate::client::{BIOS, Client, Kind, X64};
+use crate::client::{BIOS, Client, Kind, REQUEST, X64};
 use crate::crowd::Crowd;
 use crate::files::Arch;
 use crate::loaders;
@@ -124,7 +124,8 @@ impl Soak {
                 |reply: &crate::client::Reply| reply.is_proxy()
             };
             assert!(!client.discover(kind, Duration::from_secs(5), enough).is_empty(), "no answer for {kind:?}");
-            let _ = client.ask_boot_server(lan.address(1), kind);
+            // From no port that the laptop may want just then.
+            let _ = client.ask_boot_server_with(REQUEST, 50_068, lan.address(1), kind);
             let _ = client.read_file(lan.address(1), ["boot.ipxe", "snponly.efi", "no-such-file"][number % 3]);
         }
     }

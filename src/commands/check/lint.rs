@@ -10,11 +10,12 @@ mod tests;
 
 use std::path::Path;
 
+use crate::config::menu::Action;
 use crate::config::rules::{DhcpOption, Origin, Place, Rules, Service, TagTest, Value, Web};
 use crate::config::{Config, Diagnostic, Severity};
 use crate::proxy::BootFiles;
 use crate::proxy::options::BOOT_FILE;
-use crate::proxy::select::file_of;
+use crate::proxy::select::{file_of, is_url};
 
 /// What can't be read off the configuration.
 #[derive(Debug, Clone, Default)]
@@ -69,6 +70,16 @@ fn web(config: &Config, surroundings: &Surroundings, out: &mut Remarks) {
         let port = port.to_string();
         let advice = "; uhttpd cannot serve there: stop that, or name another port (option http_port)";
         out.warn(&origin, "option http", &["TCP port ", &port, " is held by ", owner, advice]);
+    }
+    for entry in &config.rules.menu.entries {
+        if let Action::Iso(image) = &entry.action
+            && !is_url(image)
+        {
+            let parts =
+                &["iPXE reads an image in parts, and uhttpd sends whole files only: give the image's URL on another \
+                 web server, or name that by option http_base instead of http"];
+            out.warn(&entry.origin, &["entry '", &entry.name, "'"].concat(), parts);
+        }
     }
     if !config.tftp.allow.is_empty() {
         let parts = &[

@@ -9,6 +9,7 @@ mod frame;
 mod input;
 mod json;
 mod lines;
+mod menu;
 mod options;
 mod path;
 mod seeds;
@@ -31,6 +32,7 @@ const TARGETS: &[Target] = &[
     Target { name: "tftp", run: tftp::run, seeds: tftp::seeds },
     Target { name: "uci", run: uci::run, seeds: uci::seeds },
     Target { name: "lines", run: lines::run, seeds: lines::seeds },
+    Target { name: "menu", run: menu::run, seeds: menu::seeds },
     Target { name: "path", run: path::run, seeds: path::seeds },
     Target { name: "capture", run: capture::run, seeds: capture::seeds },
     Target { name: "json", run: json::run, seeds: json::seeds },

@@ -47,6 +47,7 @@ fn sources(upxe: &[u8], dhcp: &[u8], network: &[u8]) -> Sources {
         network: source("network", network),
         hosts: source("hosts", HOSTS.as_bytes()),
         conf_file: None,
+        uhttpd: true,
     }
 }
 
@@ -79,6 +80,8 @@ pub const UCI: &[&str] = &[
     "config upxe main\n\toption enabled 1\n\toption no_override 0\n\toption relay 1\n\toption script boot.ipxe\n",
     "config upxe main\n\toption enabled 1\n\toption tftp 0\n\nconfig boot\n\toption filename http://192.168.1.1/x.efi\n\
      \tlist dhcp_option 6,0.0.0.0\n",
+    "config upxe main\n\toption enabled 1\n\toption http 1\n\nconfig entry debian\n\toption kernel debian/linux\n\
+     \tlist arch x64\n",
     include_str!("../../../uci/upxe"),
 ];
 

@@ -59,6 +59,7 @@ fn surroundings() -> &'static Surroundings {
     SURROUNDINGS.get_or_init(|| Surroundings {
         root_trouble: Some("not a folder".to_owned()),
         dnsmasq: Some("Dnsmasq version 2.89  Copyright".to_owned()),
+        ..Surroundings::default()
     })
 }
 

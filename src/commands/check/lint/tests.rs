@@ -281,6 +281,16 @@ fn the_web_servers_port_and_what_it_does_not_follow() {
     assert!(found[1].starts_with("upxe: warning: option http: uhttpd follows no link that leads out"), "{found:?}");
     served.tftp.allow.clear();
     assert_eq!(remarks(&served, FILES, &Surroundings::default()), [""; 0]);
+    let text = "config upxe main\noption enabled 1\noption http 1\nconfig entry cd\noption url boot.ipxe\noption kind iso\n\
+                config entry other\noption url http://nas/x.iso\noption kind iso\n";
+    let upxe = Source { name: "upxe".into(), text: Some(text.as_bytes().to_vec()) };
+    let sources = Sources { upxe, uhttpd: true, ..Sources::default() };
+    let (config, _) = load(&sources, &Overrides::default(), &mut NoFiles);
+    let found = remarks(&config.unwrap(), FILES, &Surroundings::default());
+    assert!(
+        found.len() == 1 && found[0].starts_with("upxe:4: warning: entry 'cd': iPXE reads an image in parts"),
+        "{found:?}"
+    );
 }
 
 #[test]
