@@ -124,7 +124,7 @@ fn grub(text: &str) {
 
 /// Sections that use every option.
 const MENUS: &[&str] = &[
-    "config menu\n\toption title 'What\\'s on ${x} || shell'\n\toption timeout 9\n\toption default disk\nconfig entry debian\n\
+    "config menu\n\toption title 'What'\\''s on ${x} || shell'\n\toption timeout 9\n\toption default disk\nconfig entry debian\n\
      \toption title \"Install Debian's #1 ^a\"\n\toption kernel 'debian/linux x'\n\tlist initrd debian/initrd.gz\n\
      \tlist initrd http://192.168.1.5/more\n\
      \toption append 'priority=low hostname={{host}} mac={{machyp}} \"a b\" {{uuid}} {{arch}} {{http}} {{serial}}'\n\
