@@ -123,6 +123,8 @@ impl Import {
             "dhcp-remoteid" => self.tagging("remoteid", "remoteid", value)?,
             "dhcp-subscrid" => self.tagging("subscrid", "subscriberid", value)?,
             "pxe-service" => push(&mut self.main, "list", "pxe_service", &value.written()),
+            // An empty item of a list is none (UCI), an empty prompt is one.
+            "pxe-prompt" if value.is_empty() => return None,
             "pxe-prompt" => push(&mut self.main, "list", "pxe_prompt", &value.written()),
             "dhcp-option" => {
                 let code = code_of(value);

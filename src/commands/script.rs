@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::commands::explain::packet::hex;
 use crate::commands::explain::{self, Description};
 use crate::config::files::load_from;
 use crate::config::{Overrides, Rules};
@@ -68,9 +69,7 @@ fn text(confdir: &Path, overrides: &Overrides, question: Question) -> Result<Vec
     let is_ipxe = question.name.is_none() && dialect == "ipxe" || name.ends_with(".ipxe");
     let mut client = Description { ipxe: is_ipxe, ..question.client };
     if let Some(host) = &question.host {
-        let digits = host.bytes().flat_map(|byte| [byte >> 4, byte & 15]);
-        let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
-        client.options.push(["12=", &digits.collect::<String>()].concat());
+        client.options.push(["12=", &hex(host.as_bytes(), "")].concat());
     }
     let packet = client.packet(network.router)?;
     let request = Request::read(&packet).map_err(|_| "no such client can be".to_owned())?;

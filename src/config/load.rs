@@ -149,15 +149,19 @@ fn read_main(
     let allow = reader.items(&upxe::TFTP_ALLOW, section::folder);
     let max_transfers = reader.number(&upxe::TFTP_MAX);
     let single_port = reader.flag(&upxe::TFTP_SINGLE_PORT);
-    let mut number = |known: &'static Known| u16::try_from(reader.number(known)).unwrap_or(u16::MAX);
     let limits = TftpLimits {
-        client_transfers: number(&upxe::TFTP_MAX_CLIENT),
-        retries: number(&upxe::TFTP_RETRIES) as u8,
-        errors: PerSecond { all: number(&upxe::TFTP_ERRORS), client: number(&upxe::TFTP_ERRORS_CLIENT) },
+        client_transfers: small_number(&mut reader, &upxe::TFTP_MAX_CLIENT),
+        retries: small_number(&mut reader, &upxe::TFTP_RETRIES) as u8,
+        errors: PerSecond {
+            all: small_number(&mut reader, &upxe::TFTP_ERRORS),
+            client: small_number(&mut reader, &upxe::TFTP_ERRORS_CLIENT),
+        },
         in_flight: reader.number(&upxe::TFTP_IN_FLIGHT).saturating_mul(1024),
     };
-    let mut number = |known: &'static Known| u16::try_from(reader.number(known)).unwrap_or(u16::MAX);
-    let replies = PerSecond { all: number(&upxe::REPLIES), client: number(&upxe::REPLIES_CLIENT) };
+    let replies = PerSecond {
+        all: small_number(&mut reader, &upxe::REPLIES),
+        client: small_number(&mut reader, &upxe::REPLIES_CLIENT),
+    };
     let script = reader.text(&upxe::SCRIPT);
     let no_override = reader.flag(&upxe::NO_OVERRIDE);
     let relay = reader.flag(&upxe::RELAY);
@@ -187,6 +191,11 @@ fn read_main(
     };
     let max_written = section.is_some_and(|section| section.option(upxe::TFTP_MAX.name).is_some());
     Main { config, root_origin, max_written }
+}
+
+/// A number whose option has bounds that fit.
+fn small_number(reader: &mut Reader<'_>, known: &'static Known) -> u16 {
+    u16::try_from(reader.number(known)).unwrap_or(u16::MAX)
 }
 
 /// The web server that has the boot files, if there is one.

@@ -55,7 +55,7 @@ impl Answers {
     /// # Errors
     /// The reason for silence.
     pub fn admit(&mut self, scene: &Scene<'_>, request: &Request<'_>) -> Result<(), Silence> {
-        let Err(over) = self.quota.check(scene.now, key(request)) else { return Ok(()) };
+        let Err(over) = self.quota.check(scene.now, request.chaddr.number()) else { return Ok(()) };
         let (told, silence, option) = match over {
             Over::All => (0, Silence::TooMany, "replies"),
             Over::Client => (1, Silence::TooOften, "replies_client"),
@@ -95,7 +95,7 @@ impl Answers {
     ) {
         // Who asked to boot has had the thinking, if not the reply.
         if answer.0.client().is_some() {
-            self.quota.count(scene.now, key(request));
+            self.quota.count(scene.now, request.chaddr.number());
         }
         self.clients.note(scene.now, arrival.door, request, &answer.0);
         self.clients.tell(scene.now, arrival.door, arrival.device, request, &answer.0);
@@ -104,9 +104,4 @@ impl Answers {
             scene.files.report_unservable(looked_for, |what| self.said.is_new(what));
         }
     }
-}
-
-/// The machine, as [`Quota`] keeps it apart.
-fn key(request: &Request<'_>) -> u64 {
-    request.chaddr.0.iter().fold(0, |key, byte| key << 8 | u64::from(*byte))
 }

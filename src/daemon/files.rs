@@ -38,9 +38,15 @@ pub trait Asker {
 enum Found<'a> {
     /// A file, as it is.
     File(ServedFile),
+    /// A text that is made for who asks.
+    Made(Source<'a>),
+}
+
+/// What a text is made of.
+enum Source<'a> {
     /// A file, with its gaps filled.
     Template(ServedFile),
-    /// A text of ours.
+    /// The menu.
     Menu(Wanted<'a>),
 }
 
@@ -103,25 +109,21 @@ impl Files {
     /// # Errors
     /// See [`Refused`].
     pub fn open(&self, path: &SafePath, asker: &dyn Asker) -> Result<ServedFile, Refused> {
-        let (machine, wanted, template) = match self.find(path)? {
+        let source = match self.find(path)? {
             Found::File(file) => return Ok(file),
-            Found::Template(file) => (asker.machine(None), None, Some(file)),
-            Found::Menu(wanted) => {
-                let whose = if let Wanted::Ipxe(mac) = wanted { mac } else { None };
-                (asker.machine(whose), Some(wanted), None)
-            }
+            Found::Made(source) => source,
         };
+        let machine = asker.machine(if let Source::Menu(Wanted::Ipxe(mac)) = source { mac } else { None });
         let has = |name: &str| self.has(name);
         let router = asker.router();
         let base = self.web.as_ref().filter(|_| machine.http).map(|web| web.base(router));
         let scene = Scene { menu: &self.menu, machine: &machine, router, http: base.as_deref(), has: &has };
-        let text = match (wanted, template) {
-            (Some(wanted), _) => menu::render(wanted, &scene),
-            (None, Some(file)) => {
+        let text = match source {
+            Source::Menu(wanted) => menu::render(wanted, &scene),
+            Source::Template(file) => {
                 let bytes = file.read_whole(MAX_TEXT).map_err(Refused::Failed)?;
                 template::fill(&String::from_utf8_lossy(&bytes), &scene, Also::Ipxe)
             }
-            (None, None) => return Err(Refused::NotFound),
         };
         if text.len() > MAX_TEXT {
             return Err(Refused::Failed(io::ErrorKind::FileTooLarge.into()));
@@ -132,23 +134,22 @@ impl Files {
     /// A real file always comes before one that is made.
     fn find<'a>(&self, path: &'a SafePath) -> Result<Found<'a>, Refused> {
         let open = |name: &[u8]| self.tree.open(name);
-        let missing = match (open(path.as_bytes()), path.stand_in()) {
+        let file = match (open(path.as_bytes()), path.stand_in()) {
             (Err(Refused::NotFound), Some(stand_in)) => open(stand_in.as_bytes()),
             (result, _) => result,
         };
-        let missing = match missing {
-            Ok(file) => return Ok(Found::File(file)),
-            Err(Refused::NotFound) => Refused::NotFound,
-            Err(why) => return Err(why),
-        };
-        let Ok(name) = str::from_utf8(path.as_bytes()) else { return Err(missing) };
-        match template::of(name).map(|template| open(template.as_bytes())) {
-            Some(Ok(file)) => return Ok(Found::Template(file)),
-            None | Some(Err(Refused::NotFound)) => {}
-            Some(Err(why)) => return Err(why),
+        if !matches!(file, Err(Refused::NotFound)) {
+            return file.map(Found::File);
+        }
+        let name = str::from_utf8(path.as_bytes()).map_err(|_| Refused::NotFound)?;
+        if let Some(template) = template::of(name) {
+            let file = open(template.as_bytes());
+            if !matches!(file, Err(Refused::NotFound)) {
+                return file.map(|file| Found::Made(Source::Template(file)));
+            }
         }
         let wanted = menu::wanted(name).filter(|_| !self.menu.entries.is_empty());
-        wanted.map(Found::Menu).ok_or(missing)
+        wanted.map(|wanted| Found::Made(Source::Menu(wanted))).ok_or(Refused::NotFound)
     }
 }
 

@@ -192,7 +192,7 @@ impl Transfers {
                 if let Some(earlier) = order.supersedes {
                     self.end(now, earlier, End::Superseded);
                 }
-                self.serve(now, entrance, &order, received, station);
+                self.serve(now, entrance, &order, received);
             }
             Verdict::Again(id) => {
                 let Some(transfer) = self.table.transfer(id) else { return };
@@ -232,14 +232,7 @@ impl Transfers {
         }
     }
 
-    fn serve(
-        &mut self,
-        now: Instant,
-        entrance: Entrance<'_>,
-        order: &Order<'_>,
-        received: &Received,
-        station: Option<Mac>,
-    ) {
+    fn serve(&mut self, now: Instant, entrance: Entrance<'_>, order: &Order<'_>, received: &Received) {
         let host = *received.peer.ip();
         let file = match self.files.open(&order.path, &Sender(received, entrance.askers)) {
             // The client asks again by itself; an ERROR would end its boot.
@@ -251,7 +244,7 @@ impl Transfers {
                 self.log.refused_file(now, host, order, &why, &self.files);
                 let what = progress::Transfer::Refused(progress::refused(&why));
                 self.news.push(News { host, name: order.path.as_bytes().into(), what });
-                return self.refuse(now, entrance.listener, received, station, answer(&why));
+                return self.refuse(now, entrance.listener, received, order.station(), answer(&why));
             }
         };
         if let Some(idle) = order.displaces {
@@ -323,7 +316,7 @@ impl Transfers {
         };
         // The one port may hold the client's next request already, which must not be closed with the transfer.
         let ends_here = self.single_port && matches!(action, Action::End(_));
-        let next = ends_here.then(|| next_request(&transfer.resource.socket, &mut inbox)).flatten();
+        let next = ends_here.then(|| next_request(&transfer.resource, &mut inbox)).flatten();
         let Channel { local, ifindex, .. } = transfer.resource;
         let peer = transfer.peer;
         self.carry_out(now, id, action);
@@ -414,9 +407,8 @@ impl Transfers {
         station: Option<Mac>,
         (code, message): (ErrorCode, &str),
     ) {
-        let client = station.map_or(u32::from(*received.peer.ip()).into(), |Mac(mac)| {
-            mac.iter().fold(1, |key, byte| key << 8 | u64::from(*byte))
-        });
+        // No address is so great a number.
+        let client = station.map_or(u32::from(*received.peer.ip()).into(), |mac| 1 << 48 | mac.number());
         if let Err(over) = self.refusals.check(now, client) {
             return self.log.not_told(now, *received.peer.ip(), over);
         }
@@ -452,9 +444,11 @@ fn came(session: &Session, file: &ServedFile) -> u64 {
     session.acked().saturating_mul(session.blksize().into()).min(file.size())
 }
 
-/// The next request among what waits at a socket; the rest is passed over.
-fn next_request(socket: &TransferSocket, inbox: &mut [u8]) -> Option<usize> {
-    while let Ok(Some(len)) = socket.receive(inbox) {
+/// The next request among what waits at a socket that is about to close; the rest is passed over.
+fn next_request(channel: &Channel, inbox: &mut [u8]) -> Option<usize> {
+    // What comes later than the last look is for the listener. If that can't be had, the client asks again.
+    let _ = channel.socket.let_go(channel.local);
+    while let Ok(Some(len)) = channel.socket.receive(inbox) {
         if inbox.get(..len).is_some_and(is_request) {
             return Some(len);
         }

@@ -3,7 +3,7 @@
 //! Everything that is configured stands in single quotes, in which GRUB's language knows no special letter but the quote
 //! that ends them.
 
-use super::{ONLY_IPXE, Piece, Scene, command_line, default, is_url, needs_ipxe, pieces, whose};
+use super::{ONLY_IPXE, Piece, Scene, command_line, default, is_url, needs_ipxe, pieces, push_line, whose};
 use crate::config::menu::{Action, Entry};
 
 /// The configuration.
@@ -28,11 +28,7 @@ fn piece(scene: &Scene<'_>, entry: &Entry) -> Piece {
         return Err(ONLY_IPXE);
     }
     let mut text = ["menuentry ", &quoted(&entry.title), " --id ", &quoted(&entry.name), " {\n"].concat();
-    let mut line = |words: &[&str]| {
-        text.push('\t');
-        words.iter().for_each(|word| text.push_str(word));
-        text.push('\n');
-    };
+    let mut line = |words: &[&str]| push_line(&mut text, "\t", words, "\n");
     match &entry.action {
         Action::Linux { kernel, initrds, append } => {
             let words = words(&command_line(scene, append));

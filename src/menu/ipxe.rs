@@ -5,7 +5,7 @@
 //! one (settings.c `expand_settings`), and a value with spaces stays one word. So files are percent-encoded, titles lose
 //! what is special, and a command line that has any of it, which no kernel needs, is refused.
 
-use super::{Piece, Scene, command_line, default, is_url, pieces, whose};
+use super::{Piece, Scene, command_line, default, is_url, pieces, push_line, whose};
 use crate::config::menu::{Action, Entry};
 
 /// The script.
@@ -43,10 +43,7 @@ const LOCAL: &str = ":upxe-local\niseq ${platform} efi && exit ||\nsanboot --no-
 pub fn piece(scene: &Scene<'_>, entry: &Entry) -> Piece {
     const FAILED: &str = " || goto upxe-failed\n";
     let mut text = [":", &entry.name, "\n"].concat();
-    let mut line = |words: &[&str]| {
-        words.iter().for_each(|word| text.push_str(word));
-        text.push_str(FAILED);
-    };
+    let mut line = |words: &[&str]| push_line(&mut text, "", words, FAILED);
     match &entry.action {
         Action::Linux { kernel, initrds, append } => {
             let mut words = String::new();

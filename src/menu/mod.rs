@@ -191,13 +191,20 @@ fn default<'e>(menu: &'e BootMenu, there: &[&'e Entry]) -> Option<&'e str> {
     found.map(|entry| entry.name.as_str())
 }
 
+/// Appends a line of these words, as they are, between what begins and what ends every such line.
+fn push_line(text: &mut String, start: &str, words: &[&str], end: &str) {
+    text.push_str(start);
+    words.iter().for_each(|word| text.push_str(word));
+    text.push_str(end);
+}
+
 /// For whom a text is, as its comment says it.
 fn whose(machine: &Machine) -> String {
     machine.mac.map_or_else(|| "a machine that is not known".to_owned(), |mac| mac.to_string())
 }
 
 /// True for a URL.
-fn is_url(file: &str) -> bool {
+pub fn is_url(file: &str) -> bool {
     file.contains("://")
 }
 

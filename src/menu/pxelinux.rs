@@ -5,7 +5,7 @@
 //! without colons, which have a meaning of their own there.
 
 use super::ipxe::encoded;
-use super::{ONLY_IPXE, Piece, Scene, command_line, default, is_url, needs_ipxe, pieces, whose};
+use super::{ONLY_IPXE, Piece, Scene, command_line, default, is_url, needs_ipxe, pieces, push_line, whose};
 use crate::config::menu::{Action, Entry};
 
 /// Programs that show the entries on the screen, best first. Without them they are typed in by name.
@@ -19,10 +19,7 @@ const MEMDISK: &str = "memdisk";
 pub fn render(scene: &Scene<'_>, folder: &str) -> String {
     let (labels, there) = pieces(scene.entries(), |entry| piece(scene, folder, entry));
     let mut text = ["# The boot menu of ", &whose(scene.machine), "\n"].concat();
-    let mut line = |words: &[&str]| {
-        words.iter().for_each(|word| text.push_str(word));
-        text.push('\n');
-    };
+    let mut line = |words: &[&str]| push_line(&mut text, "", words, "\n");
     match SCREENS.iter().find(|screen| (scene.has)(&[folder, **screen].concat())) {
         Some(screen) => {
             line(&["UI ", screen]);
@@ -52,11 +49,7 @@ fn piece(scene: &Scene<'_>, folder: &str, entry: &Entry) -> Piece {
         return Err(ONLY_IPXE);
     }
     let mut text = ["LABEL ", &entry.name, "\n\tMENU LABEL ", &shown(&entry.title), "\n"].concat();
-    let mut line = |words: &[&str]| {
-        text.push('\t');
-        words.iter().for_each(|word| text.push_str(word));
-        text.push('\n');
-    };
+    let mut line = |words: &[&str]| push_line(&mut text, "\t", words, "\n");
     match &entry.action {
         Action::Linux { kernel, initrds, append } => {
             line(&["LINUX ", &file(scene, folder, kernel)?]);

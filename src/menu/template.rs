@@ -4,6 +4,7 @@
 //! would be more than a part of a word. What isn't known leaves nothing; a name that isn't one of these stays as it is.
 
 use super::Scene;
+use crate::wire::push_hex;
 
 /// What else may be filled in, besides what upxe knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,15 +64,12 @@ fn value(name: &str, scene: &Scene<'_>, also: Also) -> Option<String> {
 
 /// An address's bytes in hex, each by itself, or a UUID's, in its groups.
 pub fn hyphened(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::new();
     for (at, byte) in bytes.iter().enumerate() {
         if at > 0 && (bytes.len() < 16 || matches!(at, 4 | 6 | 8 | 10)) {
             text.push('-');
         }
-        for digit in [byte >> 4, byte & 15] {
-            text.extend(DIGITS.get(usize::from(digit)).map(|digit| char::from(*digit)));
-        }
+        push_hex(&mut text, *byte);
     }
     text
 }

@@ -6,16 +6,15 @@ use dhcproto::v4::OptionCode;
 use heapless::Vec;
 
 use super::architecture::Architecture;
+use super::options::ETHERBOOT;
 use super::raspberry_pi;
 use crate::wire::request::Request;
 
 /// Architectures remembered of option 93's list; firmware sends one, seldom two.
 const MAX_ARCHITECTURES: usize = 8;
 
-/// The option that iPXE and gPXE keep their own settings in (the number was Etherboot's).
-const ETHERBOOT: u8 = 175;
 /// iPXE's feature numbers within option 175 (ipxe.org: `DHCP_EB_FEATURE_HTTP`, `_HTTPS`).
-const FEATURE_HTTP: u8 = 0x13;
+pub(super) const FEATURE_HTTP: u8 = 0x13;
 const FEATURE_HTTPS: u8 = 0x14;
 
 /// A client that asked to boot from the network.

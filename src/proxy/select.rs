@@ -12,6 +12,7 @@ use super::tags::TagSet;
 use super::upgrade::needs_more;
 use super::vendor::{BootItem, Menu, MenuEntry, Shape};
 use crate::config::rules::{Action, Boot, Origin, Rules, Service};
+pub use crate::menu::is_url;
 use crate::menu::template::hyphened;
 use crate::menu::{self, Machine};
 use crate::wire::request::{Request, uuid_as_written};
@@ -98,7 +99,7 @@ impl<'a> Chooser<'a> {
         }
         match self.client.program {
             Program::Pxe => self.firmware(),
-            Program::Ipxe { .. } | Program::Gpxe => self.ipxe().map(|choice| self.by_http(choice)),
+            Program::Ipxe { .. } | Program::Gpxe => self.ipxe(),
             Program::HttpBoot => self.http_boot(),
             Program::RaspberryPi => self.raspberry_pi(),
         }
@@ -122,7 +123,7 @@ impl<'a> Chooser<'a> {
             }
             None if rules.services.is_empty() || item.server_type == OWN_SERVER_TYPE => {
                 let choice = match self.client.program {
-                    Program::Ipxe { .. } | Program::Gpxe => self.ipxe().map(|choice| self.by_http(choice))?,
+                    Program::Ipxe { .. } | Program::Gpxe => self.ipxe()?,
                     _ => self.firmware()?,
                 };
                 Ok(Choice { shape: Shape::Chosen(item), ..choice })
@@ -154,6 +155,10 @@ impl<'a> Chooser<'a> {
     /// iPXE is never shown a menu (it would come back to it for ever, iPXE issue 908): of menu entries it gets the first
     /// file it can use, and only if no boot line has one.
     fn ipxe(&mut self) -> Result<Choice, Silence> {
+        self.ipxe_file().map(|choice| self.by_http(choice))
+    }
+
+    fn ipxe_file(&mut self) -> Result<Choice, Silence> {
         if let Some(choice) = self.boot_line()? {
             return Ok(choice);
         }
@@ -480,9 +485,4 @@ fn customary_names(client: &Client) -> Vec<(&'static str, Option<Architecture>)>
         Loader::Other(_) => true,
     });
     scripts.iter().map(|script| (*script, None)).chain(wanted.map(|(loader, it)| (loader.name(), it))).collect()
-}
-
-/// True for a URL.
-pub fn is_url(file: &str) -> bool {
-    file.contains("://")
 }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use dhcproto::v4::OptionCode;
 
-use super::client::{Client, Program};
+use super::client::{Client, FEATURE_HTTP, Program};
 use super::matching::suboption;
 use super::options::{ETHERBOOT, Sent};
 use super::select::{Choice, Chooser, is_url};
@@ -14,8 +14,6 @@ use crate::wire::request::Request;
 
 /// RFC 2131 §2: the header's `file` field with a NUL behind the name.
 const MAX_URL: usize = 127;
-/// iPXE's feature number of HTTP within option 175.
-const FEATURE_HTTP: u8 = 0x13;
 /// RFC 5071 §5.1: what pxelinux puts before the name of every file that it asks for.
 const PATH_PREFIX: u8 = 210;
 

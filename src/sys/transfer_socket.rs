@@ -53,12 +53,26 @@ impl TransferSocket {
     }
 
     fn connected_to(self, peer: SocketAddrV4) -> io::Result<Self> {
+        self.set_peer(peer)?;
+        Ok(self)
+    }
+
+    fn set_peer(&self, peer: SocketAddrV4) -> io::Result<()> {
         let peer = to_sockaddr(peer);
         // SAFETY: the pointer and the length describe `peer`, which outlives the call.
         succeeded(unsafe {
             libc::connect(self.fd.as_raw_fd(), (&raw const peer).cast(), size_of_as_socklen::<libc::sockaddr_in>())
-        })?;
-        Ok(self)
+        })
+    }
+
+    /// From now on the kernel hands what the client sends to the listener at this port again, if there is one. What came
+    /// before still waits here.
+    ///
+    /// # Errors
+    /// When `local`, the address of this socket, is no longer ours.
+    pub fn let_go(&self, local: Ipv4Addr) -> io::Result<()> {
+        // To nobody's port at our own address: a socket that is not connected would take what the listener should.
+        self.set_peer(SocketAddrV4::new(local, 9))
     }
 
     /// The MTU of the way to the client, in bytes, as far as the kernel knows it.

@@ -69,6 +69,13 @@ impl Owner {
     }
 }
 
+impl Order<'_> {
+    /// The machine that asks, as far as the system knows.
+    pub fn station(&self) -> Option<Mac> {
+        self.owner.station
+    }
+}
+
 impl<R> Transfer<R> {
     /// The machine that asked, as far as the system knew.
     pub fn station(&self) -> Option<Mac> {

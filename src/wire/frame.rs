@@ -22,6 +22,11 @@ pub struct Mac(pub [u8; 6]);
 impl Mac {
     /// All ones: every station on the link.
     pub const BROADCAST: Mac = Mac([0xff; 6]);
+
+    /// The address as a number of 48 bits.
+    pub fn number(self) -> u64 {
+        self.0.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
 }
 
 impl fmt::Display for Mac {

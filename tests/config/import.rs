@@ -150,3 +150,11 @@ fn what_sections_cannot_say_stays_a_comment() {
     let (_, remarks) = imported("dhcp-option-force=tag:a,209,x\ndhcp-option=209,y");
     assert!(remarks[0].contains("comes before the dhcp-option-force lines for 209 now"), "{remarks:?}");
 }
+
+#[test]
+fn an_empty_prompt_is_not_made_an_empty_item() {
+    // UCI takes an empty item for none, dnsmasq an empty prompt for one.
+    let (uci, remarks) = imported("pxe-prompt=a,3\npxe-prompt=\n");
+    assert_eq!(uci, "config upxe 'main'\n\tlist pxe_prompt 'a,3'\n\n# pxe-prompt=\n");
+    assert_eq!(remarks.len(), 1);
+}

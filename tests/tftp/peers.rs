@@ -256,7 +256,9 @@ impl Client {
         let mut buffer = [0; 2048];
         let heard = self.socket.recv_from(&mut buffer);
         self.socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        heard.ok().map(|(len, _)| buffer[..len].to_vec())
+        let (len, from) = heard.ok()?;
+        self.tid.get_or_insert(from);
+        Some(buffer[..len].to_vec())
     }
 
     /// Sends to the transfer's port.

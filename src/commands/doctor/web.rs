@@ -35,30 +35,27 @@ pub fn examine(scene: &Scene<'_>, diagnostics: &[Diagnostic], found: &mut Vec<Fi
         // The same server for all.
         routers = vec![Ipv4Addr::UNSPECIFIED];
     }
+    let file = some_file(scene).unwrap_or_default();
     for router in routers {
         let base = web.base(router);
         // A name is for machines to look up.
         let Some((server, folder)) = place(&base) else { continue };
-        let path = [folder, "/", &some_file(scene).unwrap_or_default()].concat();
-        let answer = ask(server, &path);
-        if let Some(finding) = judge(web, &base, &path, answer) {
-            found.push(finding);
-        }
+        let answer = ask(server, &[folder, "/", &file].concat());
+        found.extend(judge(web, &[&base, "/", &file].concat(), answer));
     }
 }
 
-fn judge(web: &Web, base: &str, path: &str, answer: io::Result<String>) -> Option<Finding> {
-    let url = [base.split_at(base.len() - folder_len(base)).0, path].concat();
+fn judge(web: &Web, url: &str, answer: io::Result<String>) -> Option<Finding> {
     match answer {
         // Without a file to ask for, any answer is one.
-        Ok(status) if status.contains(" 200") || path.ends_with('/') => None,
+        Ok(status) if status.contains(" 200") || url.ends_with('/') => None,
         Ok(status) => {
             let why = "upxe offers files by such URLs, and what serves there doesn't have them.";
-            Some(Finding::warning("web-other", &[&url, " is answered with: ", &status], why))
+            Some(Finding::warning("web-other", &[url, " is answered with: ", &status], why))
         }
         Err(error) => {
             let why = "Machines that can fetch by HTTP are sent there, and don't boot.";
-            let finding = Finding::error("web-closed", &[&url, " cannot be had: ", &error.to_string()], why);
+            let finding = Finding::error("web-closed", &[url, " cannot be had: ", &error.to_string()], why);
             Some(match web {
                 Web::Own(port) => match port_owner::listener(*port) {
                     // Some other address of the router's.
@@ -81,10 +78,6 @@ fn place(base: &str) -> Option<(SocketAddr, &str)> {
     let (host, port) = server.split_once(':').unwrap_or((server, "80"));
     let address: Ipv4Addr = host.parse().ok()?;
     Some(((address, port.parse().ok()?).into(), rest.get(server.len()..)?))
-}
-
-fn folder_len(base: &str) -> usize {
-    base.strip_prefix("http://").and_then(|rest| rest.find('/').map(|at| rest.len() - at)).unwrap_or_default()
 }
 
 /// The path of any file that both servers should have.
@@ -118,7 +111,7 @@ mod tests {
         assert_eq!(taken("http://192.168.1.5:81/a/b").as_deref(), Some("192.168.1.5:81 /a/b"));
         assert_eq!(taken("http://nas/a"), None);
         let closed = Err(io::ErrorKind::ConnectionRefused.into());
-        let finding = judge(&Web::At("http://1.2.3.4/a".into()), "http://1.2.3.4/a", "/a/x", closed).unwrap();
+        let finding = judge(&Web::At("http://1.2.3.4/a".into()), "http://1.2.3.4/a/x", closed).unwrap();
         assert!(finding.what.starts_with("http://1.2.3.4/a/x cannot be had: "), "{}", finding.what);
     }
 }

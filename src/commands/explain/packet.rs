@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use crate::config::dnsmasq::names::{self, Form};
 use crate::menu::template::hyphened;
 use crate::proxy::vendor::BootItem;
+use crate::wire::push_hex;
 use crate::wire::request::uuid_as_written;
 
 /// A field of the header.
@@ -346,12 +347,6 @@ pub fn hex(bytes: &[u8], between: &str) -> String {
         push_hex(&mut text, *byte);
     }
     text
-}
-
-/// Appends a byte as two digits.
-pub fn push_hex(text: &mut String, byte: u8) {
-    let digits = [byte >> 4, byte & 15].into_iter().filter_map(|half| char::from_digit(half.into(), 16));
-    text.extend(digits);
 }
 
 /// A UUID from its bytes as they are sent.
