@@ -181,7 +181,8 @@ impl Import {
     fn tagging(&mut self, kind: &str, option: &str, value: Words<'_>) -> Option<()> {
         let (tag, rest) = value.split();
         let prefixed = ["set:", "tag:", "net:"].iter().find_map(|prefix| tag.strip_prefix(prefix));
-        let value = rest?.written();
+        // An empty option is none (UCI).
+        let value = Some(rest?.written()).filter(|value| !value.is_empty())?;
         self.sections.push_str(&["\nconfig ", kind, "\n"].concat());
         push(&mut self.sections, "option", "networkid", &prefixed.unwrap_or(tag).written());
         push(&mut self.sections, "option", option, &value);
@@ -210,8 +211,9 @@ impl Import {
                 push(&mut section, "option", "name", &text);
             }
         }
-        // A host of which nothing is said but the time of its lease.
-        section.contains('\t').then(|| self.sections.push_str(&section))
+        // The init script passes over a section that names no machine.
+        let names_one = ["\tlist mac ", "\toption name "].iter().any(|option| section.contains(option));
+        names_one.then(|| self.sections.push_str(&section))
     }
 
     fn left_out(&mut self, line: &Line, origin: &Origin, keyword: &str, why: &str) {

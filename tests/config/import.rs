@@ -158,3 +158,11 @@ fn an_empty_prompt_is_not_made_an_empty_item() {
     assert_eq!(uci, "config upxe 'main'\n\tlist pxe_prompt 'a,3'\n\n# pxe-prompt=\n");
     assert_eq!(remarks.len(), 1);
 }
+
+#[test]
+fn a_host_that_names_no_machine_is_not_made_a_section() {
+    for line in ["dhcp-host=ignore", "dhcp-host=192.168.1.7", "dhcp-host=set:a"] {
+        let (uci, remarks) = imported(line);
+        assert_eq!((uci, remarks.len()), (format!("# {line}\n"), 1));
+    }
+}
