@@ -255,6 +255,27 @@ fn serial_numbers_are_ipxes_to_tell() {
     assert_eq!(fill("{{serial}}", &scene, Also::Nothing), "{{serial}}");
 }
 
+/// Where a gap ends is looked for no further than names go: the time is that of the text, whatever stands in it.
+#[test]
+fn gaps_without_end_take_no_time() {
+    let menu = menu("config entry a\noption kind local\n");
+    let scene = Scene { menu: &menu, machine: &machine(), router: ROUTER, http: None, has: &|_| false };
+    for (text, filled) in [
+        ("{{ mac }}{{mac}}", "52:54:00:12:34:5652:54:00:12:34:56"),
+        ("{{{{arch}} {{ma}c}} {{a{{arch}}", "{{7 {{ma}c}} {{a7"),
+        ("{{{arch}}} {{}} {{", "{{{arch}}} {{}} {{"),
+    ] {
+        assert_eq!(fill(text, &scene, Also::Nothing), filled);
+    }
+    let begun = std::time::Instant::now();
+    for line in ["{{", "{{x}", "{{ x", "}{{"] {
+        let text = line.repeat(MAX_TEXT / line.len()) + "}}";
+        assert_eq!(fill(&text, &scene, Also::Nothing), text);
+    }
+    // It is a matter of milliseconds, or else of many seconds.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
 /// What a stranger may call itself.
 const HOSTILE: &[&str] = &[
     "a\nshell",
