@@ -281,15 +281,8 @@ impl Daemon {
                 Ok((link, _)) => {
                     let (device, peer) = (&link.interface.device, *received.peer.ip());
                     let mac = is_request(payload).then(|| neighbour::mac(listener, device, peer)).flatten();
-                    if is_read_request(payload) {
-                        if let Some(mac) = mac {
-                            self.answers.clients.met(now, mac, device, peer);
-                        }
-                        // Whom we know no station for may be a forgery that shall look like another's loop; behind a
-                        // relay nobody's station is known.
-                        if mac.is_some() || self.config.rules.relay {
-                            self.answers.clients.fetched(now, peer);
-                        }
+                    if let Some(mac) = mac.filter(|_| is_read_request(payload)) {
+                        self.answers.clients.met(now, mac, device, peer);
                     }
                     let (clients, rules) = (&self.answers.clients, &self.config.rules);
                     let askers = &Known { clients, rules, links: &self.links };

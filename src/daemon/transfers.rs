@@ -113,8 +113,8 @@ impl Transfers {
         }
     }
 
-    /// What happened since the last call: nothing for most packets, one thing for a request that is refused, and two for
-    /// a transfer.
+    /// What happened since the last call: nothing for most packets, one thing for a request that is refused, and three
+    /// for a transfer.
     pub fn take_news(&mut self) -> Vec<News> {
         std::mem::take(&mut self.news)
     }
@@ -306,7 +306,13 @@ impl Transfers {
                     let received = Received { len, peer: transfer.peer, local, destination: local, ifindex };
                     return self.consider(now, entrance, packet, &received, station);
                 }
-                transfer.session.on_packet(now, packet)
+                let has_some = transfer.session.acked() > 0;
+                let action = transfer.session.on_packet(now, packet);
+                if !has_some && transfer.session.acked() > 0 {
+                    let (host, what) = (*transfer.peer.ip(), progress::Transfer::Arrives);
+                    self.news.push(News { host, name: Box::default(), what });
+                }
+                action
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 Action::End(transfer.session.on_unreachable())
