@@ -252,7 +252,7 @@ impl Collected {
             return Ok(Outcome::NotHonoured("upxe serves one folder on all interfaces"));
         }
         let path = folder.text().filter(|path| path.starts_with('/'));
-        let path = path.ok_or_else(|| Wrong::new(folder, "an absolute path"))?;
+        let path = path.ok_or_else(|| Wrong::new(folder, "an absolute path without blanks"))?;
         self.tftp.root = Some((PathBuf::from(path), origin.clone()));
         Ok(Outcome::Taken)
     }
