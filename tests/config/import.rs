@@ -148,7 +148,7 @@ fn what_sections_cannot_say_stays_a_comment() {
         assert_eq!(remarks, expected, "{text}");
     }
     let (_, remarks) = imported("dhcp-option-force=tag:a,209,x\ndhcp-option=209,y");
-    assert!(remarks[0].contains("comes before the dhcp-option-force lines for 209 now"), "{remarks:?}");
+    assert!(remarks[0].contains("comes before the dhcp-option-force lines for this option now"), "{remarks:?}");
 }
 
 #[test]
