@@ -1,9 +1,10 @@
 //! The one send buffer: blocks read from files straight into ready DATA packets.
 
 use std::io::{self, IoSliceMut};
+use std::time::{Duration, Instant};
 
 use crate::sys::transfer_socket::MAX_SEGMENTED_SEND;
-use crate::sys::tree::ServedFile;
+use crate::sys::tree::{ServedFile, Version};
 use crate::tftp::TransferId;
 use crate::tftp::negotiate::MAX_WINDOWSIZE;
 use crate::tftp::netascii::Text;
@@ -12,9 +13,12 @@ use crate::wire::tftp::{DATA_HEADER, data_header};
 
 /// Packets that the buffer holds at most.
 const MAX_FRAMES: usize = MAX_WINDOWSIZE as usize;
-/// While one client alone is served, so much is read at a time, to save system calls when its windows are small. More
-/// would drive everything else out of a small router's cache of 32 KiB.
+/// While one client alone is served, or several get the same file side by side, so much is read at a time, to save system
+/// calls when windows are small. More would drive everything else out of a small router's cache of 32 KiB.
 const READ_AHEAD: usize = 12 * 1024;
+/// What was read for one client is sent to others that get the same version of the same file for so long: a room of
+/// machines that are switched on together asks for the same blocks at nearly the same time.
+const SHARED_FOR: Duration = Duration::from_millis(10);
 /// Bytes of a text read at a time.
 const TEXT_CHUNK: usize = 512;
 
@@ -28,7 +32,11 @@ pub struct Frames {
 /// What the buffer contains.
 #[derive(Debug, Clone, Copy)]
 struct Held {
+    /// For whom it was read, and when.
     id: TransferId,
+    at: Instant,
+    version: Option<Version>,
+    blksize: u16,
     first: u64,
     count: usize,
 }
@@ -55,16 +63,18 @@ impl Frames {
     ///
     /// # Errors
     /// `UnexpectedEof` when the file has become shorter than it was; those of the file system.
-    pub fn octet(&mut self, source: Source<'_>, blocks: Blocks) -> io::Result<(&[u8], u16)> {
+    pub fn octet(&mut self, now: Instant, source: Source<'_>, blocks: Blocks) -> io::Result<(&[u8], u16)> {
         let count = usize::from(blocks.count).min(source.frames_per_send());
-        let skipped = match self.held {
-            Some(held) if held.contains(source.id, blocks.first, count) => (blocks.first - held.first) as usize,
+        let held = self.held.filter(|held| held.serves(now, source));
+        let skipped = match held {
+            Some(held) if held.contains(blocks.first, count) => (blocks.first - held.first) as usize,
             held => {
-                let goes_on = held.is_some_and(|held| held.id == source.id && held.end() == blocks.first);
+                let goes_on = held.is_some_and(|held| held.end() == blocks.first);
                 let count = if goes_on { source.read_ahead(count, blocks.first) } else { count };
                 self.held = None;
                 self.fill(source, blocks.first, count)?;
-                self.held = Some(Held { id: source.id, first: blocks.first, count });
+                let Source { id, file, blksize } = source;
+                self.held = Some(Held { id, at: now, version: file.version(), blksize, first: blocks.first, count });
                 0
             }
         };
@@ -123,8 +133,16 @@ impl Default for Frames {
 }
 
 impl Held {
-    fn contains(&self, id: TransferId, first: u64, count: usize) -> bool {
-        self.id == id && self.first <= first && first + count as u64 <= self.end()
+    /// Whether it is what `source` would read now. In the very milliseconds in which somebody writes to a file that is
+    /// being sent, another reader may get what stood there just before.
+    fn serves(&self, now: Instant, source: Source<'_>) -> bool {
+        let is_shared =
+            self.version.is_some() && self.version == source.file.version() && self.blksize == source.blksize;
+        self.id == source.id || is_shared && now.saturating_duration_since(self.at) < SHARED_FOR
+    }
+
+    fn contains(&self, first: u64, count: usize) -> bool {
+        self.first <= first && first + count as u64 <= self.end()
     }
 
     fn end(&self) -> u64 {

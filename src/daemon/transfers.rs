@@ -330,7 +330,7 @@ impl Transfers {
         let outcome = match action {
             Action::Wait => Ok(()),
             Action::SendOptionAck => self.send_option_ack(id),
-            Action::Send(blocks) => self.send_blocks(id, blocks),
+            Action::Send(blocks) => self.send_blocks(now, id, blocks),
             Action::End(end) => Err(end),
         };
         match (outcome, self.table.transfer(id)) {
@@ -350,14 +350,14 @@ impl Transfers {
         is_lost_at_most(session, result)
     }
 
-    fn send_blocks(&mut self, id: TransferId, mut blocks: Blocks) -> Result<(), End> {
+    fn send_blocks(&mut self, now: Instant, id: TransferId, mut blocks: Blocks) -> Result<(), End> {
         let Some(Transfer { session, resource: channel, .. }) = self.table.transfer(id) else { return Ok(()) };
         let was_segmented = channel.is_segmented;
         while blocks.count > 0 {
             let source = Source { id, file: &channel.file, blksize: session.blksize() };
             let stride = source.stride();
             let (packets, count) = match session.content() {
-                Content::Octet(_) => self.frames.octet(source, blocks).map_err(read_failure)?,
+                Content::Octet(_) => self.frames.octet(now, source, blocks).map_err(read_failure)?,
                 Content::Netascii(text) => {
                     let (packet, is_last) = self.frames.netascii(source, blocks.first, text).map_err(read_failure)?;
                     if is_last {

@@ -49,6 +49,16 @@ pub enum Resolver {
 pub struct ServedFile {
     source: Source,
     size: u64,
+    version: Option<Version>,
+}
+
+/// A file, and when it was changed last: what two who opened the same version read is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version {
+    device: u64,
+    inode: u64,
+    /// Seconds and nanoseconds.
+    changed: (i64, i64),
 }
 
 /// Where its bytes are.
@@ -137,12 +147,17 @@ impl Tree {
 impl ServedFile {
     /// What never was a file.
     pub fn in_memory(bytes: Vec<u8>) -> Self {
-        Self { size: bytes.len() as u64, source: Source::Memory(bytes.into_boxed_slice()) }
+        Self { size: bytes.len() as u64, source: Source::Memory(bytes.into_boxed_slice()), version: None }
     }
 
     /// Bytes in the file when it was opened.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Which version of which file it was when it was opened; `None` for what never was a file.
+    pub fn version(&self) -> Option<Version> {
+        self.version
     }
 
     /// Bytes of memory that it holds.
@@ -206,7 +221,9 @@ impl ServedFile {
         if is_root() && metadata.mode() & WORLD_READABLE == 0 {
             return Err(Refused::NotReadable);
         }
-        Ok(Self { source: Source::File(file), size: metadata.size() })
+        let changed = (metadata.ctime(), metadata.ctime_nsec());
+        let version = Some(Version { device: metadata.dev(), inode: metadata.ino(), changed });
+        Ok(Self { source: Source::File(file), size: metadata.size(), version })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Many clients, clients that come to nothing, and a service that changes meanwhile.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use super::{MS, content, log_lines, logged};
@@ -63,6 +64,49 @@ fn many_clients_at_once() {
             scope.spawn(move || assert!(&server.client().get("many", 1468, 1 << (number % 4)) == file));
         }
     });
+}
+
+#[test]
+fn clients_side_by_side_get_their_own_files() {
+    let server = Server::start(16);
+    let (one, other) = (content(6000), content(6001)[1..].to_vec());
+    server.file("side", &one);
+    server.file("by-side", &other);
+    // The same blocks at nearly the same time; other blocks of the same file; another file of the same size.
+    let wishes = [("side", 512), ("side", 512), ("side", 1024), ("by-side", 512), ("side", 512)];
+    let mut clients = wishes.map(|(name, blksize)| {
+        let mut client = server.client();
+        client.ask(name, &format!("blksize={blksize}"));
+        client.receive();
+        client.ack(0);
+        (client, blksize, Vec::new())
+    });
+    for number in 1..=12 {
+        for (client, blksize, received) in &mut clients {
+            if (number - 1) * *blksize <= 6000 {
+                received.extend(client.block(number as u16));
+                client.ack(number as u16);
+            }
+        }
+    }
+    for ((_, _, received), (name, blksize)) in clients.iter().zip(wishes) {
+        assert!(*received == if name == "side" { &one[..] } else { &other[..] }, "{name} in blocks of {blksize}");
+    }
+}
+
+#[test]
+fn who_asks_after_a_change_gets_what_is_new() {
+    let server = Server::start(8);
+    server.file("changes", &[b'a'; 3000]);
+    // File systems tell times of change apart that are further apart than this.
+    std::thread::sleep(20 * MS);
+    let (mut before, mut after) = (server.client(), server.client());
+    before.ask("changes", "");
+    assert!(before.block(1) == [b'a'; 512]);
+    let file = fs::File::options().write(true).open(server.root().join("changes")).unwrap();
+    file.write_all_at(&[b'b'; 3000], 0).unwrap();
+    after.ask("changes", "");
+    assert!(after.rest(1, 512, 1) == [b'b'; 3000]);
 }
 
 #[test]
