@@ -137,9 +137,9 @@ pub fn read(file: &Rc<str>, package: &Package, out: &mut Vec<Diagnostic>) -> Boo
     for section in of_kind(entry::SECTION.kind) {
         let mut reader = Reader::new(file, Some(section), Severity::Error, out);
         match read_entry(&mut reader, section) {
-            Some(_) if entries.len() == MAX_ENTRIES => {
-                let parts = &["more entries than a menu has (64); this one and those behind it are left out"];
-                reader.remark(Severity::Error, &entry::TITLE, reader.origin(), parts);
+            Some(entry) if entries.len() == MAX_ENTRIES => {
+                let parts = &["more of them than a menu has (64)"];
+                out.push(Diagnostic::text(Severity::Error, entry.origin, "config entry", parts));
                 break;
             }
             entry => entries.extend(entry),
@@ -190,9 +190,11 @@ fn action(reader: &mut Reader<'_>) -> Option<Action> {
         (.., Some(_)) => Some("iscsi"),
         _ => None,
     };
-    if initrds.len().max(files.len()) > MAX_FILES {
-        reader.remark(Severity::Error, &entry::INITRD, reader.origin(), &["more files than an entry has (16)"]);
-        return None;
+    for (known, list) in [(&entry::INITRD, &initrds), (&entry::FILE, &files)] {
+        if list.len() > MAX_FILES {
+            reader.remark(Severity::Error, known, reader.origin(), &["more files than an entry has (16)"]);
+            return None;
+        }
     }
     let (missing, action) = match kind.map(|(kind, _)| kind).or_else(guess) {
         Some("linux") => {

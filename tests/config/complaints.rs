@@ -334,6 +334,6 @@ fn menus_are_checked() {
     let found = complaints(&many, "", LAN);
     assert_eq!(
         found,
-        ["upxe:129: option title: more entries than a menu has (64); this one and those behind it are left out"]
+        ["upxe:129: config entry: more of them than a menu has (64)"]
     );
 }
