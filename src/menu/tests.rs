@@ -262,8 +262,18 @@ fn entries_are_for_whom_they_say() {
 fn serial_numbers_are_ipxes_to_tell() {
     let menu = menu("config entry a\noption kind local\nlist serial 'AB 12'\nlist asset 7.x\n");
     let script = rendered(&menu, &machine(), Wanted::Ipxe(None));
-    let items = "menu Boot menu\niseq ${serial:uristring} AB%2012 && item a a ||\niseq ${asset:uristring} 7.x && item a a ||\nchoose";
+    let items =
+        "menu Boot menu\niseq ${serial:uristring} AB%2012 && iseq ${asset:uristring} 7.x && item a a ||\nchoose";
     assert!(script.contains(items), "{script}");
+    let many: String = (0..2000).map(|number| format!("list serial {number}\nlist asset {number}\n")).collect();
+    let menu_of_many = super::tests::menu(
+        &["config entry a\noption kind local\n", &many, "config entry b\noption kind local\n"].concat(),
+    );
+    let script = rendered(&menu_of_many, &machine(), Wanted::Ipxe(None));
+    assert!(
+        script.contains("# a is left out: the menu is too long for it\n") && script.contains("\nitem b b\n"),
+        "{script}"
+    );
     for wanted in [Wanted::Grub, Wanted::Pxelinux("")] {
         assert!(rendered(&menu, &machine(), wanted).contains("# a is left out: only iPXE can do that\n"));
     }
