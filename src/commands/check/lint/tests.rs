@@ -319,6 +319,10 @@ fn menus() {
             "config entry a\noption kernel linux\nlist initrd a.0\nlist initrd http://x/y\n",
             &["upxe:1: warning: file 'linux': is not under the TFTP root"],
         ),
+        (
+            "config entry a\noption kind local\nlist group lab\noption networkid '!lba'\nconfig host\noption name x\nlist tag lba\n",
+            &["upxe:1: warning: tag 'lab': nothing sets it, so this never holds; did you mean 'lba'?"],
+        ),
     ] {
         let found = remarks(&menu(text), FILES, &Surroundings::default());
         assert_eq!(found.len(), expected.len(), "{text}: {found:#?}");
