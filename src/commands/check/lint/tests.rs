@@ -316,6 +316,10 @@ fn menus() {
             &["upxe:4: warning: entry 'b': has the title of upxe:1: nobody can tell them apart"],
         ),
         (
+            "config entry a\noption url boot.ipxe\noption kind iso\n",
+            &["upxe:1: warning: entry 'a': iPXE reads images by HTTP only, so its menu leaves this out"],
+        ),
+        (
             "config entry a\noption kernel linux\nlist initrd a.0\nlist initrd http://x/y\n",
             &["upxe:1: warning: file 'linux': is not under the TFTP root"],
         ),
