@@ -82,7 +82,8 @@ fn text(confdir: &Path, overrides: &Overrides, question: Question) -> Result<Vec
     let found = files.open(&path, &described).map_err(|why| {
         let remedy = files.remedy(&why);
         let root = files.root().escape_ascii().to_string();
-        let menus = "and no 'config entry' for a menu (menu.ipxe, pxelinux.cfg/default, grub.cfg)";
+        let menus =
+            "and no menu of this name ('config entry' sections make menu.ipxe, pxelinux.cfg/default and grub.cfg)";
         let template = if name.ends_with(".ipxe") { [" or ", name, ".tmpl"].concat() } else { String::new() };
         let none = || ["no such file", &template, " under ", &root, ", ", menus].concat();
         [name, ": ", &remedy.unwrap_or_else(none)].concat()
