@@ -66,8 +66,8 @@ fn templates_and_files_are_shown_as_they_are_sent() {
 #[test]
 fn it_says_what_is_wrong() {
     for (config, words, expected) in [
-        ("", &[][..], "menu.ipxe: no such file, and no entry of a menu"),
-        ("", &["nothing"], "nothing: no such file"),
+        ("", &[][..], "menu.ipxe: no such file or menu.ipxe.tmpl under /"),
+        ("", &["nothing"], "nothing: no such file under /"),
         ("", &["../x"], "../x: its name leads upwards"),
         (MENU, &["--dialect", "lilo"], "--dialect: found 'lilo', expected ipxe, pxelinux or grub"),
         (MENU, &["--mac", "x"], "--mac: found 'x'"),

@@ -81,8 +81,12 @@ fn text(confdir: &Path, overrides: &Overrides, question: Question) -> Result<Vec
     let described = Described { machine, rules: &config.rules, arrival };
     let found = files.open(&path, &described).map_err(|why| {
         let remedy = files.remedy(&why);
-        let none = "no such file, and no entry of a menu ('config entry') that it could be made of";
-        [name, ": ", remedy.as_deref().unwrap_or(none)].concat()
+        let root = files.root().escape_ascii().to_string();
+        let menus =
+            "and no menu of this name ('config entry' sections make menu.ipxe, pxelinux.cfg/default and grub.cfg)";
+        let template = if name.ends_with(".ipxe") { [" or ", name, ".tmpl"].concat() } else { String::new() };
+        let none = || ["no such file", &template, " under ", &root, ", ", menus].concat();
+        [name, ": ", &remedy.unwrap_or_else(none)].concat()
     })?;
     found.read_whole(MAX_SHOWN).map_err(|error| [name, ": ", &error.to_string()].concat())
 }

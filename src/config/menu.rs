@@ -214,7 +214,12 @@ fn action(reader: &mut Reader<'_>) -> Option<Action> {
     let has_any = |known: &[&'static Known]| known.iter().any(|known| reader.has(known));
     let is_written = has_any(&[missing]) || missing.name == entry::KIND.name && has_any(GUESSED_BY);
     if action.is_none() && !is_written {
-        let parts = &["missing, and so the entry boots nothing and is left out; give it a kernel, a url or a kind"];
+        let advice = if missing.name == entry::KIND.name {
+            "; give it a kernel, a url or a kind"
+        } else {
+            ": its kind needs it"
+        };
+        let parts = &["missing, and so the entry boots nothing and is left out", advice];
         reader.remark(Severity::Warning, missing, reader.origin(), parts);
     }
     action

@@ -403,7 +403,7 @@ impl<'a> Chooser<'a> {
 
     pub(super) fn finds(&mut self, name: &str) -> bool {
         let found = self.has(name);
-        if !found {
+        if !found && !self.looked_for.iter().any(|known| known == name) {
             self.looked_for.push(name.to_owned());
         }
         found

@@ -290,10 +290,8 @@ const MENUS: &[(&str, &[&str])] = &[
         &[
             "upxe:1: warning: option kind: missing, and so the entry boots nothing and is left out; give it a kernel, a \
              url or a kind",
-            "upxe:2: warning: option kernel: missing, and so the entry boots nothing and is left out; give it a kernel, \
-             a url or a kind",
-            "upxe:4: warning: option url: missing, and so the entry boots nothing and is left out; give it a kernel, a \
-             url or a kind",
+            "upxe:2: warning: option kernel: missing, and so the entry boots nothing and is left out: its kind needs it",
+            "upxe:4: warning: option url: missing, and so the entry boots nothing and is left out: its kind needs it",
         ],
     ),
     (

@@ -64,6 +64,7 @@ pub fn lint_rules(config: &Config, files: &dyn BootFiles) -> Vec<Diagnostic> {
 
 /// The router's own web server: what keeps it from its port, and what it does otherwise than TFTP.
 fn web(config: &Config, surroundings: &Surroundings, out: &mut Remarks) {
+    images(&config.rules, out);
     let Some(Web::Own(port)) = config.rules.web else { return };
     let origin = Origin { file: "upxe".into(), line: 0 };
     if let Some(owner) = &surroundings.web_port {
@@ -71,22 +72,32 @@ fn web(config: &Config, surroundings: &Surroundings, out: &mut Remarks) {
         let advice = "; uhttpd cannot serve there: stop that, or name another port (option http_port)";
         out.warn(&origin, "option http", &["TCP port ", &port, " is held by ", owner, advice]);
     }
-    for entry in &config.rules.menu.entries {
-        if let Action::Iso(image) = &entry.action
-            && !is_url(image)
-        {
-            let parts =
-                &["iPXE reads an image in parts, and uhttpd sends whole files only: give the image's URL on another \
-                 web server, or name that by option http_base instead of http"];
-            out.warn(&entry.origin, &["entry '", &entry.name, "'"].concat(), parts);
-        }
-    }
     if !config.tftp.allow.is_empty() {
         let parts = &[
             "uhttpd follows no link that leads out of the TFTP root, not even to tftp_allow: a script that names what is \
              behind one fails; copy those files into the root, or give their tftp:// URLs",
         ];
         out.warn(&origin, "option http", parts);
+    }
+}
+
+/// Images that iPXE can't have from this router.
+fn images(rules: &Rules, out: &mut Remarks) {
+    let why = match rules.web {
+        Some(Web::At(_)) => return,
+        Some(Web::Own(_)) => {
+            "iPXE reads an image in parts, and uhttpd sends whole files only: give the image's URL on another web server, or \
+             name that by option http_base instead of http"
+        }
+        None => {
+            "iPXE reads images by HTTP only, so its menu leaves this out: give the image's URL on a web server, or name that \
+             by option http_base"
+        }
+    };
+    for entry in &rules.menu.entries {
+        if matches!(&entry.action, Action::Iso(image) if !is_url(image)) {
+            out.warn(&entry.origin, &["entry '", &entry.name, "'"].concat(), &[why]);
+        }
     }
 }
 
@@ -138,10 +149,15 @@ fn option_text(option: &DhcpOption) -> Option<&str> {
     }
 }
 
+/// True for a line of `/etc/config/dhcp`.
+fn is_uci(origin: &Origin) -> bool {
+    Path::new(&*origin.file).file_name().is_some_and(|name| name == "dhcp")
+}
+
 /// True for a line of a file that dnsmasq reads itself.
 fn is_dnsmasqs(origin: &Origin) -> bool {
-    let is_uci = Path::new(&*origin.file).file_name().is_some_and(|name| name == "dhcp");
-    is_uci || ["/etc/dnsmasq", "/tmp/dnsmasq", "/var/etc/dnsmasq"].iter().any(|start| origin.file.starts_with(start))
+    is_uci(origin)
+        || ["/etc/dnsmasq", "/tmp/dnsmasq", "/var/etc/dnsmasq"].iter().any(|start| origin.file.starts_with(start))
 }
 
 /// dnsmasq sends what stands in its own configuration as well, to every client (what clients make of two answers:
@@ -154,7 +170,8 @@ fn dnsmasqs_own(rules: &Rules, out: &mut Remarks) {
         if differs {
             let parts = &[
                 "dnsmasq offers this itself, beside what upxe offers by its own rules, and some firmware takes dnsmasq's; \
-                 move the rule to /etc/config/upxe ('upxe import' writes it)",
+                 move the rule to /etc/config/upxe ",
+                if is_uci(&boot.origin) { "(a config boot section)" } else { "('upxe import' writes it)" },
             ];
             out.warn(&boot.origin, &named(&boot.file), parts);
         } else {
@@ -162,8 +179,10 @@ fn dnsmasqs_own(rules: &Rules, out: &mut Remarks) {
         }
     }
     for service in rules.services.iter().filter(|service| is_dnsmasqs(&service.origin)) {
-        let parts = &["dnsmasq answers on port 4011 itself because of this line, and then upxe cannot; move it to \
-             /etc/config/upxe ('upxe import' writes it)"];
+        let parts = &[
+            "dnsmasq answers on port 4011 itself because of this line, and then upxe cannot; move it to /etc/config/upxe ",
+            if is_uci(&service.origin) { "(config upxe 'main')" } else { "('upxe import' writes it)" },
+        ];
         out.warn(&service.origin, "pxe-service", parts);
     }
 }

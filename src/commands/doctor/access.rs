@@ -73,7 +73,8 @@ fn named_files(scene: &Scene<'_>, user: Option<Account>, found: &mut Vec<Finding
             // By another spelling, or a name that stands in for it.
             continue;
         } else {
-            let why = "A rule that names a missing file is passed over, and its machines get another file or none.";
+            let why =
+                "A boot rule that names a missing file is passed over; a menu entry is shown all the same, and fails.";
             let what = ["there is no ", &file, " in the TFTP root ", &root.to_string_lossy()];
             Finding::warning("file-missing", &what, why)
         };

@@ -316,8 +316,16 @@ fn menus() {
             &["upxe:4: warning: entry 'b': has the title of upxe:1: nobody can tell them apart"],
         ),
         (
+            "config entry a\noption url boot.ipxe\noption kind iso\n",
+            &["upxe:1: warning: entry 'a': iPXE reads images by HTTP only, so its menu leaves this out"],
+        ),
+        (
             "config entry a\noption kernel linux\nlist initrd a.0\nlist initrd http://x/y\n",
             &["upxe:1: warning: file 'linux': is not under the TFTP root"],
+        ),
+        (
+            "config entry a\noption kind local\nlist group lab\noption networkid '!lba'\nconfig host\noption name x\nlist tag lba\n",
+            &["upxe:1: warning: tag 'lab': nothing sets it, so this never holds; did you mean 'lba'?"],
         ),
     ] {
         let found = remarks(&menu(text), FILES, &Surroundings::default());
