@@ -78,3 +78,16 @@ fn it_says_what_is_wrong() {
         assert!(wrong.starts_with(expected), "{wrong}");
     }
 }
+
+#[test]
+fn words_that_are_unknown_are_told() {
+    let scratch = Scratch::new();
+    fs::write(scratch.path().join("x.ipxe.tmpl"), "#!ipxe\necho {{macc}}\n").unwrap();
+    let folder = scratch.path().to_str().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_upxe"))
+        .args(["script", "-c", folder, "--tftp-root", folder, "x.ipxe"])
+        .output()
+        .unwrap();
+    assert_eq!(output.stdout, b"#!ipxe\necho {{macc}}\n");
+    assert_eq!(output.stderr, b"unknown word {{macc}}, sent as it stands; did you mean {{mac}}?\n");
+}

@@ -9,8 +9,9 @@ use std::rc::Rc;
 
 use crate::config::diagnostic::{Diagnostic, Severity, quoted};
 use crate::config::dnsmasq::words::{Line, Words};
-use crate::config::dnsmasq::{Collected, Outcome};
+use crate::config::dnsmasq::{Collected, Outcome, keywords};
 use crate::config::hosts::Hosts;
+use crate::config::options::nearest;
 use crate::config::rules::{Origin, Range};
 use crate::config::uci;
 
@@ -94,7 +95,21 @@ impl Import {
             {
                 self.left_out(line, origin, &keyword, "import what it names on its own");
             }
-            Ok(Outcome::NotOurs) => {}
+            Ok(Outcome::NotOurs) if keyword == "interface" => {
+                self.left_out(
+                    line,
+                    origin,
+                    &keyword,
+                    "option interface of config upxe 'main' names the networks to serve",
+                );
+            }
+            // No word of dnsmasq's own is that near to one of these.
+            Ok(Outcome::NotOurs) => {
+                if let Some(near) = nearest(&keyword, keywords()) {
+                    let why = ["unknown to dnsmasq, too; did you mean ", near, "?"].concat();
+                    self.left_out(line, origin, &keyword, &why);
+                }
+            }
             // One for DHCPv6.
             Ok(Outcome::Taken) if collected.is_nothing() => {}
             // A range without tags changes nothing for clients.

@@ -24,7 +24,7 @@ const OWN_SCRIPTS: &str = "ipxe/";
 const GROUP_SCRIPTS: &str = "ipxe/tag/";
 
 /// What iPXE looks for without a rule: our own name first, then the one newer iPXE asks for by itself, then the menu.
-const IPXE_SCRIPTS: &[&str] = &["boot.ipxe", "autoexec.ipxe", menu::SCRIPT];
+pub const IPXE_SCRIPTS: &[&str] = &["boot.ipxe", "autoexec.ipxe", menu::SCRIPT];
 /// gPXE refuses scripts that begin with `#!ipxe`.
 const GPXE_SCRIPTS: &[&str] = &["boot.gpxe"];
 

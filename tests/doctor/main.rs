@@ -158,6 +158,13 @@ impl Said {
         (finding.text_of("what").unwrap(), finding.text_of("mend").unwrap_or_default())
     }
 
+    /// The command of the first finding with this code.
+    fn mend(&self, code: &str) -> String {
+        let all = self.findings();
+        let first = all.iter().find(|finding| finding.text_of("code").as_deref() == Some(code));
+        first.and_then(|finding| finding.text_of("mend")).unwrap_or_else(|| panic!("no command: {}", self.json))
+    }
+
     /// Exactly one thing is wrong, an error or a warning.
     fn only(&self, severity: &str, code: &str) -> (String, String) {
         let wrong = [self.codes("error"), self.codes("warning")].concat();
@@ -287,14 +294,23 @@ fn dnsmasqs_own_boot_lines_menu_and_tftp() {
     let (_, mend) = router.ask(&[]).only("warning", "dnsmasq-boot");
     assert_eq!(
         mend,
-        "uci delete dhcp.@dnsmasq[0].dhcp_boot && uci commit dhcp && service dnsmasq restart && service upxe reload"
+        "uci add upxe boot && uci set upxe.@boot[-1].filename='undionly.kpxe' && uci commit upxe && \
+         uci delete dhcp.@dnsmasq[0].dhcp_boot && uci commit dhcp && service dnsmasq restart && service upxe reload"
     );
 
     set("\tlist pxe_service 'x86PC,\"Install, now\",undionly'\n\tlist pxe_service 'x86-64_EFI,Boot,snponly.efi'\n");
     router.reload();
     let said = router.ask(&[]);
     assert_eq!(said.codes("warning"), ["dnsmasq-pxe", "dnsmasq-pxe", "file-missing"], "{}", said.json);
-    assert!(said.json.contains("uci del_list dhcp.@dnsmasq[0].pxe_service='x86-64_EFI,Boot,snponly.efi' && "));
+    // All of it is in the first one's command, written down before it is taken out.
+    assert_eq!(
+        said.mend("dnsmasq-pxe"),
+        "uci add_list upxe.main.pxe_service='x86PC,\"Install, now\",undionly' && \
+         uci add_list upxe.main.pxe_service='x86-64_EFI,Boot,snponly.efi' && uci commit upxe && \
+         uci del_list dhcp.@dnsmasq[0].pxe_service='x86-64_EFI,Boot,snponly.efi' && uci commit dhcp && \
+         uci del_list dhcp.@dnsmasq[0].pxe_service='x86PC,\"Install, now\",undionly' && uci commit dhcp && \
+         service dnsmasq restart && service upxe reload"
+    );
 
     set(&format!("\toption enable_tftp '1'\n\toption tftp_root '{root}'\n"));
     router.reload();
@@ -311,9 +327,11 @@ fn a_line_of_dnsmasq_conf_is_taken_out_there() {
     router.also("upxe", "\nconfig boot\n\toption filename 'snponly.efi'\n");
     let said = router.ask(&["--conf-file", &path]);
     let (_, mend) = said.only("warning", "dnsmasq-boot");
-    assert_eq!(mend, format!("sed -i '2s/^/# /' '{path}' && service dnsmasq restart && service upxe reload"));
+    let copy = "uci add upxe boot && uci set upxe.@boot[-1].filename='undionly.kpxe' && uci commit upxe && ";
+    let sed = mend.strip_prefix(copy).unwrap_or_else(|| panic!("{mend}"));
+    assert_eq!(sed, format!("sed -i '2s/^/# /' '{path}' && service dnsmasq restart && service upxe reload"));
     // It does what it says.
-    let (sed, _) = mend.split_once(" && ").unwrap();
+    let (sed, _) = sed.split_once(" && ").unwrap();
     assert!(try_run(&["sh", "-c", sed]).0.success());
     router.ask(&["--conf-file", &path]);
     let text = fs::read_to_string(&path).unwrap();

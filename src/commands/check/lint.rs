@@ -11,11 +11,12 @@ mod tests;
 use std::path::Path;
 
 use crate::config::menu::Action;
-use crate::config::rules::{DhcpOption, Origin, Place, Rules, Service, TagTest, Value, Web};
+use crate::config::rules::{DhcpOption, Origin, Place, Rules, Service, TagTest, Value, VendorClass, Web};
 use crate::config::{Config, Diagnostic, Severity};
 use crate::proxy::BootFiles;
 use crate::proxy::options::BOOT_FILE;
 use crate::proxy::select::{file_of, is_url};
+use crate::proxy::vendor;
 
 /// What can't be read off the configuration.
 #[derive(Debug, Clone, Default)]
@@ -26,22 +27,33 @@ pub struct Surroundings {
     pub dnsmasq: Option<String>,
     /// Who listens on the port that is meant for uhttpd, if it is another.
     pub web_port: Option<String>,
+    /// Scripts under the TFTP root that upxe fills in, or that come before its menu.
+    pub scripts: Vec<Script>,
+}
+
+/// A script under the TFTP root.
+#[derive(Debug, Clone, Default)]
+pub struct Script {
+    /// Where it is.
+    pub path: String,
+    /// What it says.
+    pub text: String,
+    /// iPXE gets it without being told by any rule.
+    pub comes_first: bool,
 }
 
 /// Everything there is to remark about a configuration that can be used.
 pub fn lint(config: &Config, files: &dyn BootFiles, surroundings: &Surroundings) -> Vec<Diagnostic> {
     let mut out = Remarks { out: lint_rules(config, files) };
-    match &surroundings.root_trouble {
-        Some(trouble) => {
-            let origin = Origin { file: config.tftp.root.to_string_lossy().into(), line: 0 };
-            let advice = "; no file can be offered until it is there (option tftp_root names it)";
-            out.warn(&origin, "TFTP root", &[trouble, advice]);
-        }
-        None => {
-            boot::missing(&config.rules, files, &mut out);
-            menu::missing(&config.rules, files, &mut out);
-        }
+    if let Some(trouble) = &surroundings.root_trouble {
+        let origin = Origin { file: config.tftp.root.to_string_lossy().into(), line: 0 };
+        let advice = "; no file can be offered until it is there (option tftp_root names it)";
+        out.warn(&origin, "TFTP root", &[trouble, advice]);
     }
+    // Without the root they are what it has to hold.
+    boot::missing(&config.rules, files, &mut out);
+    menu::missing(&config.rules, files, &mut out);
+    menu::scripts(&config.rules, &surroundings.scripts, &mut out);
     web(config, surroundings, &mut out);
     out.out.extend(lint_dnsmasq(&config.rules, surroundings));
     out.out
@@ -178,12 +190,16 @@ fn dnsmasqs_own(rules: &Rules, out: &mut Remarks) {
             out.note(&boot.origin, &named(&boot.file), &["dnsmasq offers this itself too, to every client"]);
         }
     }
-    for service in rules.services.iter().filter(|service| is_dnsmasqs(&service.origin)) {
+    let services = rules.services.iter().map(|service| (&service.origin, "pxe-service"));
+    // dnsmasq opens that port for a prompt alone, too (option.c `enable_pxe`).
+    let is_prompt = |option: &&DhcpOption| matches!(option.place, Place::Vendor { class: VendorClass::Pxe, code } if vendor::is_prompt(code));
+    let prompts = rules.options.iter().filter(is_prompt).map(|option| (&option.origin, "pxe-prompt"));
+    for (origin, subject) in services.chain(prompts).filter(|(origin, _)| is_dnsmasqs(origin)) {
         let parts = &[
             "dnsmasq answers on port 4011 itself because of this line, and then upxe cannot; move it to /etc/config/upxe ",
-            if is_uci(&service.origin) { "(config upxe 'main')" } else { "('upxe import' writes it)" },
+            if is_uci(origin) { "(config upxe 'main')" } else { "('upxe import' writes it)" },
         ];
-        out.warn(&service.origin, "pxe-service", parts);
+        out.warn(origin, subject, parts);
     }
 }
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Finding, Scene, shell_word};
 use crate::commands::check::lint::boot;
-use crate::config::Origin;
+use crate::commands::check::option_place;
+use crate::config::options::upxe::SCRIPT;
 use crate::proxy::BootFiles;
 use crate::sys::privileges::{Account, account};
 
@@ -80,7 +81,7 @@ fn named_files(scene: &Scene<'_>, user: Option<Account>, found: &mut Vec<Finding
         };
         found.push(match origin {
             Some(origin) => finding.at(&origin),
-            None => finding.at(&Origin { file: scene.confdir.join("upxe").to_string_lossy().into(), line: 0 }),
+            None => finding.at(&option_place(scene.confdir, SCRIPT.name)),
         });
     }
 }
