@@ -80,9 +80,12 @@ pub fn load(sources: &Sources, overrides: &Overrides, conf: &mut dyn ConfFiles) 
     // The last of several matching lines wins: ours come behind dnsmasq's, so that they win; and of those the ones of
     // dnsmasq.conf come first, as in the file that dnsmasq.init makes.
     let mut collected = Collected::default();
-    if let Some(path) = overrides.conf_file.as_deref().or(sources.conf_file.as_deref()) {
-        let origin = if overrides.conf_file.is_some() { command_line() } else { Origin { file: path.into(), line: 0 } };
-        ConfReader::new(conf, &hosts, &mut collected, &mut out).read(path, &origin);
+    let mut lines = ConfReader::new(conf, &hosts, &mut collected, &mut out);
+    if let Some(path) = &overrides.conf_file {
+        lines.read(path, &command_line());
+    } else if let Some(path) = &sources.conf_file {
+        lines.read(path, &Origin { file: path.as_str().into(), line: 0 });
+        conf_folders(&dhcp).iter().for_each(|folder| lines.folder_if_there(folder));
     }
     let mut stock = Stock::of_conf(&collected.tftp, overrides);
     read_dhcp(&sources.dhcp.name, &dhcp, &hosts, &mut collected, &mut stock, &mut out);
@@ -105,6 +108,24 @@ pub fn load(sources: &Sources, overrides: &Overrides, conf: &mut dyn ConfFiles) 
         out.retain(Diagnostic::is_error);
     }
     (config, tidy(out, sources))
+}
+
+/// The folders of lines that dnsmasq.init has dnsmasq read, and writes `option extraconftext` to.
+fn conf_folders(dhcp: &Package) -> Vec<String> {
+    let mut folders = Vec::new();
+    for section in dhcp.sections.iter().filter(|section| section.kind == dnsmasq::SECTION.kind) {
+        let first = |name| section.option(name).and_then(|option| option.value.items().first());
+        let text = |name| first(name).and_then(|item| str::from_utf8(&item.bytes).ok());
+        if text(dnsmasq::DISABLED.name).is_some_and(|flag| section::flag(&dnsmasq::DISABLED.form, flag) == Some(true)) {
+            continue;
+        }
+        match text("confdir") {
+            Some(folder) => folders.push(folder.to_owned()),
+            // Since 24.10, and before.
+            None => folders.extend([["/tmp/dnsmasq.", &section.name, ".d"].concat(), "/tmp/dnsmasq.d".to_owned()]),
+        }
+    }
+    folders
 }
 
 /// A file's sections; those that can be read when it isn't UCI.
@@ -136,6 +157,11 @@ fn read_main(
     if sources.upxe.text.is_none() {
         let origin = Origin { file: file.clone(), line: 0 };
         out.push(Diagnostic::text(Severity::Note, origin, "", &["no such file: the defaults hold"]));
+    }
+    if let Some(section) = section.filter(|section| section.name != "main") {
+        let origin = Origin { file: file.clone(), line: section.line };
+        let parts = &["the service starts by a section of the name main: config upxe 'main'"];
+        out.push(Diagnostic::text(Severity::Warning, origin, "config upxe", parts));
     }
     for extra in mains {
         let origin = Origin { file: file.clone(), line: extra.line };
@@ -353,11 +379,11 @@ fn read_dhcp(
         stock.serves_pxe |= pxe.iter().any(|known| section.option(known.name).is_some());
         remark_on_several_boots(&mut reader, section);
         Sections { file, home: Home::Dhcp, hosts, collected, out }.main(section);
+        // dnsmasq.init: enable_tftp counts only together with tftp_root, whatever that is.
+        if let (Some((true, at)), Some(_)) = (serves, section.option(dnsmasq::TFTP_ROOT.name)) {
+            stock.tftp.get_or_insert_with(|| (at, remedy(&section.address("dhcp", dhcp))));
+        }
         if let (path, Some(origin)) = root {
-            // dnsmasq.init: enable_tftp counts only together with tftp_root.
-            if let Some((true, at)) = serves {
-                stock.tftp.get_or_insert_with(|| (at, remedy(&section.address("dhcp", dhcp))));
-            }
             stock.root.get_or_insert((path, origin));
         }
     }

@@ -14,7 +14,7 @@ mod network;
 pub mod options;
 pub mod rules;
 mod section;
-mod sections;
+pub mod sections;
 pub mod uci;
 
 use std::path::PathBuf;

@@ -54,8 +54,8 @@ impl Form {
                 return ["a number from ", &min.to_string(), " to ", &max.to_string()].concat();
             }
             Form::Interfaces => "interface names",
-            Form::Folder => "an absolute path",
-            Form::Folders => "absolute paths",
+            Form::Folder => "an absolute path without blanks",
+            Form::Folders => "absolute paths without blanks",
             Form::Text(max) => return ["text of 1 to ", &max.to_string(), " bytes"].concat(),
             Form::Server => "an IPv4 address, or a name from /etc/hosts",
             Form::Tags => "tags parted by commas, ! before a tag negates it",

@@ -207,9 +207,10 @@ pub fn text(form: &Form, text: &str) -> Option<String> {
     fits.then(|| text.to_owned())
 }
 
-/// An absolute path without control characters.
+/// An absolute path. Shell scripts, such as our init script, take one with other characters for several.
 pub fn folder(_: &Form, text: &str) -> Option<PathBuf> {
-    let fits = text.starts_with('/') && !text.chars().any(char::is_control);
+    let parts = |char: char| char.is_control() || char.is_whitespace() || "*?[".contains(char);
+    let fits = text.starts_with('/') && !text.contains(parts);
     fits.then(|| PathBuf::from(text))
 }
 

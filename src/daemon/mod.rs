@@ -123,7 +123,7 @@ impl Daemon {
         let without_69 = "clients are offered files all the same, for the other server to send";
         let mut daemon = Self {
             transfers: Transfers::new(&config.tftp, &config.rules),
-            boot_server: Port::new(4011, "PXE boot server", without_4011, token::BOOT_SERVER),
+            boot_server: Port::new(port::BOOT_SERVER, "PXE boot server", without_4011, token::BOOT_SERVER),
             tftp: Port::new(69, "TFTP server", without_69, token::TFTP),
             links: Vec::new(),
             next_link: token::FIRST_LINK,

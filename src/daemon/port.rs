@@ -8,6 +8,8 @@ use crate::sys::epoll::Epoll;
 use crate::sys::port_owner;
 use crate::sys::udp::UdpListener;
 
+/// Where PXE clients ask for their boot file (PXE 2.1 §2.2.1).
+pub const BOOT_SERVER: u16 = 4011;
 /// Ports that only root can give away, one of which every dnsmasq that serves has: DNS and DHCP.
 const DNSMASQ_PORTS: &[u16] = &[53, 67];
 
@@ -109,14 +111,17 @@ impl Port {
         match error.kind() {
             io::ErrorKind::AddrInUse => {
                 self.owner = port_owner::name_and_whether_of(number, DNSMASQ_PORTS).or(self.owner.take());
-                let (owner, serves) = match &self.owner {
-                    Some((name, serves)) => (name.as_str(), *serves),
-                    None => ("another program", false),
+                let (owner, is_dnsmasq) = match &self.owner {
+                    // Others may bear its name, but not hold its ports.
+                    Some((name, serves)) => (name.as_str(), *serves && name.starts_with("dnsmasq ")),
+                    // In a jail nobody can be known. The boot server's port is the one that a dnsmasq which is bound
+                    // to no address does not share (dnsmasq dhcp.c `make_fd`).
+                    None => ("another program", number == BOOT_SERVER),
                 };
-                // dnsmasq ends, and DHCP and DNS with it, when it comes back and finds one of its ports taken. Others may
-                // bear its name, but not hold its ports.
-                self.wanted = !(serves && owner.starts_with("dnsmasq "));
-                let remedy = if self.wanted { "it is tried again" } else { "reload upxe when dnsmasq does without it" };
+                // It ends, and DHCP and DNS with it, when it comes back and finds such a port taken.
+                self.wanted = !is_dnsmasq;
+                let remedy =
+                    if self.wanted { "it is tried again" } else { "reload upxe when nobody needs it any longer" };
                 self.trouble = Some(["held by ", owner].concat());
                 warn!("port {number} is taken by {owner}: no {purpose}; {without_it}; {remedy}");
             }

@@ -11,9 +11,9 @@ pub fn render(scene: &Scene<'_>) -> String {
     let (entries, there) = pieces(scene.entries(), |entry| piece(scene, entry));
     let mut text = ["# The boot menu of ", &whose(scene.machine), "\n"].concat();
     match default(scene.menu, &there) {
-        Some(name) => {
+        Some((name, timeout)) => {
             // -1 waits for a key.
-            let timeout = if scene.menu.timeout == 0 { "-1".to_owned() } else { scene.menu.timeout.to_string() };
+            let timeout = if timeout == 0 { "-1".to_owned() } else { timeout.to_string() };
             text.push_str(&["set timeout=", &timeout, "\nset default=", &quoted(name), "\n", &entries].concat());
         }
         // The firmware goes on with its next device.

@@ -12,16 +12,16 @@ use crate::config::menu::{Action, Entry};
 pub fn render(scene: &Scene<'_>) -> String {
     let (actions, there) = pieces(scene.entries(), |entry| piece(scene, entry));
     let mut text = ["#!ipxe\n# The boot menu of ", &whose(scene.machine), "\n"].concat();
-    if let Some(first) = default(scene.menu, &there) {
+    if let Some((first, timeout)) = default(scene.menu, &there) {
         text.push_str(&[":upxe-menu\nmenu ", &title(&scene.menu.title), "\n"].concat());
         for entry in &there {
             let item = ["item ", &entry.name, " ", &title(&entry.title)].concat();
             text.push_str(&only_for(entry, &item));
         }
         text.push_str(&["choose --default ", first].concat());
-        if scene.menu.timeout > 0 {
+        if timeout > 0 {
             // In milliseconds.
-            text.push_str(&[" --timeout ", &scene.menu.timeout.to_string(), "000"].concat());
+            text.push_str(&[" --timeout ", &timeout.to_string(), "000"].concat());
         }
         text.push_str(" upxe-choice || goto upxe-local\ngoto ${upxe-choice}\n");
     }

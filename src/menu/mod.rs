@@ -184,11 +184,17 @@ fn pieces<'e>(
     (text, there)
 }
 
-/// The name of the entry that is booted by itself.
-fn default<'e>(menu: &'e BootMenu, there: &[&'e Entry]) -> Option<&'e str> {
-    let wanted = menu.default.as_ref().map(|(name, _)| name.as_str());
-    let found = there.iter().find(|entry| Some(entry.name.as_str()) == wanted).or_else(|| there.first());
-    found.map(|entry| entry.name.as_str())
+/// The name of the entry that is marked at first, and after how many seconds it is booted by itself; 0: never. Another one
+/// than the menu's default is not: a machine in a shelf shall not install a system because its disk is not in its menu.
+fn default<'e>(menu: &'e BootMenu, there: &[&'e Entry]) -> Option<(&'e str, u32)> {
+    let (name, timeout) = match &menu.default {
+        Some((wanted, _)) => match there.iter().find(|entry| entry.name == *wanted) {
+            Some(entry) => (&entry.name, menu.timeout),
+            None => (&there.first()?.name, 0),
+        },
+        None => (&there.first()?.name, menu.timeout),
+    };
+    Some((name, timeout))
 }
 
 /// Appends a line of these words, as they are, between what begins and what ends every such line.

@@ -34,9 +34,11 @@ pub fn render(scene: &Scene<'_>, folder: &str) -> String {
             line(&["PROMPT 1"]);
         }
     }
-    line(&["TIMEOUT ", &scene.menu.timeout.saturating_mul(10).min(MAX_TIMEOUT).to_string()]);
-    match default(scene.menu, &there) {
-        Some(name) => line(&["DEFAULT ", name]),
+    let first = default(scene.menu, &there);
+    let timeout = first.map_or(scene.menu.timeout, |(_, timeout)| timeout);
+    line(&["TIMEOUT ", &timeout.saturating_mul(10).min(MAX_TIMEOUT).to_string()]);
+    match first {
+        Some((name, _)) => line(&["DEFAULT ", name]),
         None => line(&["DEFAULT upxe-local\nLABEL upxe-local\n\tLOCALBOOT 0"]),
     }
     text.push_str(&labels);

@@ -203,6 +203,23 @@ fn files_come_by_http_where_there_is_a_server() {
 }
 
 #[test]
+fn only_the_default_is_booted_without_a_word() {
+    const TWO: &str = "config entry disk\nlist arch bios\noption kind local\nconfig entry install\noption kernel k\n";
+    let texts = |default: &str| {
+        let menu = menu(&["config menu\noption timeout 5\n", default, TWO].concat());
+        [Wanted::Ipxe(None), Wanted::Pxelinux(""), Wanted::Grub].map(|wanted| rendered(&menu, &machine(), wanted))
+    };
+    let [ipxe, pxelinux, grub] = texts("option default disk\n");
+    assert!(ipxe.contains("choose --default install upxe-choice"), "{ipxe}");
+    assert!(pxelinux.contains("TIMEOUT 0\nDEFAULT install\n"), "{pxelinux}");
+    assert!(grub.contains("set timeout=-1\nset default='install'\n"), "{grub}");
+    let [ipxe, pxelinux, grub] = texts("");
+    assert!(ipxe.contains("choose --default install --timeout 5000 upxe-choice"), "{ipxe}");
+    assert!(pxelinux.contains("TIMEOUT 50\nDEFAULT install\n"), "{pxelinux}");
+    assert!(grub.contains("set timeout=5\nset default='install'\n"), "{grub}");
+}
+
+#[test]
 fn entries_are_for_whom_they_say() {
     for (limits, holds) in [
         ("", true),

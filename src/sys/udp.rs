@@ -10,7 +10,8 @@ use super::{owned_fd, size_of_as_socklen, succeeded, transferred};
 /// A bound port.
 ///
 /// It is bound to no address, so that it outlives every change of addresses and devices; whoever receives checks where
-/// a datagram came in. It never shares the port: a clash with another server shall be noticed.
+/// a datagram came in. It takes no port that another server has. But who comes later and shares ports, as dnsmasq does,
+/// gets in, and gets what is sent there: dnsmasq would end otherwise, and DHCP and DNS with it.
 #[derive(Debug)]
 pub struct UdpListener {
     fd: OwnedFd,
@@ -61,6 +62,7 @@ impl UdpListener {
         succeeded(unsafe {
             libc::bind(fd.as_raw_fd(), (&raw const address).cast(), size_of_as_socklen::<libc::sockaddr_in>())
         })?;
+        share_port(fd.as_fd())?;
         Ok(Self { fd })
     }
 
@@ -167,9 +169,9 @@ pub(super) fn datagram_socket() -> io::Result<OwnedFd> {
     owned_fd(unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, 0) })
 }
 
-/// Whether other sockets that say the same may bind the socket's port (SO_REUSEADDR).
-pub(super) fn share_port(socket: BorrowedFd<'_>, share: bool) -> io::Result<()> {
-    let share = i32::from(share);
+/// Other sockets that say the same may bind the socket's port (SO_REUSEADDR).
+pub(super) fn share_port(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let share = 1i32;
     // SAFETY: the pointer and the length describe `share`, which outlives the call.
     succeeded(unsafe {
         libc::setsockopt(
@@ -216,6 +218,27 @@ mod tests {
         let (len, from) = client.recv_from(&mut buffer).unwrap();
         assert_eq!((&buffer[..len], from.to_string()), (&b"you too"[..], format!("127.0.0.9:{port}")));
         assert_eq!(listener.receive(&mut buffer).unwrap(), None);
+    }
+
+    #[test]
+    fn who_shares_ports_gets_in_later_and_gets_what_is_sent() {
+        let listener = UdpListener::bind(0).unwrap();
+        let port = listener.port().unwrap();
+        for address in [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED] {
+            let address = to_sockaddr(SocketAddrV4::new(address, port));
+            // As dnsmasq does.
+            let dnsmasq = datagram_socket().unwrap();
+            share_port(dnsmasq.as_fd()).unwrap();
+            // SAFETY: the pointer and the length describe `address`, which outlives the call.
+            succeeded(unsafe {
+                libc::bind(dnsmasq.as_raw_fd(), (&raw const address).cast(), size_of_as_socklen::<libc::sockaddr_in>())
+            })
+            .unwrap();
+            let dnsmasq = UdpSocket::from(dnsmasq);
+            UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"question", ("127.0.0.1", port)).unwrap();
+            assert_eq!(dnsmasq.recv(&mut [0; 9]).unwrap(), 8);
+            assert_eq!(listener.receive(&mut [0; 9]).unwrap(), None);
+        }
     }
 
     #[test]

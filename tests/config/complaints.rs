@@ -28,11 +28,17 @@ const OPTIONS: &[(&str, &str)] = &[
         "option tftp_max 99999999999999999999",
         "upxe:2: option tftp_max: found '99999999999999999999', expected a number from 1 to 1024",
     ),
-    ("option tftp_root srv", "upxe:2: option tftp_root: found 'srv', expected an absolute path"),
-    ("option tftp_root 'https://x'", "upxe:2: option tftp_root: found 'https://x', expected an absolute path"),
+    ("option tftp_root srv", "upxe:2: option tftp_root: found 'srv', expected an absolute path without blanks"),
+    (
+        "option tftp_root 'https://x'",
+        "upxe:2: option tftp_root: found 'https://x', expected an absolute path without blanks",
+    ),
     ("option tftp_root /", "upxe:2: warning: option tftp_root: the whole file system would be served"),
-    ("option tftp_root '/a\tb'", "upxe:2: option tftp_root: found '/a\\tb', expected an absolute path"),
-    ("list tftp_allow /a\nlist tftp_allow b", "upxe:3: option tftp_allow: found 'b', expected absolute paths"),
+    ("option tftp_root '/a\tb'", "upxe:2: option tftp_root: found '/a\\tb', expected an absolute path without blanks"),
+    (
+        "list tftp_allow /a\nlist tftp_allow b",
+        "upxe:3: option tftp_allow: found 'b', expected absolute paths without blanks",
+    ),
     ("option log_level warn", ""),
     (
         "option log_level warning",
@@ -227,7 +233,7 @@ fn a_file_name_fits_its_field() {
 #[test]
 fn values_that_are_not_text_are_refused_where_text_is_needed() {
     let mut sources = super::sources("config upxe\n", "", LAN);
-    sources.upxe.text = Some(b"config upxe\noption script '\xff'\noption unread '\xfe'\n".to_vec());
+    sources.upxe.text = Some(b"config upxe main\noption script '\xff'\noption unread '\xfe'\n".to_vec());
     let (config, diagnostics) = upxe::config::load(&sources, &Default::default(), &mut NoFiles);
     assert_eq!(config, None);
     assert_eq!(

@@ -100,7 +100,7 @@ const COMPLAINTS: &[(&str, &[&str])] = &[
     ),
     (
         "config dnsmasq\noption tftp_root mnt\n",
-        &["dhcp:2: warning: option tftp_root: found 'mnt', expected an absolute path"],
+        &["dhcp:2: warning: option tftp_root: found 'mnt', expected an absolute path without blanks"],
     ),
     (
         "config dnsmasq\nlist pxe_service x86PC,a,b\nlist pxe_service x64,a,b\n",

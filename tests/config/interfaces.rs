@@ -133,7 +133,10 @@ fn a_relative_folder_on_the_command_line_is_refused() {
     let overrides = Overrides { interfaces: Vec::new(), tftp_root: Some("mnt".to_owned()), conf_file: None };
     let (config, diagnostics) = load(&sources("config upxe main\n", "", NETWORK), &overrides, &mut NoFiles);
     assert_eq!(config, None);
-    assert_eq!(lines(&diagnostics), ["command line: --tftp-root: found 'mnt', expected an absolute path"]);
+    assert_eq!(
+        lines(&diagnostics),
+        ["command line: --tftp-root: found 'mnt', expected an absolute path without blanks"]
+    );
 }
 
 #[test]

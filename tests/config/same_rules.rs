@@ -6,7 +6,7 @@ use upxe::config::dnsmasq::files::ConfFiles;
 use upxe::config::load::{Overrides, load};
 use upxe::config::{Config, Rules};
 
-use super::{LAN, clean, lines, sources};
+use super::{LAN, clean, lines, load_texts, sources};
 
 /// Lines, the section that says the same, and whether it may stand in our own file too.
 const SAME: &[(&str, &str, bool)] = &[
@@ -70,8 +70,10 @@ impl ConfFiles for Files {
         self.0.get(path).map(|text| text.as_bytes().to_vec()).ok_or_else(|| "no such file".to_owned())
     }
 
-    fn list(&mut self, _: &str) -> Result<Vec<String>, String> {
-        Err("no such folder".to_owned())
+    fn list(&mut self, folder: &str) -> Result<Vec<String>, String> {
+        let beneath = self.0.keys().filter_map(|path| path.strip_prefix(folder)?.strip_prefix('/'));
+        let names: Vec<String> = beneath.map(str::to_owned).collect();
+        if names.is_empty() { Err("no such folder".to_owned()) } else { Ok(names) }
     }
 }
 
@@ -129,6 +131,34 @@ fn dnsmasqs_file_comes_first_then_its_sections_then_ours() {
           passed over"
         ]
     );
+}
+
+/// dnsmasq would end if it came back to a port that it wants and we have.
+#[test]
+fn what_dnsmasq_reads_in_its_folders_is_heard_of() {
+    for (dhcp, folder) in [
+        ("config dnsmasq 'one'\n", "/tmp/dnsmasq.one.d"),
+        ("config dnsmasq 'one'\n", "/tmp/dnsmasq.d"),
+        ("config dnsmasq\noption confdir /etc/mine\n", "/etc/mine"),
+    ] {
+        let text = "enable-tftp\npxe-service=x86PC,a,b\n";
+        let texts = [("/etc/dnsmasq.conf".to_owned(), String::new()), (format!("{folder}/x.conf"), text.to_owned())];
+        let mut sources = sources("config upxe main\noption tftp 0\n", dhcp, LAN);
+        sources.conf_file = Some("/etc/dnsmasq.conf".to_owned());
+        let mut read = |dhcp: String| {
+            sources.dhcp.text = Some(dhcp.into_bytes());
+            let (config, diagnostics) = load(&sources, &Overrides::default(), &mut Files(texts.clone().into()));
+            assert_eq!(lines(&diagnostics), [""; 0]);
+            let config = config.unwrap();
+            (config.dnsmasq.tftp, config.dnsmasq.boot_server, config.rules.services.len())
+        };
+        assert_eq!(read(dhcp.to_owned()), (true, true, 1), "{folder}");
+        assert_eq!(read(format!("{dhcp}option disabled 1\n")), (false, false, 0), "{folder}");
+    }
+    // The init script writes it down whatever it is worth.
+    let (config, _) =
+        load_texts("config upxe main\n", "config dnsmasq\noption enable_tftp 1\noption tftp_root x\n", LAN);
+    assert!(config.unwrap().dnsmasq.tftp);
 }
 
 #[test]

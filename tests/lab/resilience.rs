@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::bystander::is_probe_answered;
-use crate::client::{BIOS, Kind};
+use crate::client::{BIOS, Client, Kind};
 use crate::dnsmasq::Dnsmasq;
 use crate::files::{TftpRoot, run_folder};
 use crate::net::Lan;
@@ -100,6 +100,23 @@ fn a_port_of_dnsmasqs_is_left_to_it_while_it_restarts() {
     std::thread::sleep(Duration::from_secs(4));
     dnsmasq.resume();
     expect_dhcp_and_dns(&lan);
+}
+
+/// The same where upxe can't know that dnsmasq wants its ports: it holds them, and dnsmasq gets them all the same.
+#[test]
+fn dnsmasq_comes_back_to_ports_that_upxe_has_taken() {
+    let lan = Lan::new();
+    let mut router = Router::start("ports-dnsmasqs-later", &[&lan]);
+    expect_boots(&lan);
+    router.dnsmasq.stop();
+    let root = router.tftp.join("dnsmasqs");
+    std::fs::create_dir(&root).unwrap();
+    std::fs::write(root.join("boot.ipxe"), "dnsmasq's").unwrap();
+    router.dnsmasq.also(&format!("enable-tftp\ntftp-root={}\npxe-service=x86PC,\"Boot\",pxelinux\n", root.display()));
+    router.dnsmasq.resume();
+    expect_dhcp_and_dns(&lan);
+    let file = Client::new(&lan, 5).read_file(lan.address(1), "boot.ipxe").expect("dnsmasq's file");
+    assert_eq!(file, b"dnsmasq's", "who wants a port in its configuration gets what is sent there");
 }
 
 #[test]

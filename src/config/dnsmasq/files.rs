@@ -78,9 +78,16 @@ impl<'a> ConfReader<'a> {
         self.file(path, place, Lines::Words, 0);
     }
 
-    /// Reads lines that stand elsewhere, such as OpenWrt's `extraconftext`.
+    /// Reads lines that stand in no file.
     pub fn text(&mut self, name: &Rc<str>, text: &[u8]) {
         self.lines(name, text, Lines::Words, 0);
+    }
+
+    /// Reads the files of a folder, if there is one.
+    pub fn folder_if_there(&mut self, folder: &str) {
+        if self.files.list(folder).is_ok() {
+            self.folder(folder, &Origin { file: folder.into(), line: 0 }, Lines::Words, 0);
+        }
     }
 
     fn file(&mut self, path: &str, place: &Origin, kind: Lines, depth: usize) {

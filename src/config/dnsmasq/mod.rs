@@ -14,6 +14,7 @@ pub mod words;
 use std::path::PathBuf;
 
 use self::host::Identity;
+pub use self::host::is_lease_time;
 use self::words::{Line, Words};
 use super::hosts::Hosts;
 use super::rules::{Ignore, Origin, Rules, Send, TagIf, TagTest};
@@ -257,7 +258,7 @@ impl Collected {
             return Ok(Outcome::NotHonoured("upxe serves one folder on all interfaces"));
         }
         let path = folder.text().filter(|path| path.starts_with('/'));
-        let path = path.ok_or_else(|| Wrong::new(folder, "an absolute path"))?;
+        let path = path.ok_or_else(|| Wrong::new(folder, "an absolute path without blanks"))?;
         self.tftp.root = Some((PathBuf::from(path), origin.clone()));
         Ok(Outcome::Taken)
     }

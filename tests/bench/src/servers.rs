@@ -109,7 +109,10 @@ impl Place {
     fn configuration(&self) -> io::Result<PathBuf> {
         let folder = self.scratch.join("config");
         fs::create_dir_all(&folder)?;
-        fs::write(folder.join("upxe"), "config upxe 'main'\n\toption enabled '1'\n\toption tftp_max '1024'\n\toption tftp_max_client '1024'\n")?;
+        // All clients are one machine here, and more eager than any is.
+        let limits = ["tftp_max", "tftp_max_client", "replies", "replies_client"]
+            .map(|name| format!("\toption {name} '1024'\n"));
+        fs::write(folder.join("upxe"), format!("config upxe 'main'\n\toption enabled '1'\n{}", limits.concat()))?;
         Ok(folder)
     }
 
