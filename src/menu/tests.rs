@@ -124,7 +124,7 @@ fn pxelinux_gets_what_it_can_boot() {
     let expected = "# The boot menu of 52:54:00:12:34:56
 UI menu.c32
 MENU TITLE What to boot
-TIMEOUT 50
+TIMEOUT 0
 DEFAULT disk
 LABEL disk
 \tMENU LABEL Local disk

@@ -251,6 +251,10 @@ fn ports_that_others_hold() {
     router.upxe.stop();
     let (what, _) = router.look(&[]).one("port-taken");
     assert!(what.starts_with("port 69: held by ") && what.contains(&std::process::id().to_string()), "{what}");
+    // Who isn't root can't tell, and so doesn't say that it is wrong.
+    let said = router.run_with(&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"], &[]);
+    assert!(!said.json.contains("port-taken"), "{}", said.json);
+    assert!(said.json.contains("port 69: held by a program that only root can see"), "{}", said.json);
     drop(taken);
     assert!(!router.look(&[]).json.contains("port-taken"));
 }
@@ -365,7 +369,9 @@ fn http_without_a_web_server() {
     router.also("upxe", "\toption http '1'\n");
     router.reload();
     // Debian has no uhttpd.
-    let (what, mend) = router.ask(&[]).only("warning", "web-missing");
+    let said = router.ask(&[]);
+    assert_eq!(said.json.matches("is not there").count(), 1, "{}", said.json);
+    let (what, mend) = said.only("warning", "web-missing");
     assert_eq!(what, "option http is on, and /usr/sbin/uhttpd is not there");
     assert_eq!(mend, "opkg update && opkg install uhttpd && service upxe restart");
 }
