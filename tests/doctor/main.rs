@@ -410,12 +410,13 @@ fn files_that_are_missing_or_cannot_be_read() {
 fn a_folder_that_the_services_user_may_not_enter() {
     let router = Router::start("user");
     let secret = router.run.join("secret");
-    let inner = secret.join("a b's");
+    let inner = secret.join("a-b's");
     fs::create_dir_all(&inner).unwrap();
     write(&inner.join("snponly.efi"), "x");
     let root = inner.to_string_lossy().into_owned();
     router.also("upxe", "\toption user 'nobody'\n");
-    assert_eq!(router.ask(&["--tftp-root", &root]).status, 0);
+    let said = router.ask(&["--tftp-root", &root]);
+    assert_eq!(said.status, 0, "{}", said.json);
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o700)).unwrap();
     let (what, mend) = router.ask(&["--tftp-root", &root]).only("error", "root-unreadable");
     assert_eq!(what, format!("user nobody may not enter {}", secret.display()));
