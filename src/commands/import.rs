@@ -10,8 +10,9 @@ use std::rc::Rc;
 
 use crate::config::diagnostic::{Diagnostic, Severity, quoted};
 use crate::config::dnsmasq::words::{Line, Words};
-use crate::config::dnsmasq::{Collected, MAX_LINE, Outcome, is_lease_time};
+use crate::config::dnsmasq::{Collected, MAX_LINE, Outcome, is_lease_time, keywords};
 use crate::config::hosts::Hosts;
+use crate::config::options::nearest;
 use crate::config::rules::{Origin, Place, Range, Rules};
 use crate::config::{sections, uci};
 
@@ -95,7 +96,21 @@ impl Import {
             Ok(Outcome::NotOurs) if NAMES_FILES.contains(&keyword.as_str()) => {
                 self.left_out(line, origin, &keyword, "import what it names on its own");
             }
-            Ok(Outcome::NotOurs) => {}
+            Ok(Outcome::NotOurs) if keyword == "interface" => {
+                self.left_out(
+                    line,
+                    origin,
+                    &keyword,
+                    "option interface of config upxe 'main' names the networks to serve",
+                );
+            }
+            // No word of dnsmasq's own is that near to one of these.
+            Ok(Outcome::NotOurs) => {
+                if let Some(near) = nearest(&keyword, keywords()) {
+                    let why = ["unknown to dnsmasq, too; did you mean ", near, "?"].concat();
+                    self.left_out(line, origin, &keyword, &why);
+                }
+            }
             Ok(Outcome::Taken) if too_long => {
                 self.left_out(line, origin, &keyword, "dnsmasq reads no line of more than 1024 bytes as one");
             }
