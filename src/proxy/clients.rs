@@ -75,8 +75,9 @@ fn kind(client: &Client) -> usize {
 /// The machines that asked to boot, or for a file.
 #[derive(Debug, Default)]
 pub struct Clients {
-    /// Who was heard of last stands last.
-    seen: heapless::Vec<Seen, MAX_CLIENTS>,
+    /// Who was heard of last stands last. Not part of its owner: 32 KB that would be moved along the stack with it, where
+    /// all that lies behind them is out of an instruction's reach.
+    seen: Box<heapless::Vec<Seen, MAX_CLIENTS>>,
     /// When the first was heard of, from where the ticks of [`Progress`] count.
     since: Option<Instant>,
 }
@@ -245,8 +246,9 @@ impl Clients {
 
     /// Ticks until `now`.
     pub fn tick(&self, now: Instant) -> u32 {
-        let since = self.since.map(|since| now.saturating_duration_since(since).as_millis());
-        u32::try_from(since.unwrap_or_default() * u128::from(TICKS) / 1000).unwrap_or(u32::MAX)
+        let since = self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        let whole = since.as_secs().saturating_mul(TICKS.into());
+        u32::try_from(whole.saturating_add((since.subsec_millis() / (1000 / TICKS)).into())).unwrap_or(u32::MAX)
     }
 
     /// Remembers for [`Seen::progress`] what a machine that asked to boot on `device` was told.
@@ -283,7 +285,7 @@ impl Clients {
     /// Forgets how machines took what they were offered: the configuration may have been changed for them. What they did
     /// stays.
     pub fn forgive(&mut self) {
-        for seen in &mut self.seen {
+        for seen in self.seen.iter_mut() {
             let (address, progress) = (seen.address, std::mem::take(&mut seen.progress));
             let machine = seen.machine.take();
             *seen = Seen { address, progress, machine, ..Seen::new(seen.last, seen.mac) };
@@ -369,7 +371,7 @@ impl Clients {
         if address.is_unspecified() {
             return;
         }
-        for seen in &mut self.seen {
+        for seen in self.seen.iter_mut() {
             if seen.mac == mac {
                 seen.address = address;
             } else if seen.address == address {
