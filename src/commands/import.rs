@@ -1,7 +1,6 @@
 //! `upxe import`: dnsmasq.conf lines as sections of `/etc/config/upxe`, in OpenWrt's words. Each line is read by the parser that
 //! the service uses, and written section by section; what no section can say stays a comment.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,6 +9,7 @@ use std::rc::Rc;
 use crate::config::diagnostic::{Diagnostic, Severity, quoted};
 use crate::config::dnsmasq::words::{Line, Words};
 use crate::config::dnsmasq::{Collected, Outcome};
+use crate::config::files::read;
 use crate::config::hosts::Hosts;
 use crate::config::rules::{Origin, Range};
 use crate::config::uci;
@@ -18,8 +18,10 @@ use crate::config::uci;
 /// booting.
 pub fn run(path: &Path) -> ExitCode {
     let name = path.to_string_lossy();
-    let (text, hosts) = match fs::read(path) {
-        Ok(text) if text.len() <= uci::MAX_FILE => (text, fs::read("/etc/hosts").unwrap_or_default()),
+    let (text, hosts) = match read(path, uci::MAX_FILE + 1) {
+        Ok(text) if text.len() <= uci::MAX_FILE => {
+            (text, read(Path::new("/etc/hosts"), uci::MAX_FILE).unwrap_or_default())
+        }
         Ok(_) => return complain(&[&name, ": larger than upxe reads (1 MiB)"]),
         Err(error) => return complain(&[&name, ": ", &error.to_string()]),
     };

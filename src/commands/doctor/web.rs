@@ -1,10 +1,13 @@
 //! Whether the web server that machines are sent to is there, and has the boot files.
 
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use super::{Finding, Scene};
+use crate::config::files::read_all;
 use crate::config::load::UHTTPD;
 use crate::config::options::upxe;
 use crate::config::rules::Web;
@@ -94,8 +97,7 @@ fn ask(server: SocketAddr, path: &str) -> io::Result<String> {
     stream.set_write_timeout(Some(PATIENCE))?;
     let request = ["HEAD ", path, " HTTP/1.0\r\nHost: ", &server.ip().to_string(), "\r\n\r\n"].concat();
     stream.write_all(request.as_bytes())?;
-    let mut answer = Vec::new();
-    stream.take(64).read_to_end(&mut answer)?;
+    let answer = read_all(File::from(OwnedFd::from(stream)), 64)?;
     let line = answer.split(|byte| *byte == b'\r' || *byte == b'\n').next().unwrap_or_default();
     Ok(String::from_utf8_lossy(line).into_owned())
 }
