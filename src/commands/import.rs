@@ -1,5 +1,6 @@
 //! `upxe import`: dnsmasq.conf lines as sections of `/etc/config/upxe`, in OpenWrt's words. Each line is read by the parser that
-//! the service uses, and written section by section; what no section can say stays a comment.
+//! the service uses, and written section by section. What the reader of sections does not read back as the line's own rule stays
+//! a comment: empty items, names with commas in them, and whatever else UCI or a section takes otherwise.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -8,11 +9,11 @@ use std::rc::Rc;
 
 use crate::config::diagnostic::{Diagnostic, Severity, quoted};
 use crate::config::dnsmasq::words::{Line, Words};
-use crate::config::dnsmasq::{Collected, Outcome};
+use crate::config::dnsmasq::{Collected, MAX_LINE, Outcome, is_lease_time};
 use crate::config::files::read;
 use crate::config::hosts::Hosts;
-use crate::config::rules::{Origin, Range};
-use crate::config::uci;
+use crate::config::rules::{Origin, Place, Range, Rules};
+use crate::config::{sections, uci};
 
 /// Imports the file's lines: sections on standard output, remarks on standard error; fails if a line is wrong, or none is about
 /// booting.
@@ -61,7 +62,7 @@ pub fn import(name: &str, text: &[u8], hosts: &Hosts<'_>) -> Imported {
         let origin = Origin { file: file.clone(), line: number };
         match Line::read(bytes) {
             Some(line) if line.words().is_empty() => {}
-            Some(line) => import.line(&line, &origin, hosts),
+            Some(line) => import.line(&line, bytes.len() > MAX_LINE, &origin, hosts),
             None => import.remark(Severity::Error, &origin, "", &["a quote is not closed; the line is left out"]),
         }
     }
@@ -70,17 +71,19 @@ pub fn import(name: &str, text: &[u8], hosts: &Hosts<'_>) -> Imported {
 
 #[derive(Default)]
 struct Import {
-    /// Options of `config upxe 'main'`.
-    main: String,
+    /// Options of `config upxe 'main'`, each once: of several lines the last one counts.
+    options: Vec<(&'static str, String)>,
+    /// Lists there.
+    lists: String,
     /// The other sections.
     sections: String,
-    /// Codes of `dhcp-option-force` lines so far: lines of the two kinds change places.
-    forced: Vec<String>,
+    /// What `dhcp-option-force` lines set so far: lines of the two kinds change places.
+    forced: Vec<Place>,
     remarks: Vec<Diagnostic>,
 }
 
 impl Import {
-    fn line(&mut self, line: &Line, origin: &Origin, hosts: &Hosts<'_>) {
+    fn line(&mut self, line: &Line, too_long: bool, origin: &Origin, hosts: &Hosts<'_>) {
         let (keyword, value) = line.words().assignment();
         let keyword = keyword.text().unwrap_or_default();
         let mut collected = Collected::default();
@@ -91,18 +94,19 @@ impl Import {
                 self.remarks.push(Diagnostic::found(Severity::Error, origin.clone(), &keyword, found, &expected));
             }
             Ok(Outcome::NotHonoured(why)) => self.left_out(line, origin, &keyword, why),
-            Ok(Outcome::NotOurs)
-                if matches!(keyword.as_str(), "conf-file" | "conf-dir" | "dhcp-hostsfile" | "dhcp-optsfile") =>
-            {
+            Ok(Outcome::NotOurs) if NAMES_FILES.contains(&keyword.as_str()) => {
                 self.left_out(line, origin, &keyword, "import what it names on its own");
             }
             Ok(Outcome::NotOurs) => {}
+            Ok(Outcome::Taken) if too_long => {
+                self.left_out(line, origin, &keyword, "dnsmasq reads no line of more than 1024 bytes as one");
+            }
             // One for DHCPv6.
             Ok(Outcome::Taken) if collected.is_nothing() => {}
             // A range without tags changes nothing for clients.
             Ok(Outcome::Taken) if keyword == "dhcp-range" && collected.rules.ranges.last().is_some_and(is_plain) => {}
             Ok(Outcome::Taken) => {
-                if self.section(&keyword, value.unwrap_or_default(), origin).is_none() {
+                if self.taken(&keyword, value.unwrap_or_default(), &collected.rules, origin, hosts).is_none() {
                     let why = "no section says this; keep the line in a file of dnsmasq.conf lines (--conf-file)";
                     self.left_out(line, origin, &keyword, why);
                 }
@@ -110,112 +114,54 @@ impl Import {
         }
     }
 
-    /// Writes the section or option for a line; `None` when there is none.
-    fn section(&mut self, keyword: &str, value: Words<'_>, origin: &Origin) -> Option<()> {
-        // Options of DHCP may have any bytes, and what is printed is text.
-        String::from_utf8(value.bytes()).ok()?;
-        match keyword {
-            "dhcp-boot" => self.boot(value)?,
-            "dhcp-host" => self.host(value)?,
-            "dhcp-match" => self.tagging("match", "match", value)?,
-            "dhcp-vendorclass" => self.tagging("vendorclass", "vendorclass", value)?,
-            "dhcp-userclass" => self.tagging("userclass", "userclass", value)?,
-            "dhcp-mac" => self.tagging("mac", "mac", value)?,
-            "dhcp-circuitid" => self.tagging("circuitid", "circuitid", value)?,
-            "dhcp-remoteid" => self.tagging("remoteid", "remoteid", value)?,
-            "dhcp-subscrid" => self.tagging("subscrid", "subscriberid", value)?,
-            "pxe-service" => push(&mut self.main, "list", "pxe_service", &value.written()),
-            // An empty item of a list is none (UCI), an empty prompt is one.
-            "pxe-prompt" if value.is_empty() => return None,
-            "pxe-prompt" => push(&mut self.main, "list", "pxe_prompt", &value.written()),
-            "dhcp-option" => {
-                let code = code_of(value);
-                if self.forced.contains(&code) {
-                    let parts =
-                        &["comes before the dhcp-option-force lines for ", &code, " now, which win if both hold"];
-                    self.remark(Severity::Warning, origin, keyword, parts);
-                }
-                push(&mut self.main, "list", "dhcp_option", &value.written());
+    /// Writes the section or option for a line that came to `rules`; `None` when there is none.
+    fn taken(
+        &mut self,
+        keyword: &str,
+        value: Words<'_>,
+        rules: &Rules,
+        origin: &Origin,
+        hosts: &Hosts<'_>,
+    ) -> Option<()> {
+        let option = match keyword {
+            "dhcp-no-override" => Some(("no_override", "1".to_owned())),
+            "enable-tftp" => Some(("tftp", "1".to_owned())),
+            "tftp-root" => Some(("tftp_root", value.text()?)),
+            "tftp-max" => Some(("tftp_max", value.number()?.clamp(1, 1024).to_string())),
+            _ => None,
+        };
+        if let Some((name, text)) = option {
+            match self.options.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, before)) => *before = text,
+                None => self.options.push((name, text)),
             }
-            "dhcp-option-force" => {
-                self.forced.push(code_of(value));
-                push(&mut self.main, "list", "dhcp_option_force", &value.written());
-            }
-            "dhcp-no-override" => push(&mut self.main, "option", "no_override", "1"),
-            "enable-tftp" => push(&mut self.main, "option", "tftp", "1"),
-            "tftp-root" => push(&mut self.main, "option", "tftp_root", &value.text()?),
-            "tftp-max" => push(&mut self.main, "option", "tftp_max", &value.number()?.clamp(1, 1024).to_string()),
-            _ => return None,
+            return Some(());
+        }
+        let list = match keyword {
+            "pxe-service" => Some("pxe_service"),
+            "pxe-prompt" => Some("pxe_prompt"),
+            "dhcp-option" => Some("dhcp_option"),
+            "dhcp-option-force" => Some("dhcp_option_force"),
+            _ => None,
+        };
+        let mut text = String::new();
+        match list {
+            Some(name) => push(&mut text, "list", name, &value.written()),
+            None => text = section(keyword, value)?,
+        }
+        let whole = [if list.is_some() { "config upxe\n" } else { "" }, &text].concat();
+        if !is_same(rules, &sections::read_alone(&whole, origin, hosts)?) {
+            return None;
+        }
+        if list.is_some() { &mut self.lists } else { &mut self.sections }.push_str(&text);
+        let places = rules.options.iter().map(|option| &option.place);
+        if keyword == "dhcp-option-force" {
+            self.forced.extend(places.cloned());
+        } else if places.into_iter().any(|place| self.forced.contains(place)) {
+            let parts = &["comes before the dhcp-option-force lines for this option now, which win if both hold"];
+            self.remark(Severity::Warning, origin, keyword, parts);
         }
         Some(())
-    }
-
-    fn boot(&mut self, value: Words<'_>) -> Option<()> {
-        let mut tags = Vec::new();
-        let mut rest = value;
-        loop {
-            let (part, behind) = rest.split();
-            let Some(test) = part.strip_prefix("tag:").or_else(|| part.strip_prefix("net:")) else { break };
-            tags.push(test_name(test)?);
-            rest = behind?;
-        }
-        let (file, rest) = rest.split();
-        let (name, address) = rest.unwrap_or_default().split();
-        let mut section = String::from("\nconfig boot\n");
-        let mut any = false;
-        let parts = [("filename", file), ("servername", name), ("serveraddress", address.unwrap_or_default())];
-        for (option, words) in parts {
-            let text = words.text()?;
-            if !text.is_empty() {
-                push(&mut section, "option", option, &text);
-                any = true;
-            }
-        }
-        if !tags.is_empty() {
-            push(&mut section, "option", "networkid", &tags.join(","));
-        }
-        if any {
-            self.sections.push_str(&section);
-        }
-        any.then_some(())
-    }
-
-    fn tagging(&mut self, kind: &str, option: &str, value: Words<'_>) -> Option<()> {
-        let (tag, rest) = value.split();
-        let prefixed = ["set:", "tag:", "net:"].iter().find_map(|prefix| tag.strip_prefix(prefix));
-        // An empty option is none (UCI).
-        let value = Some(rest?.written()).filter(|value| !value.is_empty())?;
-        self.sections.push_str(&["\nconfig ", kind, "\n"].concat());
-        push(&mut self.sections, "option", "networkid", &prefixed.unwrap_or(tag).written());
-        push(&mut self.sections, "option", option, &value);
-        Some(())
-    }
-
-    fn host(&mut self, value: Words<'_>) -> Option<()> {
-        let mut section = String::from("\nconfig host\n");
-        for part in value.parts().filter(|part| !part.is_empty()) {
-            let text = part.text()?;
-            if text.contains(' ') {
-                return None;
-            }
-            let is_id = text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("id:"));
-            if let Some(tag) = part.strip_prefix("set:").or_else(|| part.strip_prefix("net:")) {
-                push(&mut section, "list", "tag", &tag.text()?);
-            } else if let Some(test) = part.strip_prefix("tag:") {
-                push(&mut section, "list", "match_tag", &test_name(test)?);
-            } else if is_id {
-                return None;
-            } else if part.contains(b':') {
-                push(&mut section, "list", "mac", &text);
-            } else if part.is("ignore") || text.parse::<std::net::Ipv4Addr>().is_ok() {
-                push(&mut section, "option", "ip", &text);
-            } else if !is_lease_time(&text) {
-                push(&mut section, "option", "name", &text);
-            }
-        }
-        // The init script passes over a section that names no machine.
-        let names_one = ["\tlist mac ", "\toption name "].iter().any(|option| section.contains(option));
-        names_one.then(|| self.sections.push_str(&section))
     }
 
     fn left_out(&mut self, line: &Line, origin: &Origin, keyword: &str, why: &str) {
@@ -228,34 +174,106 @@ impl Import {
     }
 
     fn finish(self) -> Imported {
-        let main = if self.main.is_empty() { String::new() } else { ["config upxe 'main'\n", &self.main].concat() };
-        let uci = [&main, &self.sections].into_iter().map(String::as_str).collect::<String>();
+        let mut main = String::new();
+        for (name, text) in &self.options {
+            push(&mut main, "option", name, text);
+        }
+        main.push_str(&self.lists);
+        let head = if main.is_empty() { "" } else { "config upxe 'main'\n" };
+        let uci = [head, &main, &self.sections].concat();
         Imported { uci: uci.trim_start_matches('\n').to_owned(), remarks: self.remarks }
     }
 }
 
-/// A tag that is tested, with `!` before it if negated; `None` if it can't stand in a list of tags.
+/// Lines that name files of more lines.
+const NAMES_FILES: [&str; 6] =
+    ["conf-file", "conf-dir", "dhcp-hostsfile", "dhcp-hostsdir", "dhcp-optsfile", "dhcp-optsdir"];
+
+/// The section for a line's value; `None` when there is none.
+fn section(keyword: &str, value: Words<'_>) -> Option<String> {
+    let (kind, option) = match keyword {
+        "dhcp-boot" => return boot(value),
+        "dhcp-host" => return host(value),
+        "dhcp-match" => ("match", "match"),
+        "dhcp-vendorclass" => ("vendorclass", "vendorclass"),
+        "dhcp-userclass" => ("userclass", "userclass"),
+        "dhcp-mac" => ("mac", "mac"),
+        "dhcp-circuitid" => ("circuitid", "circuitid"),
+        "dhcp-remoteid" => ("remoteid", "remoteid"),
+        "dhcp-subscrid" => ("subscrid", "subscriberid"),
+        _ => return None,
+    };
+    let (tag, rest) = value.split();
+    let prefixed = ["set:", "tag:", "net:"].iter().find_map(|prefix| tag.strip_prefix(prefix));
+    let mut section = ["\nconfig ", kind, "\n"].concat();
+    push(&mut section, "option", "networkid", &prefixed.unwrap_or(tag).written());
+    push(&mut section, "option", option, &rest?.written());
+    Some(section)
+}
+
+fn boot(value: Words<'_>) -> Option<String> {
+    let mut tags = Vec::new();
+    let mut rest = value;
+    loop {
+        let (part, behind) = rest.split();
+        let Some(test) = part.strip_prefix("tag:").or_else(|| part.strip_prefix("net:")) else { break };
+        tags.push(test_name(test)?);
+        rest = behind?;
+    }
+    let (file, rest) = rest.split();
+    let (name, address) = rest.unwrap_or_default().split();
+    let mut section = String::from("\nconfig boot\n");
+    let parts = [("filename", file), ("servername", name), ("serveraddress", address.unwrap_or_default())];
+    for (option, words) in parts {
+        let text = words.text()?;
+        if !text.is_empty() {
+            push(&mut section, "option", option, &text);
+        }
+    }
+    if !tags.is_empty() {
+        push(&mut section, "option", "networkid", &tags.join(","));
+    }
+    Some(section)
+}
+
+fn host(value: Words<'_>) -> Option<String> {
+    let mut section = String::from("\nconfig host\n");
+    for part in value.parts().filter(|part| !part.is_empty()) {
+        let text = part.text()?;
+        if let Some(tag) = part.strip_prefix("set:").or_else(|| part.strip_prefix("net:")) {
+            push(&mut section, "list", "tag", &tag.text()?);
+        } else if let Some(test) = part.strip_prefix("tag:") {
+            push(&mut section, "list", "match_tag", &test_name(test)?);
+        } else if text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("id:")) {
+            return None;
+        } else if part.contains(b':') {
+            push(&mut section, "list", "mac", &text);
+        } else if part.is("ignore") || text.parse::<std::net::Ipv4Addr>().is_ok() {
+            push(&mut section, "option", "ip", &text);
+        } else if !is_lease_time(part) {
+            push(&mut section, "option", "name", &text);
+        }
+    }
+    Some(section)
+}
+
+/// A tag that is tested, with `!` before it if negated.
 fn test_name(test: Words<'_>) -> Option<String> {
     let negated = test.strip_prefix("!").or_else(|| test.strip_prefix("#"));
-    let name = negated.unwrap_or(test).text()?;
-    let fits = !name.is_empty() && !name.contains([',', ' ']);
-    fits.then(|| [if negated.is_some() { "!" } else { "" }, &name].concat())
+    Some([if negated.is_some() { "!" } else { "" }, &negated.unwrap_or(test).text()?].concat())
+}
+
+/// True when the rules that sections can say are the same.
+fn is_same(one: &Rules, other: &Rules) -> bool {
+    one.taggers == other.taggers
+        && one.hosts == other.hosts
+        && one.boots == other.boots
+        && one.services == other.services
+        && one.options == other.options
 }
 
 fn is_plain(range: &Range) -> bool {
     range.when.is_empty() && range.set.is_none()
-}
-
-/// The option's number or name in `tag:x,encap:175,8,1b`, with what holds it.
-fn code_of(value: Words<'_>) -> String {
-    let is_code = |part: &Words<'_>| part.strip_prefix("option:").is_some() || part.number().is_some();
-    value.parts().find(is_code).and_then(Words::text).unwrap_or_default()
-}
-
-/// dnsmasq's `infinite`, `3600`, `2h`.
-fn is_lease_time(text: &str) -> bool {
-    let digits = text.strip_suffix(['w', 'W', 'd', 'D', 'h', 'H', 'm', 'M', 's', 'S']).filter(|rest| !rest.is_empty());
-    text == "infinite" || digits.unwrap_or(text).bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Appends an option as `uci export` writes it.

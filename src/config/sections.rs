@@ -10,9 +10,9 @@ use super::dnsmasq::words::Line;
 use super::dnsmasq::{Collected, Outcome};
 use super::hosts::Hosts;
 use super::options::{self, Known, common, dhcp, dnsmasq, host, tag, tagging};
-use super::rules::InterfaceTag;
+use super::rules::{InterfaceTag, Rules};
 use super::section::{self, Reader};
-use super::uci::{Package, Section, Value};
+use super::uci::{self, Package, Section, Value};
 
 /// A section that sets a tag: the line it becomes, and the option that says when.
 struct Tagging {
@@ -35,6 +35,28 @@ const TAGGING: &[Tagging] = &[
 pub fn kinds() -> impl Iterator<Item = &'static str> {
     let others = [options::boot::SECTION.kind, host::SECTION.kind, tag::SECTION.kind, dhcp::SECTION.kind];
     others.into_iter().chain(TAGGING.iter().map(|tagging| tagging.kind))
+}
+
+/// What a text of `/etc/config/upxe` comes to by itself, as if all of it stood at `place`; `None` if there is anything to complain of.
+pub fn read_alone(text: &str, place: &Origin, hosts: &Hosts<'_>) -> Option<Rules> {
+    let (mut package, errors) = uci::parse(text.as_bytes());
+    for section in &mut package.sections {
+        section.line = place.line;
+        for option in &mut section.options {
+            match &mut option.value {
+                Value::Single(value) => value.line = place.line,
+                Value::List(items) => items.iter_mut().for_each(|item| item.line = place.line),
+            }
+        }
+    }
+    let (mut collected, mut out) = (Collected::default(), Vec::new());
+    let mut sections =
+        Sections { file: &place.file, home: Home::Ours, hosts, collected: &mut collected, out: &mut out };
+    if let Some(main) = package.sections.iter().find(|section| section.kind == options::upxe::SECTION.kind) {
+        sections.main(main);
+    }
+    sections.read(&package, &|_| false);
+    (errors.is_empty() && out.is_empty()).then_some(collected.rules)
 }
 
 /// Reads the sections of one file.

@@ -13,7 +13,7 @@ pub mod template;
 
 use std::net::Ipv4Addr;
 
-use crate::config::menu::{self, Action, BootMenu, Entry, Whom, is_host_name};
+use crate::config::menu::{Action, BootMenu, Entry, Name, Whom, is_host_name};
 use crate::wire::frame::Mac;
 
 /// Bytes of a generated text at most.
@@ -61,10 +61,10 @@ impl Machine {
         // Firmware disagrees about 7 and 9, see `proxy::architecture`.
         let is_it = |wanted: &u16| self.architecture == Some(if *wanted == 9 { 7 } else { *wanted });
         let has = |tag: &String| self.tags.contains(tag);
-        let is_host = |host: &menu::Machine| match host {
-            menu::Machine::Mac(mac) => self.mac == Some(Mac(*mac)),
-            menu::Machine::Uuid(uuid) => self.uuid.as_ref() == Some(uuid),
-            menu::Machine::Name(name) => self.host().is_some_and(|host| host.eq_ignore_ascii_case(name)),
+        let is_host = |host: &Name| match host {
+            Name::Mac(mac) => self.mac == Some(Mac(*mac)),
+            Name::Uuid(uuid) => self.uuid.as_ref() == Some(uuid),
+            Name::Host(name) => self.host().is_some_and(|host| host.eq_ignore_ascii_case(name)),
         };
         (whom.architectures.is_empty() || whom.architectures.iter().any(is_it))
             && whom.tags.iter().all(|test| has(&test.tag) == test.set)
@@ -160,21 +160,23 @@ pub fn render(wanted: Wanted<'_>, scene: &Scene<'_>) -> String {
 type Piece = Result<String, &'static str>;
 
 /// The entries' pieces one behind the other; in place of one that is left out, a comment says why. All three languages
-/// have the same comments.
+/// have the same comments. `item` tells the bytes that an entry takes in the list that is shown.
 fn pieces<'e>(
     entries: impl Iterator<Item = &'e Entry>,
+    item: impl Fn(&'e Entry) -> usize,
     piece: impl Fn(&'e Entry) -> Piece,
 ) -> (String, Vec<&'e Entry>) {
-    // What stands around the pieces is much less than this.
-    const ROOM: usize = MAX_TEXT / 2;
-    let (mut text, mut there) = (String::new(), Vec::new());
+    // What stands around them, and the comments, are much less than the rest.
+    const ROOM: usize = MAX_TEXT - 16 * 1024;
+    let (mut text, mut there, mut taken) = (String::new(), Vec::new(), 0);
     for entry in entries {
-        let piece = piece(entry).and_then(|piece| match text.len() + piece.len() < ROOM {
+        let piece = piece(entry).and_then(|piece| match taken + item(entry) + piece.len() < ROOM {
             true => Ok(piece),
             false => Err("the menu is too long for it"),
         });
         match piece {
             Ok(piece) => {
+                taken += item(entry) + piece.len();
                 text.push_str(&piece);
                 there.push(entry);
             }
@@ -185,13 +187,16 @@ fn pieces<'e>(
 }
 
 /// The name of the entry that is marked at first, and after how many seconds it is booted by itself; 0: never. Another one
-/// than the menu's default is not: a machine in a shelf shall not install a system because its disk is not in its menu.
+/// than the menu's default is not, but for the local disk: no machine shall install a system because its default is not for it.
 fn default<'e>(menu: &'e BootMenu, there: &[&'e Entry]) -> Option<(&'e str, u32)> {
     let (name, timeout) = match &menu.default {
-        Some((wanted, _)) => match there.iter().find(|entry| entry.name == *wanted) {
-            Some(entry) => (&entry.name, menu.timeout),
-            None => (&there.first()?.name, 0),
-        },
+        Some((wanted, _)) => {
+            let is_local = |entry: &&&Entry| matches!(entry.action, Action::Local);
+            match there.iter().find(|entry| entry.name == *wanted).or_else(|| there.iter().find(is_local)) {
+                Some(entry) => (&entry.name, menu.timeout),
+                None => (&there.first()?.name, 0),
+            }
+        }
         None => (&there.first()?.name, menu.timeout),
     };
     Some((name, timeout))

@@ -29,7 +29,10 @@ pub fn fill(text: &str, scene: &Scene<'_>, also: Also) -> String {
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once("{{") {
         filled.push_str(before);
-        match behind.split_once("}}").and_then(|(name, tail)| Some((value(name.trim(), scene, also)?, tail))) {
+        // No name has a brace in it. To look for the end beyond one, for each gap anew, would take a router a minute for a
+        // file of nothing else.
+        let (name, tail) = behind.split_at(behind.find(['{', '}']).unwrap_or_default());
+        match tail.strip_prefix("}}").and_then(|tail| Some((value(name.trim(), scene, also)?, tail))) {
             Some((value, tail)) => {
                 filled.push_str(&value);
                 rest = tail;

@@ -1,7 +1,7 @@
 //! What is remembered of the machines that boot: what each was offered, and what followed. Bounded: the one that was heard
 //! of longest ago makes room, so that who forges addresses can at worst push others out.
 //!
-//! Requests and the time go in ([`Clients::note`], [`Clients::fetched`]), and what the next answer depends on comes out
+//! Requests and the time go in ([`Clients::note`], [`Clients::transferred`]), and what the next answer depends on comes out
 //! ([`Clients::past`]). Nothing here wakes up by itself.
 
 use std::net::Ipv4Addr;
@@ -19,8 +19,9 @@ use crate::wire::fingerprint;
 use crate::wire::frame::Mac;
 use crate::wire::request::Request;
 
-/// Machines remembered.
-pub const MAX_CLIENTS: usize = 64;
+/// Machines remembered: a menu's entries depend on what its reader said of itself before, and a computer room is switched
+/// on at once.
+pub const MAX_CLIENTS: usize = 256;
 
 /// A longer pause ends a boot. Firmware waits 4, 8, 16 and 32 seconds (PXE 2.1 §2.2.3), the last time for nothing.
 const BOOT_PAUSE: Duration = Duration::from_secs(40);
@@ -75,9 +76,9 @@ fn kind(client: &Client) -> usize {
 /// The machines that asked to boot, or for a file.
 #[derive(Debug, Default)]
 pub struct Clients {
-    /// Who was heard of last stands last. Not part of its owner: 32 KB that would be moved along the stack with it, where
-    /// all that lies behind them is out of an instruction's reach.
-    seen: Box<heapless::Vec<Seen, MAX_CLIENTS>>,
+    /// Who was heard of last stands last; at most [`MAX_CLIENTS`].
+    #[allow(clippy::vec_box, reason = "they change places with every packet")]
+    seen: Vec<Box<Seen>>,
     /// When the first was heard of, from where the ticks of [`Progress`] count.
     since: Option<Instant>,
 }
@@ -87,6 +88,8 @@ pub struct Clients {
 pub enum Transfer {
     /// It began; the file has so many bytes.
     Began(u64),
+    /// The first of it has come for certain: nobody else asked in its name.
+    Arrives,
     /// It was never meant to go on, or another takes its place.
     Withdrawn,
     /// It is over; so many bytes came in that time.
@@ -110,7 +113,7 @@ pub struct Seen {
     pub machine: Option<Box<Machine>>,
     boot: Boot,
     loads: [Loads; 2],
-    /// The kind of its latest offer, while that offer's file hasn't been asked for.
+    /// The kind of its latest offer, while that offer's file hasn't come.
     awaited: Option<usize>,
     /// When it was sent a fuller iPXE, and whether it has loaded that.
     upgraded: Option<(Instant, bool)>,
@@ -156,6 +159,18 @@ impl Seen {
             loads: [Loads::default(), Loads::default()],
             awaited: None,
             upgraded: None,
+        }
+    }
+
+    /// It loads the file of its latest offer.
+    fn loaded(&mut self, now: Instant) {
+        // Firmware may load one file several times; the first time counts.
+        let Some(kind) = self.awaited.take() else { return };
+        if let Some(loads) = self.loads.get_mut(kind) {
+            loads.loaded(now);
+        }
+        if let Some((_, loaded)) = &mut self.upgraded {
+            *loaded = true;
         }
     }
 }
@@ -226,11 +241,11 @@ impl Loads {
 impl Clients {
     /// Who is remembered, the one heard of last first.
     pub fn iter(&self) -> impl Iterator<Item = &Seen> {
-        self.seen.iter().rev()
+        self.seen.iter().rev().map(|seen| &**seen)
     }
 
     fn find(&mut self, mac: Mac) -> Option<&mut Seen> {
-        self.seen.iter_mut().find(|seen| seen.mac == mac)
+        self.seen.iter_mut().find(|seen| seen.mac == mac).map(|seen| &mut **seen)
     }
 
     /// What there is to know before `request` is answered.
@@ -274,8 +289,13 @@ impl Clients {
     pub fn transferred(&mut self, now: Instant, address: Ipv4Addr, file: &str, transfer: Transfer) {
         let tick = self.tick(now);
         let Some(seen) = self.touch_at(now, address) else { return };
+        if matches!(transfer, Transfer::Began(_) | Transfer::Refused(_)) {
+            // Without a word on port 4011: it took the file that stands in the offer.
+            seen.boot.go_on(seen.boot.form);
+        }
         match transfer {
             Transfer::Began(size) => seen.progress.began(tick, file, size),
+            Transfer::Arrives => seen.loaded(now),
             Transfer::Withdrawn => seen.progress.withdrew(file),
             Transfer::Ended(bytes, time, trouble) => seen.progress.ended(tick, file, bytes, time, trouble),
             Transfer::Refused(trouble) => seen.progress.refused(tick, file, trouble),
@@ -285,10 +305,10 @@ impl Clients {
     /// Forgets how machines took what they were offered: the configuration may have been changed for them. What they did
     /// stays.
     pub fn forgive(&mut self) {
-        for seen in self.seen.iter_mut() {
+        for seen in &mut self.seen {
             let (address, progress) = (seen.address, std::mem::take(&mut seen.progress));
             let machine = seen.machine.take();
-            *seen = Seen { address, progress, machine, ..Seen::new(seen.last, seen.mac) };
+            **seen = Seen { address, progress, machine, ..Seen::new(seen.last, seen.mac) };
         }
     }
 
@@ -351,27 +371,12 @@ impl Clients {
         self.set_address(request.chaddr, wanted.unwrap_or(request.ciaddr));
     }
 
-    /// Remembers that `address` began to fetch a file from us.
-    pub fn fetched(&mut self, now: Instant, address: Ipv4Addr) {
-        let Some(seen) = self.touch_at(now, address) else { return };
-        // Firmware may ask for one file several times; the first time counts.
-        let Some(kind) = seen.awaited.take() else { return };
-        // Without a word on port 4011: it took the file that stands in the offer.
-        seen.boot.go_on(seen.boot.form);
-        if let Some(loads) = seen.loads.get_mut(kind) {
-            loads.loaded(now);
-        }
-        if let Some((_, loaded)) = &mut seen.upgraded {
-            *loaded = true;
-        }
-    }
-
     /// A lease may have been somebody else's before.
     fn set_address(&mut self, mac: Mac, address: Ipv4Addr) {
         if address.is_unspecified() {
             return;
         }
-        for seen in self.seen.iter_mut() {
+        for seen in &mut self.seen {
             if seen.mac == mac {
                 seen.address = address;
             } else if seen.address == address {
@@ -392,15 +397,16 @@ impl Clients {
         let known = self.seen.iter().position(|seen| seen.mac == mac);
         let mut entry = match known {
             Some(at) => self.seen.remove(at),
-            None if self.seen.is_full() => {
-                self.seen.remove(0);
-                Seen::new(now, mac)
+            None => {
+                if self.seen.len() == MAX_CLIENTS {
+                    self.seen.remove(0);
+                }
+                Box::new(Seen::new(now, mac))
             }
-            None => Seen::new(now, mac),
         };
         entry.last = now;
-        let _ = self.seen.push(entry);
-        self.seen.last_mut()
+        self.seen.push(entry);
+        self.seen.last_mut().map(|seen| &mut **seen)
     }
 }
 

@@ -54,6 +54,9 @@ const LINES: &[&str] = &[
     "dhcp-option=tag:a,!b,encap:175,8,1b\ndhcp-option=vendor:PXEClient,6,2b\ndhcp-option=17,\"iscsi:10.0.0.1::::x\"",
     "dhcp-option=option:root-path,\"192.168.1.1\"\ndhcp-option=150,0.0.0.0",
     "dhcp-range=192.168.2.0,proxy\nlog-dhcp\nport=0",
+    // Bytes that mean something to UCI, to the shell, or to nobody.
+    "pxe-prompt=\"it's\\t'\u{1}' \\\\\"\ndhcp-vendorclass=set:a,\"'$x' #; \"\ndhcp-boot=a\\b;#c",
+    "dhcp-userclass=set:\"a,b\",x\ndhcp-mac=set:\"#a\",11:22:33:44:55:66\ndhcp-vendorclass=\"set:a\",\" x \"",
 ];
 
 #[test]
@@ -148,7 +151,7 @@ fn what_sections_cannot_say_stays_a_comment() {
         assert_eq!(remarks, expected, "{text}");
     }
     let (_, remarks) = imported("dhcp-option-force=tag:a,209,x\ndhcp-option=209,y");
-    assert!(remarks[0].contains("comes before the dhcp-option-force lines for 209 now"), "{remarks:?}");
+    assert!(remarks[0].contains("comes before the dhcp-option-force lines for this option now"), "{remarks:?}");
 }
 
 #[test]
@@ -165,4 +168,39 @@ fn a_host_that_names_no_machine_is_not_made_a_section() {
         let (uci, remarks) = imported(line);
         assert_eq!((uci, remarks.len()), (format!("# {line}\n"), 1));
     }
+}
+
+#[test]
+fn what_sections_read_otherwise_stays_a_comment() {
+    for line in [
+        // Tags of a section are parted by commas and spaces, and lose a prefix.
+        "dhcp-boot=tag:\"a,b\",x",
+        "dhcp-boot=tag:\"a b\",x",
+        "dhcp-boot=tag:set:a,x",
+        "dhcp-host=11:22:33:44:55:66,set:\"a b\"",
+        "dhcp-host=11:22:33:44:55:66,tag:\"a,b\"",
+        // Each is one option there, and of two the first is replaced.
+        "dhcp-host=one,two",
+        "dhcp-host=box,192.168.1.7,ignore",
+        // Empty values are none.
+        "dhcp-boot=tag:a,",
+        "dhcp-vendorclass=set:a,",
+        "dhcp-userclass=set:a,",
+    ] {
+        let (uci, remarks) = imported(line);
+        assert_eq!((uci, remarks.len()), (format!("# {line}\n"), 1));
+    }
+    for folder in ["dhcp-hostsdir", "dhcp-optsdir"] {
+        assert_eq!(imported(&format!("{folder}=/x")).0, format!("# {folder}=/x\n"));
+    }
+    let long = format!("dhcp-boot={}x", "tag:a,".repeat(200));
+    assert!(imported(&long).1[0].ends_with("left as a comment: dnsmasq reads no line of more than 1024 bytes as one"));
+}
+
+#[test]
+fn of_several_lines_the_last_is_the_option() {
+    let (uci, remarks) = imported("enable-tftp\ntftp-root=/a\ntftp-max=5\nenable-tftp=*\ntftp-root=/b\ntftp-max=7\n");
+    assert_eq!(remarks, [""; 0]);
+    assert_eq!(uci, "config upxe 'main'\n\toption tftp '1'\n\toption tftp_root '/b'\n\toption tftp_max '7'\n");
+    read_back(&uci);
 }

@@ -1,13 +1,10 @@
 //! Whether the web server that machines are sent to is there, and has the boot files.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Finding, Scene};
-use crate::config::files::read_all;
 use crate::config::load::UHTTPD;
 use crate::config::options::upxe;
 use crate::config::rules::Web;
@@ -97,7 +94,17 @@ fn ask(server: SocketAddr, path: &str) -> io::Result<String> {
     stream.set_write_timeout(Some(PATIENCE))?;
     let request = ["HEAD ", path, " HTTP/1.0\r\nHost: ", &server.ip().to_string(), "\r\n\r\n"].concat();
     stream.write_all(request.as_bytes())?;
-    let answer = read_all(File::from(OwnedFd::from(stream)), 64)?;
+    let mut answer = [0; 64];
+    let mut len = 0;
+    let end = Instant::now() + PATIENCE;
+    // A status line, however small the pieces; who sends it too slowly sent what has come by then.
+    while let Some(room) = answer.get_mut(len..).filter(|room| !room.is_empty() && Instant::now() < end) {
+        match stream.read(room)? {
+            0 => break,
+            read => len += read,
+        }
+    }
+    let answer = answer.get(..len).unwrap_or_default();
     let line = answer.split(|byte| *byte == b'\r' || *byte == b'\n').next().unwrap_or_default();
     Ok(String::from_utf8_lossy(line).into_owned())
 }

@@ -33,7 +33,7 @@ pub fn dhcp_host(origin: &Origin, arg: Words<'_>) -> Result<Host, Wrong> {
             host.address = Some(address);
         } else if part.is("ignore") {
             host.ignore = true;
-        } else if !is_time(part) {
+        } else if !is_lease_time(part) {
             host.name = Some(host_name(part)?);
         }
     }
@@ -58,8 +58,8 @@ fn host_sign(host: &mut Host, part: Words<'_>) -> Result<(), Wrong> {
     Ok(())
 }
 
-/// A lease time, which is no business of ours.
-fn is_time(part: Words<'_>) -> bool {
+/// True for a lease time (`infinite`, `3600`, `2h`), which is no business of ours.
+pub fn is_lease_time(part: Words<'_>) -> bool {
     let bytes = part.bytes();
     let digits = match bytes.split_last() {
         Some((last, rest)) if !rest.is_empty() && b"wWdDhHmMsS".contains(last) => rest,

@@ -14,6 +14,7 @@ pub mod words;
 use std::path::PathBuf;
 
 use self::host::Identity;
+pub use self::host::is_lease_time;
 use self::words::{Line, Words};
 use super::hosts::Hosts;
 use super::rules::{Ignore, Origin, Rules, Send, TagIf, TagTest};

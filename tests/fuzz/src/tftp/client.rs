@@ -31,6 +31,8 @@ enum State {
     New,
     Asked,
     Receiving,
+    /// It was told that the transfer is over: it takes nothing more of it, and begins anew.
+    Refused,
     Done,
 }
 
@@ -97,7 +99,7 @@ impl Client {
 
     /// It wants something yet.
     pub fn is_busy(&self) -> bool {
-        matches!(self.state, State::Asked | State::Receiving)
+        matches!(self.state, State::Asked | State::Receiving | State::Refused)
     }
 
     pub fn repeats_at(&self) -> Option<Instant> {
@@ -145,7 +147,7 @@ impl Client {
     /// Counts a silence that was too long. True when it had better begin anew.
     pub fn gives_up(&mut self) -> bool {
         self.attempts += 1;
-        self.attempts > ATTEMPTS && self.state == State::Receiving
+        self.state == State::Refused || self.attempts > ATTEMPTS && self.state == State::Receiving
     }
 
     pub fn on_packet(&mut self, now: Instant, packet: &[u8], size: u64) -> Option<Vec<u8>> {
@@ -160,8 +162,8 @@ impl Client {
             [0, 6, ..] if self.state == State::Receiving && self.blocks == 0 => Some(self.acknowledge(now)),
             [0, 3, high, low, ref data @ ..] => self.on_data(now, u16::from_be_bytes([high, low]), data),
             [0, 5, ..] if self.is_busy() => {
-                // The transfer is over; it begins anew.
-                (self.state, self.attempts) = (State::Receiving, ATTEMPTS);
+                self.state = State::Refused;
+                self.last_sent.clear();
                 self.repeat_at = Some(now + IMPATIENCE);
                 None
             }
@@ -174,7 +176,7 @@ impl Client {
         if self.state == State::Asked && block == 1 && data.len() <= 512 {
             self.state = State::Receiving;
         }
-        if matches!(self.state, State::New | State::Asked) {
+        if matches!(self.state, State::New | State::Asked | State::Refused) {
             return None;
         }
         if self.state == State::Receiving && block == (self.blocks + 1) as u16 {
