@@ -261,8 +261,9 @@ impl Clients {
 
     /// Ticks until `now`.
     pub fn tick(&self, now: Instant) -> u32 {
-        let since = self.since.map(|since| now.saturating_duration_since(since).as_millis());
-        u32::try_from(since.unwrap_or_default() * u128::from(TICKS) / 1000).unwrap_or(u32::MAX)
+        let since = self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        let whole = since.as_secs().saturating_mul(TICKS.into());
+        u32::try_from(whole.saturating_add((since.subsec_millis() / (1000 / TICKS)).into())).unwrap_or(u32::MAX)
     }
 
     /// Remembers for [`Seen::progress`] what a machine that asked to boot on `device` was told.
