@@ -36,7 +36,8 @@
 //! [`proxy::progress`].
 //!
 //! [`daemon::Daemon`] walks it in that order. A TFTP request's way: [`sys::udp`] (port 69), [`tftp::Table::judge`],
-//! [`sys::tree`] opens the file, and from then on [`daemon::transfers`] carries out what [`tftp::session`] decides.
+//! [`daemon::files`] has [`sys::tree`] open the file, or [`menu`] make it, and from then on [`daemon::transfers`] carries out
+//! what [`tftp::session`] decides.
 //!
 //! # What always holds
 //!

@@ -52,8 +52,8 @@ pub struct Whom {
     pub tags: Vec<TagTest>,
     /// Tags, one of which the machine carries.
     pub groups: Vec<String>,
-    /// Machines.
-    pub hosts: Vec<Machine>,
+    /// Machines, however each is named.
+    pub hosts: Vec<Name>,
     /// Serial numbers, which only iPXE can tell.
     pub serials: Vec<String>,
     /// Asset tags, the same.
@@ -62,13 +62,13 @@ pub struct Whom {
 
 /// How a machine is named.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Machine {
+pub enum Name {
     /// Its hardware address.
     Mac([u8; 6]),
     /// Its UUID, in the order in which it is written.
     Uuid([u8; 16]),
-    /// Its name, without a domain.
-    Name(String),
+    /// The name of the host, without a domain.
+    Host(String),
 }
 
 /// What an entry does. Files are under the TFTP root; a URL stands for itself.
@@ -137,9 +137,9 @@ pub fn read(file: &Rc<str>, package: &Package, out: &mut Vec<Diagnostic>) -> Boo
     for section in of_kind(entry::SECTION.kind) {
         let mut reader = Reader::new(file, Some(section), Severity::Error, out);
         match read_entry(&mut reader, section) {
-            Some(_) if entries.len() == MAX_ENTRIES => {
-                let parts = &["more entries than a menu has (64); this one and those behind it are left out"];
-                reader.remark(Severity::Error, &entry::TITLE, reader.origin(), parts);
+            Some(entry) if entries.len() == MAX_ENTRIES => {
+                let parts = &["more of them than a menu has (64)"];
+                out.push(Diagnostic::text(Severity::Error, entry.origin, "config entry", parts));
                 break;
             }
             entry => entries.extend(entry),
@@ -157,7 +157,7 @@ fn read_entry(reader: &mut Reader<'_>, section: &Section) -> Option<Entry> {
         architectures: words(reader, &entry::ARCH, |_, word| architecture(word)),
         tags: words(reader, &entry::NETWORKID, section::tags).into_iter().flatten().collect(),
         groups: words(reader, &entry::GROUP, |_, word| Some(section::tag_test(word)?.tag)),
-        hosts: words(reader, &entry::HOST, |_, word| machine(word)),
+        hosts: words(reader, &entry::HOST, |_, word| machines_name(word)),
         serials: words(reader, &entry::SERIAL, |_, word| label(word)),
         assets: words(reader, &entry::ASSET, |_, word| label(word)),
     };
@@ -190,9 +190,11 @@ fn action(reader: &mut Reader<'_>) -> Option<Action> {
         (.., Some(_)) => Some("iscsi"),
         _ => None,
     };
-    if initrds.len().max(files.len()) > MAX_FILES {
-        reader.remark(Severity::Error, &entry::INITRD, reader.origin(), &["more files than an entry has (16)"]);
-        return None;
+    for (known, list) in [(&entry::INITRD, &initrds), (&entry::FILE, &files)] {
+        if list.len() > MAX_FILES {
+            reader.remark(Severity::Error, known, reader.origin(), &["more files than an entry has (16)"]);
+            return None;
+        }
     }
     let (missing, action) = match kind.map(|(kind, _)| kind).or_else(guess) {
         Some("linux") => {
@@ -253,7 +255,7 @@ pub fn architecture(name: &str) -> Option<u16> {
     ours.or_else(|| names::architecture(name)).or_else(|| name.parse().ok())
 }
 
-fn machine(text: &str) -> Option<Machine> {
+fn machines_name(text: &str) -> Option<Name> {
     let hex = |text: &str| -> Option<Vec<u8>> {
         let digits: Vec<u8> = text.bytes().filter(|byte| !b":-".contains(byte)).collect();
         // `from_str_radix` would take a sign.
@@ -265,13 +267,13 @@ fn machine(text: &str) -> Option<Machine> {
     };
     if let Some(bytes) = hex(text) {
         if let (Ok(mac), true) = (bytes.as_slice().try_into(), text.contains([':', '-'])) {
-            return Some(Machine::Mac(mac));
+            return Some(Name::Mac(mac));
         }
         if let Ok(uuid) = bytes.try_into() {
-            return Some(Machine::Uuid(uuid));
+            return Some(Name::Uuid(uuid));
         }
     }
-    is_host_name(text).then(|| Machine::Name(text.to_ascii_lowercase()))
+    is_host_name(text).then(|| Name::Host(text.to_ascii_lowercase()))
 }
 
 /// A host's name without a domain: letters, digits, `-` and `_`, at most 63 of them (RFC 1123 §2.1, and dnsmasq's `_`).

@@ -70,7 +70,7 @@ impl Daemon {
         info!("confined: user {user}; {powers}; system calls: {calls}; {files}");
     }
 
-    /// Once port 69 is held, no low port will be wanted again, unless by who may read a new configuration.
+    /// Once port 69 is held, no other low port is wanted. Who lets go of it at a reload can't have it again, but for root.
     pub(super) fn drop_spent_powers(&mut self) {
         let Guard { powers, .. } = &mut self.guard;
         if *powers & (LOW_PORTS | READ_ALL) == LOW_PORTS

@@ -8,6 +8,7 @@ use dhcproto::v4::MessageType;
 use log::{debug, info, warn};
 
 use super::limits::{Meter, Pace};
+use crate::menu::is_url;
 use crate::proxy::client::Program;
 use crate::proxy::vendor::Shape;
 use crate::proxy::{Arrival, ChosenBy, Decision, Door, Form, Offer, Silence, Unfit};
@@ -159,7 +160,7 @@ fn offered(offer: &Offer) -> String {
         _ if offer.client.program == Program::RaspberryPi => format!("its own files from {}", offer.server),
         Shape::Menu(menu) => format!("a menu of {} entries{}", menu.entries.len(), left_out(menu.left_out)),
         Shape::AskAgain => "the way to port 4011, for a menu".to_owned(),
-        _ if offer.file.contains("://") => offer.file.to_string(),
+        _ if is_url(&offer.file) => offer.file.to_string(),
         _ => format!("{} from {}", offer.file, offer.server),
     }
 }

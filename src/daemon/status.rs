@@ -51,6 +51,8 @@ pub const SOCKET: &str = "/var/run/upxe/status";
 pub const MAX_READERS: usize = 4;
 /// Readers served in one go; then transfers have their turn.
 const BURST: usize = 8;
+/// Machines that are told of.
+const LATEST: usize = 64;
 
 /// The socket, and readers that did not take all at once.
 #[derive(Debug, Default)]
@@ -176,7 +178,10 @@ impl Daemon {
             ("interfaces", List(interfaces.collect())),
             ("ports", List(ports)),
             ("tftp", if tftp.enabled { served } else { Null }),
-            ("clients", List(self.answers.clients.iter().filter_map(|seen| self.client(now, seen)).collect())),
+            (
+                "clients",
+                List(self.answers.clients.iter().filter_map(|seen| self.client(now, seen)).take(LATEST).collect()),
+            ),
         ])
         .line()
     }

@@ -13,7 +13,7 @@ pub mod template;
 
 use std::net::Ipv4Addr;
 
-use crate::config::menu::{self, Action, BootMenu, Entry, Whom, is_host_name};
+use crate::config::menu::{Action, BootMenu, Entry, Name, Whom, is_host_name};
 use crate::wire::frame::Mac;
 
 /// Bytes of a generated text at most.
@@ -61,10 +61,10 @@ impl Machine {
         // Firmware disagrees about 7 and 9, see `proxy::architecture`.
         let is_it = |wanted: &u16| self.architecture == Some(if *wanted == 9 { 7 } else { *wanted });
         let has = |tag: &String| self.tags.contains(tag);
-        let is_host = |host: &menu::Machine| match host {
-            menu::Machine::Mac(mac) => self.mac == Some(Mac(*mac)),
-            menu::Machine::Uuid(uuid) => self.uuid.as_ref() == Some(uuid),
-            menu::Machine::Name(name) => self.host().is_some_and(|host| host.eq_ignore_ascii_case(name)),
+        let is_host = |host: &Name| match host {
+            Name::Mac(mac) => self.mac == Some(Mac(*mac)),
+            Name::Uuid(uuid) => self.uuid.as_ref() == Some(uuid),
+            Name::Host(name) => self.host().is_some_and(|host| host.eq_ignore_ascii_case(name)),
         };
         (whom.architectures.is_empty() || whom.architectures.iter().any(is_it))
             && whom.tags.iter().all(|test| has(&test.tag) == test.set)

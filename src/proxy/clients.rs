@@ -19,8 +19,9 @@ use crate::wire::fingerprint;
 use crate::wire::frame::Mac;
 use crate::wire::request::Request;
 
-/// Machines remembered.
-pub const MAX_CLIENTS: usize = 64;
+/// Machines remembered: a menu's entries depend on what its reader said of itself before, and a computer room is switched
+/// on at once.
+pub const MAX_CLIENTS: usize = 256;
 
 /// A longer pause ends a boot. Firmware waits 4, 8, 16 and 32 seconds (PXE 2.1 §2.2.3), the last time for nothing.
 const BOOT_PAUSE: Duration = Duration::from_secs(40);
@@ -75,8 +76,9 @@ fn kind(client: &Client) -> usize {
 /// The machines that asked to boot, or for a file.
 #[derive(Debug, Default)]
 pub struct Clients {
-    /// Who was heard of last stands last.
-    seen: heapless::Vec<Seen, MAX_CLIENTS>,
+    /// Who was heard of last stands last; at most [`MAX_CLIENTS`].
+    #[allow(clippy::vec_box, reason = "they change places with every packet")]
+    seen: Vec<Box<Seen>>,
     /// When the first was heard of, from where the ticks of [`Progress`] count.
     since: Option<Instant>,
 }
@@ -225,11 +227,11 @@ impl Loads {
 impl Clients {
     /// Who is remembered, the one heard of last first.
     pub fn iter(&self) -> impl Iterator<Item = &Seen> {
-        self.seen.iter().rev()
+        self.seen.iter().rev().map(|seen| &**seen)
     }
 
     fn find(&mut self, mac: Mac) -> Option<&mut Seen> {
-        self.seen.iter_mut().find(|seen| seen.mac == mac)
+        self.seen.iter_mut().find(|seen| seen.mac == mac).map(|seen| &mut **seen)
     }
 
     /// What there is to know before `request` is answered.
@@ -286,7 +288,7 @@ impl Clients {
         for seen in &mut self.seen {
             let (address, progress) = (seen.address, std::mem::take(&mut seen.progress));
             let machine = seen.machine.take();
-            *seen = Seen { address, progress, machine, ..Seen::new(seen.last, seen.mac) };
+            **seen = Seen { address, progress, machine, ..Seen::new(seen.last, seen.mac) };
         }
     }
 
@@ -390,15 +392,16 @@ impl Clients {
         let known = self.seen.iter().position(|seen| seen.mac == mac);
         let mut entry = match known {
             Some(at) => self.seen.remove(at),
-            None if self.seen.is_full() => {
-                self.seen.remove(0);
-                Seen::new(now, mac)
+            None => {
+                if self.seen.len() == MAX_CLIENTS {
+                    self.seen.remove(0);
+                }
+                Box::new(Seen::new(now, mac))
             }
-            None => Seen::new(now, mac),
         };
         entry.last = now;
-        let _ = self.seen.push(entry);
-        self.seen.last_mut()
+        self.seen.push(entry);
+        self.seen.last_mut().map(|seen| &mut **seen)
     }
 }
 

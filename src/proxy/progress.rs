@@ -357,6 +357,6 @@ mod tests {
 
     #[test]
     fn it_stays_small() {
-        assert!(super::super::clients::MAX_CLIENTS * size_of::<Progress>() <= 16 << 10, "{}", size_of::<Progress>());
+        assert!(super::super::clients::MAX_CLIENTS * size_of::<Progress>() <= 64 << 10, "{}", size_of::<Progress>());
     }
 }

@@ -30,7 +30,7 @@ const MANNERS: [Manners; 4] = [
 ];
 
 /// How far a machine has come.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
 enum Stage {
     /// Wants a lease's offer and a boot offer.
     Discover,
@@ -376,12 +376,6 @@ impl<'f> Crowd<'f> {
             [0, 5, ..] if machine.stage < Stage::Done => self.begin_anew(at),
             _ => {}
         }
-    }
-}
-
-impl PartialOrd for Stage {
-    fn partial_cmp(&self, other: &Stage) -> Option<std::cmp::Ordering> {
-        (*self as u8).partial_cmp(&(*other as u8))
     }
 }
 

@@ -9,7 +9,6 @@ use crate::iso;
 use crate::loaders;
 use crate::net::USUAL;
 use crate::process::Process;
-use crate::san::{self, San};
 use crate::vm::{Firmware, Machine};
 use crate::web;
 
@@ -123,23 +122,4 @@ fn lpxelinux_gets_a_menus_files_by_http() {
     let vm = run.switch_on(VENDOR_ROM);
     run.expect_linux(vm, "x86_64", &["lpxelinux.0"]);
     Site { run, web }.finish(&["/vmlinuz", "/initrd"], &["lpxelinux.0", "ldlinux.c32", "pxelinux.cfg/default"]);
-}
-
-/// An entry of the menu is a disk on the network: iPXE attaches a real target's, and Linux boots from it.
-#[test]
-fn a_menu_entry_boots_from_a_real_iscsi_target() {
-    let house = House::new("menu-iscsi", USUAL, "", None);
-    let disk = san::disk(&house.run, &house.command_line());
-    let nas = house.lan.settle(5);
-    let target = San::serve(&disk, &house.lan, &house.lan.client, 5, &house.run);
-    assert!(target.root_path.starts_with(&format!("iscsi:{nas}:")), "{}", target.root_path);
-    let menu = format!(
-        "config menu\n\toption timeout '1'\n\toption default 'nas'\nconfig entry 'disk'\n\toption kind 'local'\n\
-         config entry 'nas'\n\toption root_path '{}'\n",
-        target.root_path
-    );
-    let tftp = house.tftp();
-    let run = house.serve(&menu, &tftp);
-    run.boot(Firmware::Bios, "x86_64", &["menu.ipxe"]);
-    run.finish();
 }

@@ -205,6 +205,25 @@ fn bios_ipxe_boots_from_an_iscsi_disk() {
     run.finish();
 }
 
+/// The same without keep-san, where the disk is not what stands first.
+#[test]
+fn bios_ipxe_boots_from_an_iscsi_disk_that_it_does_not_keep() {
+    let house = House::new("menu-san-not-kept", USUAL, "", None);
+    let disk = san::disk(&house.run, &house.command_line());
+    let nas = house.lan.settle(5);
+    let target = San::serve(&disk, &house.lan, &house.lan.client, 5, &house.run);
+    assert!(target.root_path.starts_with(&format!("iscsi:{nas}:")), "{}", target.root_path);
+    let menu = format!(
+        "config menu\n\toption timeout '1'\n\toption default 'nas'\nconfig entry 'disk'\n\toption kind 'local'\n\
+         config entry 'nas'\n\toption root_path '{}'\n",
+        target.root_path
+    );
+    let tftp = house.tftp();
+    let run = house.serve(&menu, &tftp);
+    run.boot(Firmware::Bios, "x86_64", &["menu.ipxe"]);
+    run.finish();
+}
+
 /// Nothing can be booted: the menu comes back for a while, and then the machine's own disk is asked for, of which there is none.
 #[test]
 fn what_cannot_be_booted_ends_with_the_local_disk() {

@@ -1,5 +1,5 @@
 //! HTTP against TFTP: how long firmware and iPXE take to load 64 MB by either, from the same router. A measurement and no
-//! test of anything: `cargo test --test lab race:: -- --ignored --nocapture`.
+//! test of anything, which nothing else may disturb: `cargo test --test lab race:: -- --ignored --nocapture --test-threads 1`.
 
 use std::fs;
 use std::time::Duration;

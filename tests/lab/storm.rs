@@ -148,11 +148,11 @@ fn garbage(router: Ipv4Addr, router_mac: [u8; 6]) -> Vec<Vec<u8>> {
         message[236..243].copy_from_slice(&[99, 130, 83, 99, 53, 1, 1]);
         match number % 64 {
             0 => message.iter_mut().for_each(|it| *it = byte()),
-            // One machine that boots without end, replies, no cookie, options that overrun.
-            // What dnsmasq answers as well: it has a log to write, and broadcasts each answer.
+            // One machine that boots without end: dnsmasq answers it as well, and has a log to write.
             1 => {
                 message[243..259].copy_from_slice(b"\x3c\x09PXEClient\x5d\x02\0\0\xff");
             }
+            // Replies, no cookie, options that overrun.
             2..20 => message[0] = 2,
             20..40 => message[236] = 0,
             _ => message[241..].iter_mut().for_each(|it| *it = byte() | 0x80),

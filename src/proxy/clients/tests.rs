@@ -46,10 +46,10 @@ impl Router {
     }
 
     /// What machine `number` is told that sends this at that second.
-    fn told(&mut self, seconds: f32, number: u8, door: Door, kind: u8, options: Options<'_>) -> String {
+    fn told(&mut self, seconds: f32, number: u16, door: Door, kind: u8, options: Options<'_>) -> String {
         let now = self.at(seconds);
         let mut packet = message(kind, options);
-        packet[33] = number;
+        packet[32..34].copy_from_slice(&number.to_be_bytes());
         if door == Door::BootServer {
             packet[12..16].copy_from_slice(&address(number).octets());
         }
@@ -79,12 +79,17 @@ impl Router {
     }
 
     /// It takes the lease that the DHCP server has offered.
-    fn lease(&mut self, seconds: f32, number: u8) {
+    /// The numbers of those who are remembered, the newest first.
+    fn newest(&self) -> Vec<u16> {
+        self.clients.iter().map(|seen| u16::from_be_bytes([seen.mac.0[4], seen.mac.0[5]])).collect()
+    }
+
+    fn lease(&mut self, seconds: f32, number: u16) {
         let wanted = address(number).octets();
         self.told(seconds, number, Door::Proxy, 3, &[X64, &[(50, &wanted)]].concat());
     }
 
-    fn fetch(&mut self, seconds: f32, number: u8) {
+    fn fetch(&mut self, seconds: f32, number: u16) {
         self.clients.fetched(self.at(seconds), address(number));
     }
 
@@ -97,8 +102,8 @@ impl Router {
     }
 }
 
-fn address(number: u8) -> Ipv4Addr {
-    Ipv4Addr::new(192, 168, 1, number.wrapping_add(100))
+fn address(number: u16) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(Ipv4Addr::new(192, 168, 1, 100)) + u32::from(number))
 }
 
 #[test]
@@ -236,29 +241,37 @@ fn an_ipxe_without_http_loads_a_fuller_one_once() {
 #[test]
 fn strangers_push_out_the_oldest_and_no_more() {
     let mut router = Router::new("dhcp-boot=x.efi");
-    for number in 0..200 {
+    for number in 0..400 {
         router.told(f32::from(number), number, Door::Proxy, 1, X64);
         // Who asks for a lease and not to boot is nobody to remember.
-        router.lease(f32::from(number), 201);
+        router.lease(f32::from(number), 401);
         assert!(router.clients.seen.len() <= MAX_CLIENTS);
     }
-    let newest: Vec<u8> = router.clients.iter().map(|seen| seen.mac.0[5]).collect();
-    assert_eq!(newest, (136..200).rev().collect::<Vec<u8>>());
+    assert_eq!(router.newest(), (144..400).rev().collect::<Vec<u16>>());
     // Half of it for what answers depend on, half for what is told of them.
-    assert!(size_of::<Clients>() <= 32 * 1024, "{}", size_of::<Clients>());
+    assert!(size_of::<Seen>() <= 512, "{}", size_of::<Seen>());
+}
+
+#[test]
+fn a_room_of_machines_is_remembered_until_all_have_their_menus() {
+    let mut router = Router::new("dhcp-boot=x.efi");
+    for number in 0..250 {
+        router.told(f32::from(number) / 100.0, number, Door::Proxy, 1, X64);
+    }
+    assert_eq!(router.newest().len(), 250);
 }
 
 #[test]
 fn a_machine_that_loads_is_not_pushed_out_by_those_that_asked_since() {
     let mut router = Router::new("dhcp-boot=x.efi");
     router.boot(0.0, X64);
-    for number in 100..164 {
+    for number in 100..356 {
         router.told(f32::from(number), number, Door::Proxy, 1, X64);
         let now = router.at(f32::from(number));
         router.clients.transferred(now, address(1), "x.efi", Transfer::Began(1000));
     }
-    let newest: Vec<u8> = router.clients.iter().map(|seen| seen.mac.0[5]).collect();
-    assert_eq!((newest.len(), &newest[..2]), (MAX_CLIENTS, &[1, 163][..]));
+    let newest = router.newest();
+    assert_eq!((newest.len(), &newest[..2]), (MAX_CLIENTS, &[1, 355][..]));
 }
 
 #[test]
