@@ -2,7 +2,6 @@
 //! the service uses, and written section by section. What the reader of sections does not read back as the line's own rule stays
 //! a comment: empty items, names with commas in them, and whatever else UCI or a section takes otherwise.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,8 +9,10 @@ use std::rc::Rc;
 
 use crate::config::diagnostic::{Diagnostic, Severity, quoted};
 use crate::config::dnsmasq::words::{Line, Words};
-use crate::config::dnsmasq::{Collected, MAX_LINE, Outcome, is_lease_time};
+use crate::config::dnsmasq::{Collected, MAX_LINE, Outcome, is_lease_time, keywords};
+use crate::config::files::read;
 use crate::config::hosts::Hosts;
+use crate::config::options::nearest;
 use crate::config::rules::{Origin, Place, Range, Rules};
 use crate::config::{sections, uci};
 
@@ -19,8 +20,10 @@ use crate::config::{sections, uci};
 /// booting.
 pub fn run(path: &Path) -> ExitCode {
     let name = path.to_string_lossy();
-    let (text, hosts) = match fs::read(path) {
-        Ok(text) if text.len() <= uci::MAX_FILE => (text, fs::read("/etc/hosts").unwrap_or_default()),
+    let (text, hosts) = match read(path, uci::MAX_FILE + 1) {
+        Ok(text) if text.len() <= uci::MAX_FILE => {
+            (text, read(Path::new("/etc/hosts"), uci::MAX_FILE).unwrap_or_default())
+        }
         Ok(_) => return complain(&[&name, ": larger than upxe reads (1 MiB)"]),
         Err(error) => return complain(&[&name, ": ", &error.to_string()]),
     };
@@ -95,7 +98,21 @@ impl Import {
             Ok(Outcome::NotOurs) if NAMES_FILES.contains(&keyword.as_str()) => {
                 self.left_out(line, origin, &keyword, "import what it names on its own");
             }
-            Ok(Outcome::NotOurs) => {}
+            Ok(Outcome::NotOurs) if keyword == "interface" => {
+                self.left_out(
+                    line,
+                    origin,
+                    &keyword,
+                    "option interface of config upxe 'main' names the networks to serve",
+                );
+            }
+            // No word of dnsmasq's own is that near to one of these.
+            Ok(Outcome::NotOurs) => {
+                if let Some(near) = nearest(&keyword, keywords()) {
+                    let why = ["unknown to dnsmasq, too; did you mean ", near, "?"].concat();
+                    self.left_out(line, origin, &keyword, &why);
+                }
+            }
             Ok(Outcome::Taken) if too_long => {
                 self.left_out(line, origin, &keyword, "dnsmasq reads no line of more than 1024 bytes as one");
             }

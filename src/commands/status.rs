@@ -2,20 +2,23 @@
 //! read it, is told in [`crate::daemon::status`]; while it does not run they are told
 //! `{"version":1,"running":false,"reason":"…"}`.
 
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use super::explain::text::table;
+use crate::config::files::read_all;
 use crate::wire::json::Json::{Flag, Map, Number, Text};
 use crate::wire::json::Raw;
 
 /// How long the service may take to answer; it needs a few milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// More than it ever says.
-const MAX_ANSWER: u64 = 4 << 20;
+const MAX_ANSWER: usize = 4 << 20;
 
 /// How often the table is drawn anew.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -69,8 +72,7 @@ pub fn run(socket: &Path, wish: Wish) -> ExitCode {
 pub fn ask(socket: &Path) -> io::Result<String> {
     let stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let mut answer = String::new();
-    stream.take(MAX_ANSWER).read_to_string(&mut answer)?;
+    let answer = String::from_utf8_lossy(&read_all(File::from(OwnedFd::from(stream)), MAX_ANSWER)?).into_owned();
     // A service that ended meanwhile leaves half an answer.
     if answer.ends_with("}\n") { Ok(answer) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
@@ -167,7 +169,7 @@ fn amount(client: Raw<'_>) -> String {
     if word(client, "stage") != "loading" {
         return [" (", &in_bytes(bytes), " of ", &size_text, ", ", &speed, "/s)"].concat();
     }
-    let share = |of: u64| (u128::from(bytes) * u128::from(of) / u128::from(size.max(1))).min(of.into());
+    let share = |of: u64| (bytes.saturating_mul(of) / size.max(1)).min(of);
     let done = usize::try_from(share(BAR)).unwrap_or_default();
     let rest = usize::try_from(BAR).unwrap_or_default().saturating_sub(done);
     let bar = [" [", &"#".repeat(done), &".".repeat(rest), "] "].concat();

@@ -111,7 +111,32 @@ fn read_bounded(path: &Path) -> io::Result<Option<Vec<u8>>> {
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
-    let mut text = Vec::new();
-    file.take(uci::MAX_FILE as u64 + 1).read_to_end(&mut text)?;
-    Ok(Some(text))
+    Ok(Some(read_all(file, uci::MAX_FILE + 1)?))
+}
+
+/// All that comes from `source`, `most` bytes of it; from a socket too, once it is a [`File`], so that the standard library's
+/// loop stands in the program once and not for each kind of source: 4 KB.
+///
+/// # Errors
+/// Those of reading.
+pub fn read_all(source: File, most: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(most as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A file's contents, `most` bytes of them.
+///
+/// # Errors
+/// Those of the file system.
+pub fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
+    read_all(File::open(path)?, most)
+}
+
+/// The text of a file of the system's, as far as [`uci::MAX_FILE`]; what is no text in it is replaced.
+///
+/// # Errors
+/// Those of the file system.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    read(path, uci::MAX_FILE).map(|text| String::from_utf8_lossy(&text).into_owned())
 }

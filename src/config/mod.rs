@@ -94,7 +94,7 @@ pub struct TftpLimits {
     pub in_flight: u32,
     /// `option tftp_retries`: repetitions of the first packet.
     pub retries: u8,
-    /// `option tftp_errors`, `option tftp_errors_client`: refusals that are told.
+    /// `option tftp_errors`, `option tftp_errors_client`: refusals that are told, and texts that are made.
     pub errors: PerSecond,
 }
 

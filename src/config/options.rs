@@ -131,7 +131,7 @@ pub mod upxe {
             "how often the first packet of a file is repeated to a machine that was never heard since";
         /// ERROR packets.
         TFTP_ERRORS = "tftp_errors", Form::Number(1, 10000), "500",
-            "TFTP requests refused in a second, to all machines; more get no answer";
+            "TFTP requests refused in a second, to all machines, and as many that a text is made for; more get no answer";
         /// ERROR packets to one machine.
         TFTP_ERRORS_CLIENT = "tftp_errors_client", Form::Number(1, 10000), "20", "those of one machine; 64 at once are allowed";
         /// No port of its own for each transfer.

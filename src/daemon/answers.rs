@@ -10,6 +10,7 @@ use super::report::{self, Said};
 use crate::config::{Config, PerSecond};
 use crate::proxy::clients::Clients;
 use crate::proxy::{self, Arrival, Decision, Silence};
+use crate::wire::frame::Mac;
 use crate::wire::reply::Written;
 use crate::wire::request::Request;
 
@@ -29,6 +30,30 @@ pub struct Scene<'a> {
     pub all_ports: bool,
     /// The time.
     pub now: Instant,
+}
+
+/// By what way a request came. Each way has replies of its own: else who writes another machine's address into requests
+/// would use up that machine's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From the machine that it is about, as the frame says.
+    Itself,
+    /// From another, such as a relay or a wireless bridge.
+    Another,
+    /// To port 4011, which hears no frames.
+    BootServer,
+}
+
+impl Way {
+    /// Of a request for the machine `about` in a frame from `source`.
+    pub fn of(source: Mac, about: Mac) -> Way {
+        if source == about { Way::Itself } else { Way::Another }
+    }
+
+    /// Whose replies are counted.
+    fn client(self, about: Mac) -> u64 {
+        (self as u64) << 48 | about.number()
+    }
 }
 
 /// What is remembered of the answers that were given.
@@ -54,8 +79,8 @@ impl Answers {
     ///
     /// # Errors
     /// The reason for silence.
-    pub fn admit(&mut self, scene: &Scene<'_>, request: &Request<'_>) -> Result<(), Silence> {
-        let Err(over) = self.quota.check(scene.now, request.chaddr.number()) else { return Ok(()) };
+    pub fn admit(&mut self, scene: &Scene<'_>, way: Way, request: &Request<'_>) -> Result<(), Silence> {
+        let Err(over) = self.quota.check(scene.now, way.client(request.chaddr)) else { return Ok(()) };
         let (told, silence, option) = match over {
             Over::All => (0, Silence::TooMany, "replies"),
             Over::Client => (1, Silence::TooOften, "replies_client"),
@@ -89,13 +114,14 @@ impl Answers {
     pub fn report(
         &mut self,
         scene: &Scene<'_>,
+        way: Way,
         arrival: &Arrival<'_>,
         request: &Request<'_>,
         answer: &(Decision, Option<Written>),
     ) {
         // Who asked to boot has had the thinking, if not the reply.
         if answer.0.client().is_some() {
-            self.quota.count(scene.now, request.chaddr.number());
+            self.quota.count(scene.now, way.client(request.chaddr));
         }
         self.clients.note(scene.now, arrival.door, request, &answer.0);
         self.clients.tell(scene.now, arrival.door, arrival.device, request, &answer.0);
@@ -103,5 +129,26 @@ impl Answers {
         if let (Decision { outcome: Err(Silence::NoFile { looked_for }), .. }, _) = answer {
             scene.files.report_unservable(looked_for, |what| self.said.is_new(what));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_in_a_machines_name_dont_use_up_its_replies() {
+        let (machine, other) = (Mac([2, 0, 0, 0, 0, 1]), Mac([2, 0, 0, 0, 0, 2]));
+        let mut quota = Quota::new(PerSecond { all: 300, client: 4 }, AT_ONCE);
+        let now = Instant::now();
+        let mut told = |way: Way, about: Mac| {
+            let client = way.client(about);
+            quota.check(now, client).map(|()| quota.count(now, client)).is_ok()
+        };
+        for way in [Way::of(other, machine), Way::BootServer] {
+            assert_eq!((0..100).filter(|_| told(way, machine)).count(), AT_ONCE as usize, "{way:?}");
+        }
+        assert!(told(Way::of(machine, machine), machine));
+        assert!(told(Way::of(other, other), other), "nor those of who sends them");
     }
 }

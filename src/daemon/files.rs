@@ -35,7 +35,7 @@ pub trait Asker {
 }
 
 /// What answers to a name.
-enum Found<'a> {
+pub enum Found<'a> {
     /// A file, as it is.
     File(ServedFile),
     /// A text that is made for who asks.
@@ -43,7 +43,7 @@ enum Found<'a> {
 }
 
 /// What a text is made of.
-enum Source<'a> {
+pub enum Source<'a> {
     /// A file, with its gaps filled.
     Template(ServedFile),
     /// The menu.
@@ -109,10 +109,17 @@ impl Files {
     /// # Errors
     /// See [`Refused`].
     pub fn open(&self, path: &SafePath, asker: &dyn Asker) -> Result<ServedFile, Refused> {
-        let source = match self.find(path)? {
-            Found::File(file) => return Ok(file),
-            Found::Made(source) => source,
-        };
+        match self.find(path)? {
+            Found::File(file) => Ok(file),
+            Found::Made(source) => self.make(source, asker),
+        }
+    }
+
+    /// Makes a text for who asks, at the cost of some files.
+    ///
+    /// # Errors
+    /// `Failed`: it can't be read, or would be longer than any may be.
+    pub fn make(&self, source: Source<'_>, asker: &dyn Asker) -> Result<ServedFile, Refused> {
         let machine = asker.machine(if let Source::Menu(Wanted::Ipxe(mac)) = source { mac } else { None });
         let has = |name: &str| self.has(name);
         let router = asker.router();
@@ -131,8 +138,11 @@ impl Files {
         Ok(ServedFile::in_memory(text.into_bytes()))
     }
 
-    /// A real file always comes before one that is made.
-    fn find<'a>(&self, path: &'a SafePath) -> Result<Found<'a>, Refused> {
+    /// What answers to this name. A real file always comes before one that is made.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub fn find<'a>(&self, path: &'a SafePath) -> Result<Found<'a>, Refused> {
         let open = |name: &[u8]| self.tree.open(name);
         let file = match (open(path.as_bytes()), path.stand_in()) {
             (Err(Refused::NotFound), Some(stand_in)) => open(stand_in.as_bytes()),

@@ -25,7 +25,8 @@ const TEXT_CHUNK: usize = 512;
 /// DATA packets ready to be sent, one behind the other, as a segmented send wants them.
 #[derive(Debug)]
 pub struct Frames {
-    buffer: Box<[u8]>,
+    /// As long as the longest send was, [`MAX_SEGMENTED_SEND`] at most: who never sends much needs no memory for it.
+    buffer: Vec<u8>,
     held: Option<Held>,
 }
 
@@ -55,7 +56,15 @@ pub struct Source<'a> {
 impl Frames {
     /// A buffer for one window, or as much of it as one send takes.
     pub fn new() -> Self {
-        Self { buffer: vec![0; MAX_SEGMENTED_SEND].into_boxed_slice(), held: None }
+        Self { buffer: Vec::new(), held: None }
+    }
+
+    /// Makes the buffer at least as long as this.
+    fn make_room(&mut self, len: usize) {
+        if self.buffer.len() < len {
+            self.buffer.reserve_exact(len - self.buffer.len());
+            self.buffer.resize(len, 0);
+        }
     }
 
     /// The packets of the first of `blocks`, as many as one send takes; and how many those are. All but the file's
@@ -90,6 +99,7 @@ impl Frames {
     /// As for [`octet`](Self::octet).
     pub fn netascii(&mut self, source: Source<'_>, number: u64, text: &mut Text) -> io::Result<(&[u8], bool)> {
         self.held = None;
+        self.make_room(source.stride());
         text.rewind();
         let frame = self.buffer.get_mut(..source.stride()).unwrap_or_default();
         let (header, block) = frame.split_at_mut(DATA_HEADER);
@@ -112,6 +122,7 @@ impl Frames {
     }
 
     fn fill(&mut self, source: Source<'_>, first: u64, count: usize) -> io::Result<()> {
+        self.make_room(count * source.stride());
         let mut left = source.bytes(first, count);
         let mut parts: heapless::Vec<IoSliceMut<'_>, MAX_FRAMES> = heapless::Vec::new();
         for (number, frame) in (first..).zip(self.buffer.chunks_mut(source.stride()).take(count)) {

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use log::{info, warn};
 
-use self::answers::{Answers, Scene};
+use self::answers::{Answers, Scene, Way};
 use self::askers::Known;
 use self::guard::Guard;
 use self::links::{Link, Ready};
@@ -257,7 +257,7 @@ impl Daemon {
             let device = &link.interface.device;
             let all_ports = self.all_ports();
             let scene = Scene { config: &self.config, files: self.transfers.files(), all_ports, now };
-            if let Err(silence) = self.answers.admit(&scene, &request) {
+            if let Err(silence) = self.answers.admit(&scene, Way::BootServer, &request) {
                 report::dropped("port 4011", &silence);
                 continue;
             }
@@ -267,7 +267,7 @@ impl Daemon {
                     .send(&written.bytes, received.peer, received.local, received.ifindex)
                     .unwrap_or_else(|error| self.trouble.say(device, "sending", &error));
             }
-            self.answers.report(&scene, &arrival, &request, &answer);
+            self.answers.report(&scene, Way::BootServer, &arrival, &request, &answer);
         }
     }
 
@@ -281,15 +281,8 @@ impl Daemon {
                 Ok((link, _)) => {
                     let (device, peer) = (&link.interface.device, *received.peer.ip());
                     let mac = is_request(payload).then(|| neighbour::mac(listener, device, peer)).flatten();
-                    if is_read_request(payload) {
-                        if let Some(mac) = mac {
-                            self.answers.clients.met(now, mac, device, peer);
-                        }
-                        // Whom we know no station for may be a forgery that shall look like another's loop; behind a
-                        // relay nobody's station is known.
-                        if mac.is_some() || self.config.rules.relay {
-                            self.answers.clients.fetched(now, peer);
-                        }
+                    if let Some(mac) = mac.filter(|_| is_read_request(payload)) {
+                        self.answers.clients.met(now, mac, device, peer);
                     }
                     let (clients, rules) = (&self.answers.clients, &self.config.rules);
                     let askers = &Known { clients, rules, links: &self.links };
@@ -402,7 +395,8 @@ fn on_frame(
 ) -> Result<io::Result<()>, Silence> {
     let datagram = frame::open(frame).map_err(Silence::Frame)?;
     let request = Request::read(datagram.payload).map_err(Silence::Request)?;
-    answers.admit(scene, &request)?;
+    let way = Way::of(datagram.source_mac, request.chaddr);
+    answers.admit(scene, way, &request)?;
     let arrival = link.arrival(Door::Proxy, ready);
     let answer = answers.consider(scene, &arrival, &request);
     let mut sent = Ok(());
@@ -417,7 +411,7 @@ fn on_frame(
             sent = ready.socket.send(frame);
         }
     }
-    answers.report(scene, &arrival, &request, &answer);
+    answers.report(scene, way, &arrival, &request, &answer);
     Ok(sent)
 }
 

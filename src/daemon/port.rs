@@ -126,7 +126,12 @@ impl Port {
                 warn!("port {number} is taken by {owner}: no {purpose}; {without_it}; {remedy}");
             }
             io::ErrorKind::PermissionDenied => {
-                warn!("port {number} needs root or CAP_NET_BIND_SERVICE: no {purpose}; {without_it}");
+                // What a process has given up it never gets back.
+                self.wanted = false;
+                warn!(
+                    "port {number} needs root or CAP_NET_BIND_SERVICE, which are given up once all ports are held: no \
+                     {purpose}; {without_it}; start upxe anew, as root"
+                );
             }
             _ => warn!("port {number}: {error}: no {purpose}; {without_it}"),
         }

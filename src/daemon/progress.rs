@@ -16,7 +16,7 @@ use crate::tftp::{self, Refusal};
 pub struct News {
     /// Whose.
     pub host: Ipv4Addr,
-    /// The file, as it was looked for.
+    /// The file, as it was looked for; nothing where it is no matter.
     pub name: Box<[u8]>,
     /// What.
     pub what: Transfer,

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::io;
 use std::time::{Duration, Instant};
 
-use dhcproto::v4::MessageType;
 use log::{debug, info, warn};
 
 use super::limits::{Meter, Pace};
@@ -14,7 +13,7 @@ use crate::proxy::vendor::Shape;
 use crate::proxy::{Arrival, ChosenBy, Decision, Door, Form, Offer, Silence, Unfit};
 use crate::wire::fingerprint;
 use crate::wire::reply::Written;
-use crate::wire::request::Request;
+use crate::wire::request::{Request, message_name};
 
 /// Lines about requests: a room full of machines may all be heard in its boot, and a flood doesn't fill the log.
 const REQUESTS: Pace = Pace::new(512, Duration::from_millis(250));
@@ -54,9 +53,9 @@ pub fn decided(
             warn!("DHCPDISCOVER({device}) {mac} {client}: {silence}");
         }
         (Some(client), Err(silence)) if silence.is_notable() && said.requests.allows(now) => {
-            info!("{}({device}) {mac} {client}: {silence}", asked(request.message_type));
+            info!("{}({device}) {mac} {client}: {silence}", message_name(request.message_type.into()));
         }
-        (_, Err(silence)) => debug!("{}({device}) {mac}: {silence}", asked(request.message_type)),
+        (_, Err(silence)) => debug!("{}({device}) {mac}: {silence}", message_name(request.message_type.into())),
     }
     for passed in &decision.passed_over {
         let at = &passed.origin;
@@ -139,17 +138,6 @@ impl Said {
 /// Says why a packet was dropped before it was a request.
 pub fn dropped(place: &str, silence: &Silence) {
     debug!("{place}: dropped: {silence}");
-}
-
-fn asked(message_type: MessageType) -> &'static str {
-    match message_type {
-        MessageType::Discover => "DHCPDISCOVER",
-        MessageType::Request => "DHCPREQUEST",
-        MessageType::Inform => "DHCPINFORM",
-        MessageType::Decline => "DHCPDECLINE",
-        MessageType::Release => "DHCPRELEASE",
-        _ => "DHCP",
-    }
 }
 
 /// The file and who serves it, or what comes first; a URL names its server itself.

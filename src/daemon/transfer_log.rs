@@ -81,12 +81,12 @@ impl TransferLog {
         debug!("TFTP ignored a datagram from {peer}: {why}");
     }
 
-    /// A refusal is not told: there were too many.
-    pub fn not_told(&mut self, now: Instant, host: Ipv4Addr, over: Over) {
+    /// A refusal is not told, or a text not made: there were too many.
+    pub fn not_answered(&mut self, now: Instant, host: Ipv4Addr, over: Over) {
         if self.errors.allows(now) {
             let option = if over == Over::All { "tftp_errors" } else { "tftp_errors_client" };
             warn!(
-                "TFTP does not tell {host} that it is refused: too many requests are; if that is right, raise option {option}"
+                "TFTP does not answer {host}: too many requests are refused, or want a text made; if that is right, raise option {option}"
             );
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use log::debug;
 
-use super::files::{Asker, Files};
+use super::files::{Asker, Files, Found};
 use super::frames::{Frames, Source};
 use super::limits::Quota;
 use super::progress::{self, News};
@@ -18,7 +18,7 @@ use crate::sys::transfer_socket::{TransferSocket, refuses_segments};
 use crate::sys::tree::{self, ServedFile};
 use crate::sys::udp::{Received, UdpListener};
 use crate::tftp::session::{Action, Blocks, Content, End, Session};
-use crate::tftp::{Order, Table, Transfer, TransferId, Verdict};
+use crate::tftp::{Ignored, Order, Scarce, Table, Transfer, TransferId, Verdict};
 use crate::wire::frame::Mac;
 use crate::wire::tftp::{DATA_HEADER, ErrorCode, error, is_request};
 
@@ -27,10 +27,14 @@ const TOKEN: u64 = 1 << 63;
 /// Devices remembered for not taking segmented sends; a router has few.
 const MAX_DEVICES: usize = 16;
 /// Refusals that one machine is told at once: boot loaders look for their configuration under a dozen names each, and some
-/// for modules besides.
-const REFUSALS: u32 = 64;
-/// Bytes of texts that are made for transfers in progress, in all: menus of usual length for a hundred machines.
+/// for modules besides. As many texts are made for it.
+const AT_ONCE: u32 = 64;
+/// Bytes of texts that are made for transfers in progress, in all: menus of usual length for a hundred machines. One machine
+/// has half of them at most.
 const MAX_MEMORY: usize = 256 * 1024;
+/// Who needs longer for the longest text ([`MAX_TEXT`](crate::menu::MAX_TEXT)), block by block, gives it up when others
+/// want one.
+const TEXT_TIME: Duration = Duration::from_secs(10);
 /// The longest packet that a client sends to its transfer's port: a request, when there is only one port (RFC 2347).
 const INBOX: usize = 512;
 
@@ -46,6 +50,10 @@ pub struct Transfers {
     single_port: bool,
     /// Refusals that are told.
     refusals: Quota,
+    /// Texts that are made.
+    texts: Quota,
+    /// Machines may be on other networks, where their stations aren't known.
+    relay: bool,
     log: TransferLog,
     news: Vec<News>,
 }
@@ -107,14 +115,16 @@ impl Transfers {
             frames: Frames::new(),
             unsegmented: heapless::Deque::new(),
             single_port: config.single_port,
-            refusals: Quota::new(config.limits.errors, REFUSALS),
+            refusals: Quota::new(config.limits.errors, AT_ONCE),
+            texts: Quota::new(config.limits.errors, AT_ONCE),
+            relay: rules.relay,
             log: TransferLog::default(),
             news: Vec::new(),
         }
     }
 
-    /// What happened since the last call: nothing for most packets, one thing for a request that is refused, and two for
-    /// a transfer.
+    /// What happened since the last call: nothing for most packets, one thing for a request that is refused, and three
+    /// for a transfer.
     pub fn take_news(&mut self) -> Vec<News> {
         std::mem::take(&mut self.news)
     }
@@ -131,7 +141,9 @@ impl Transfers {
     /// From now on does as `config` says; transfers in progress go on as they began.
     pub fn reconfigure(&mut self, config: &config::Tftp, rules: &Rules) {
         self.table.set_limits(config.max_transfers, config.limits);
-        self.refusals.change(config.limits.errors, REFUSALS);
+        self.refusals.change(config.limits.errors, AT_ONCE);
+        self.texts.change(config.limits.errors, AT_ONCE);
+        self.relay = rules.relay;
         self.files = Files::new(config, rules);
         self.single_port = config.single_port;
         self.log = TransferLog::default();
@@ -234,11 +246,19 @@ impl Transfers {
 
     fn serve(&mut self, now: Instant, entrance: Entrance<'_>, order: &Order<'_>, received: &Received) {
         let host = *received.peer.ip();
-        let file = match self.files.open(&order.path, &Sender(received, entrance.askers)) {
-            // The client asks again by itself; an ERROR would end its boot.
-            Ok(file) if file.memory() > 0 && file.memory() + self.memory() > MAX_MEMORY => {
-                return debug!("TFTP makes no more texts while so many are being sent; {host} will ask again");
+        let found = match self.files.find(&order.path) {
+            Ok(Found::File(file)) => Ok(file),
+            Ok(Found::Made(source)) => {
+                // The client asks again by itself; an ERROR would end its boot.
+                if !self.may_make(now, host, order) {
+                    return;
+                }
+                self.files.make(source, &Sender(received, entrance.askers))
             }
+            Err(why) => Err(why),
+        };
+        let file = match found {
+            Ok(file) if !self.make_room(now, host, order, file.memory()) => return,
             Ok(file) => file,
             Err(why) => {
                 self.log.refused_file(now, host, order, &why, &self.files);
@@ -255,9 +275,43 @@ impl Transfers {
         }
     }
 
-    /// Bytes of the texts that were made for transfers in progress, and end with them.
-    fn memory(&self) -> usize {
-        self.table.transfers().map(|transfer| transfer.resource.file.memory()).sum()
+    /// Whether a text may be made for who asks: it takes longer than to send a file, and anybody may ask in anybody's name.
+    fn may_make(&mut self, now: Instant, host: Ipv4Addr, order: &Order<'_>) -> bool {
+        // Who forges addresses that nobody has doesn't get more by forging many. Behind a relay no station is known.
+        let client = order.station().map_or(if self.relay { u32::from(host) } else { 0 }.into(), number_of);
+        if let Err(over) = self.texts.check(now, client) {
+            self.log.not_answered(now, host, over);
+            return false;
+        }
+        self.texts.count(now, client);
+        // One that could not be kept need not be made.
+        self.scarce_memory(now, order, 1).is_ok() || self.no_room(host)
+    }
+
+    /// Makes room for a text of so many bytes, if there can be; files need none.
+    fn make_room(&mut self, now: Instant, host: Ipv4Addr, order: &Order<'_>, bytes: usize) -> bool {
+        if bytes == 0 {
+            return true;
+        }
+        loop {
+            match self.scarce_memory(now, order, bytes) {
+                Ok(Some(displaced)) => self.end(now, displaced, End::Superseded),
+                Ok(None) => return true,
+                Err(_) => return self.no_room(host),
+            }
+        }
+    }
+
+    /// Who makes room for so many bytes of a text, which end with the transfer that it is made for.
+    fn scarce_memory(&self, now: Instant, order: &Order<'_>, wanted: usize) -> Result<Option<TransferId>, Ignored> {
+        let held = |channel: &Channel| channel.file.memory();
+        let (all, each) = (MAX_MEMORY, MAX_MEMORY / 2);
+        self.table.makes_room(now, order, &Scarce { all, each, wanted, held: &held, longest: TEXT_TIME })
+    }
+
+    fn no_room(&self, host: Ipv4Addr) -> bool {
+        debug!("TFTP makes no more texts while so many are being sent; {host} will ask again");
+        false
     }
 
     fn start(
@@ -306,7 +360,13 @@ impl Transfers {
                     let received = Received { len, peer: transfer.peer, local, destination: local, ifindex };
                     return self.consider(now, entrance, packet, &received, station);
                 }
-                transfer.session.on_packet(now, packet)
+                let has_some = transfer.session.acked() > 0;
+                let action = transfer.session.on_packet(now, packet);
+                if !has_some && transfer.session.acked() > 0 {
+                    let (host, what) = (*transfer.peer.ip(), progress::Transfer::Arrives);
+                    self.news.push(News { host, name: Box::default(), what });
+                }
+                action
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 Action::End(transfer.session.on_unreachable())
@@ -407,10 +467,9 @@ impl Transfers {
         station: Option<Mac>,
         (code, message): (ErrorCode, &str),
     ) {
-        // No address is so great a number.
-        let client = station.map_or(u32::from(*received.peer.ip()).into(), |mac| 1 << 48 | mac.number());
+        let client = station.map_or(u32::from(*received.peer.ip()).into(), number_of);
         if let Err(over) = self.refusals.check(now, client) {
-            return self.log.not_told(now, *received.peer.ip(), over);
+            return self.log.not_answered(now, *received.peer.ip(), over);
         }
         self.refusals.count(now, client);
         let packet = error(code, message);
@@ -437,6 +496,11 @@ impl Channel {
         }
         packets.chunks(stride.max(1)).try_for_each(|packet| self.socket.send(packet))
     }
+}
+
+/// A machine's number; no address is so great.
+fn number_of(station: Mac) -> u64 {
+    1 << 48 | station.number()
 }
 
 /// The bytes of the file that have arrived for certain.

@@ -8,7 +8,7 @@ use crate::config::menu::{Action, Entry};
 
 /// The configuration.
 pub fn render(scene: &Scene<'_>) -> String {
-    let (entries, there) = pieces(scene.entries(), |entry| piece(scene, entry));
+    let (entries, there) = pieces(scene.entries(), |_| 0, |entry| piece(scene, entry));
     let mut text = ["# The boot menu of ", &whose(scene.machine), "\n"].concat();
     match default(scene.menu, &there) {
         Some((name, timeout)) => {

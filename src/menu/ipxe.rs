@@ -5,19 +5,16 @@
 //! one (settings.c `expand_settings`), and a value with spaces stays one word. So files are percent-encoded, titles lose
 //! what is special, and a command line that has any of it, which no kernel needs, is refused.
 
-use super::{Piece, Scene, command_line, default, is_url, pieces, push_line, whose};
+use super::{MAX_TEXT, Piece, Scene, command_line, default, is_url, pieces, push_line, whose};
 use crate::config::menu::{Action, Entry};
 
 /// The script.
 pub fn render(scene: &Scene<'_>) -> String {
-    let (actions, there) = pieces(scene.entries(), |entry| piece(scene, entry));
+    let (actions, there) = pieces(scene.entries(), |entry| item(entry).len(), |entry| piece(scene, entry));
     let mut text = ["#!ipxe\n# The boot menu of ", &whose(scene.machine), "\n"].concat();
     if let Some((first, timeout)) = default(scene.menu, &there) {
         text.push_str(&[":upxe-menu\nmenu ", &title(&scene.menu.title), "\n"].concat());
-        for entry in &there {
-            let item = ["item ", &entry.name, " ", &title(&entry.title)].concat();
-            text.push_str(&only_for(entry, &item));
-        }
+        there.iter().for_each(|entry| text.push_str(&item(entry)));
         text.push_str(&["choose --default ", first].concat());
         if timeout > 0 {
             // In milliseconds.
@@ -85,17 +82,25 @@ pub fn piece(scene: &Scene<'_>, entry: &Entry) -> Piece {
     Ok(text)
 }
 
-/// `item`, for those only that the entry's serial numbers and asset tags allow: iPXE alone knows its own.
-fn only_for(entry: &Entry, item: &str) -> String {
-    let mut text = String::new();
+/// The entry in the list, for those only that its serial numbers and asset tags allow: iPXE alone knows its own.
+fn item(entry: &Entry) -> String {
+    let item = ["item ", &entry.name, " ", &title(&entry.title)].concat();
     let whom = &entry.whom;
     if whom.serials.is_empty() && whom.assets.is_empty() {
-        return [item, "\n"].concat();
+        return [&item, "\n"].concat();
     }
-    for (setting, labels) in [("serial", &whom.serials), ("asset", &whom.assets)] {
-        for label in labels {
-            let label = encoded(label);
-            text.push_str(&["iseq ${", setting, ":uristring} ", &label, " && ", item, " ||\n"].concat());
+    let tests = |setting: &str, labels: &[String]| -> Vec<String> {
+        let test = |label: &String| ["iseq ${", setting, ":uristring} ", &encoded(label), " && "].concat();
+        if labels.is_empty() { vec![String::new()] } else { labels.iter().map(test).collect() }
+    };
+    let mut text = String::new();
+    for serial in &tests("serial", &whom.serials) {
+        for asset in &tests("asset", &whom.assets) {
+            text.push_str(&[serial, asset, &item, " ||\n"].concat());
+            if text.len() > MAX_TEXT {
+                // No menu has room for it.
+                return text;
+            }
         }
     }
     text

@@ -160,21 +160,23 @@ pub fn render(wanted: Wanted<'_>, scene: &Scene<'_>) -> String {
 type Piece = Result<String, &'static str>;
 
 /// The entries' pieces one behind the other; in place of one that is left out, a comment says why. All three languages
-/// have the same comments.
+/// have the same comments. `item` tells the bytes that an entry takes in the list that is shown.
 fn pieces<'e>(
     entries: impl Iterator<Item = &'e Entry>,
+    item: impl Fn(&'e Entry) -> usize,
     piece: impl Fn(&'e Entry) -> Piece,
 ) -> (String, Vec<&'e Entry>) {
-    // What stands around the pieces is much less than this.
-    const ROOM: usize = MAX_TEXT / 2;
-    let (mut text, mut there) = (String::new(), Vec::new());
+    // What stands around them, and the comments, are much less than the rest.
+    const ROOM: usize = MAX_TEXT - 16 * 1024;
+    let (mut text, mut there, mut taken) = (String::new(), Vec::new(), 0);
     for entry in entries {
-        let piece = piece(entry).and_then(|piece| match text.len() + piece.len() < ROOM {
+        let piece = piece(entry).and_then(|piece| match taken + item(entry) + piece.len() < ROOM {
             true => Ok(piece),
             false => Err("the menu is too long for it"),
         });
         match piece {
             Ok(piece) => {
+                taken += item(entry) + piece.len();
                 text.push_str(&piece);
                 there.push(entry);
             }
@@ -185,13 +187,16 @@ fn pieces<'e>(
 }
 
 /// The name of the entry that is marked at first, and after how many seconds it is booted by itself; 0: never. Another one
-/// than the menu's default is not: a machine in a shelf shall not install a system because its disk is not in its menu.
+/// than the menu's default is not, but for the local disk: no machine shall install a system because its default is not for it.
 fn default<'e>(menu: &'e BootMenu, there: &[&'e Entry]) -> Option<(&'e str, u32)> {
     let (name, timeout) = match &menu.default {
-        Some((wanted, _)) => match there.iter().find(|entry| entry.name == *wanted) {
-            Some(entry) => (&entry.name, menu.timeout),
-            None => (&there.first()?.name, 0),
-        },
+        Some((wanted, _)) => {
+            let is_local = |entry: &&&Entry| matches!(entry.action, Action::Local);
+            match there.iter().find(|entry| entry.name == *wanted).or_else(|| there.iter().find(is_local)) {
+                Some(entry) => (&entry.name, menu.timeout),
+                None => (&there.first()?.name, 0),
+            }
+        }
         None => (&there.first()?.name, menu.timeout),
     };
     Some((name, timeout))

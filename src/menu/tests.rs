@@ -262,14 +262,45 @@ fn entries_are_for_whom_they_say() {
 fn serial_numbers_are_ipxes_to_tell() {
     let menu = menu("config entry a\noption kind local\nlist serial 'AB 12'\nlist asset 7.x\n");
     let script = rendered(&menu, &machine(), Wanted::Ipxe(None));
-    let items = "menu Boot menu\niseq ${serial:uristring} AB%2012 && item a a ||\niseq ${asset:uristring} 7.x && item a a ||\nchoose";
+    let items =
+        "menu Boot menu\niseq ${serial:uristring} AB%2012 && iseq ${asset:uristring} 7.x && item a a ||\nchoose";
     assert!(script.contains(items), "{script}");
+    let many: String = (0..2000).map(|number| format!("list serial {number}\nlist asset {number}\n")).collect();
+    let menu_of_many = super::tests::menu(
+        &["config entry a\noption kind local\n", &many, "config entry b\noption kind local\n"].concat(),
+    );
+    let script = rendered(&menu_of_many, &machine(), Wanted::Ipxe(None));
+    assert!(
+        script.contains("# a is left out: the menu is too long for it\n") && script.contains("\nitem b b\n"),
+        "{script}"
+    );
     for wanted in [Wanted::Grub, Wanted::Pxelinux("")] {
         assert!(rendered(&menu, &machine(), wanted).contains("# a is left out: only iPXE can do that\n"));
     }
     let scene = Scene { menu: &menu, machine: &machine(), router: ROUTER, http: None, has: &|_| false };
     assert_eq!(fill("{{serial}} {{asset}}", &scene, Also::Ipxe), "${serial:uristring} ${asset:uristring}");
     assert_eq!(fill("{{serial}}", &scene, Also::Nothing), "{{serial}}");
+}
+
+/// Where a gap ends is looked for no further than names go: the time is that of the text, whatever stands in it.
+#[test]
+fn gaps_without_end_take_no_time() {
+    let menu = menu("config entry a\noption kind local\n");
+    let scene = Scene { menu: &menu, machine: &machine(), router: ROUTER, http: None, has: &|_| false };
+    for (text, filled) in [
+        ("{{ mac }}{{mac}}", "52:54:00:12:34:5652:54:00:12:34:56"),
+        ("{{{{arch}} {{ma}c}} {{a{{arch}}", "{{7 {{ma}c}} {{a7"),
+        ("{{{arch}}} {{}} {{", "{{{arch}}} {{}} {{"),
+    ] {
+        assert_eq!(fill(text, &scene, Also::Nothing), filled);
+    }
+    let begun = std::time::Instant::now();
+    for line in ["{{", "{{x}", "{{ x", "}{{"] {
+        let text = line.repeat(MAX_TEXT / line.len()) + "}}";
+        assert_eq!(fill(&text, &scene, Also::Nothing), text);
+    }
+    // It is a matter of milliseconds, or else of many seconds.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(2), "{:?}", begun.elapsed());
 }
 
 /// What a stranger may call itself.

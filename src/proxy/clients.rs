@@ -1,7 +1,7 @@
 //! What is remembered of the machines that boot: what each was offered, and what followed. Bounded: the one that was heard
 //! of longest ago makes room, so that who forges addresses can at worst push others out.
 //!
-//! Requests and the time go in ([`Clients::note`], [`Clients::fetched`]), and what the next answer depends on comes out
+//! Requests and the time go in ([`Clients::note`], [`Clients::transferred`]), and what the next answer depends on comes out
 //! ([`Clients::past`]). Nothing here wakes up by itself.
 
 use std::net::Ipv4Addr;
@@ -88,6 +88,8 @@ pub struct Clients {
 pub enum Transfer {
     /// It began; the file has so many bytes.
     Began(u64),
+    /// The first of it has come for certain: nobody else asked in its name.
+    Arrives,
     /// It was never meant to go on, or another takes its place.
     Withdrawn,
     /// It is over; so many bytes came in that time.
@@ -111,7 +113,7 @@ pub struct Seen {
     pub machine: Option<Box<Machine>>,
     boot: Boot,
     loads: [Loads; 2],
-    /// The kind of its latest offer, while that offer's file hasn't been asked for.
+    /// The kind of its latest offer, while that offer's file hasn't come.
     awaited: Option<usize>,
     /// When it was sent a fuller iPXE, and whether it has loaded that.
     upgraded: Option<(Instant, bool)>,
@@ -157,6 +159,18 @@ impl Seen {
             loads: [Loads::default(), Loads::default()],
             awaited: None,
             upgraded: None,
+        }
+    }
+
+    /// It loads the file of its latest offer.
+    fn loaded(&mut self, now: Instant) {
+        // Firmware may load one file several times; the first time counts.
+        let Some(kind) = self.awaited.take() else { return };
+        if let Some(loads) = self.loads.get_mut(kind) {
+            loads.loaded(now);
+        }
+        if let Some((_, loaded)) = &mut self.upgraded {
+            *loaded = true;
         }
     }
 }
@@ -247,8 +261,9 @@ impl Clients {
 
     /// Ticks until `now`.
     pub fn tick(&self, now: Instant) -> u32 {
-        let since = self.since.map(|since| now.saturating_duration_since(since).as_millis());
-        u32::try_from(since.unwrap_or_default() * u128::from(TICKS) / 1000).unwrap_or(u32::MAX)
+        let since = self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        let whole = since.as_secs().saturating_mul(TICKS.into());
+        u32::try_from(whole.saturating_add((since.subsec_millis() / (1000 / TICKS)).into())).unwrap_or(u32::MAX)
     }
 
     /// Remembers for [`Seen::progress`] what a machine that asked to boot on `device` was told.
@@ -274,8 +289,13 @@ impl Clients {
     pub fn transferred(&mut self, now: Instant, address: Ipv4Addr, file: &str, transfer: Transfer) {
         let tick = self.tick(now);
         let Some(seen) = self.touch_at(now, address) else { return };
+        if matches!(transfer, Transfer::Began(_) | Transfer::Refused(_)) {
+            // Without a word on port 4011: it took the file that stands in the offer.
+            seen.boot.go_on(seen.boot.form);
+        }
         match transfer {
             Transfer::Began(size) => seen.progress.began(tick, file, size),
+            Transfer::Arrives => seen.loaded(now),
             Transfer::Withdrawn => seen.progress.withdrew(file),
             Transfer::Ended(bytes, time, trouble) => seen.progress.ended(tick, file, bytes, time, trouble),
             Transfer::Refused(trouble) => seen.progress.refused(tick, file, trouble),
@@ -349,21 +369,6 @@ impl Clients {
         let wanted = request.option(OptionCode::RequestedIpAddress);
         let wanted = wanted.and_then(|value| <[u8; 4]>::try_from(&*value).ok()).map(Ipv4Addr::from);
         self.set_address(request.chaddr, wanted.unwrap_or(request.ciaddr));
-    }
-
-    /// Remembers that `address` began to fetch a file from us.
-    pub fn fetched(&mut self, now: Instant, address: Ipv4Addr) {
-        let Some(seen) = self.touch_at(now, address) else { return };
-        // Firmware may ask for one file several times; the first time counts.
-        let Some(kind) = seen.awaited.take() else { return };
-        // Without a word on port 4011: it took the file that stands in the offer.
-        seen.boot.go_on(seen.boot.form);
-        if let Some(loads) = seen.loads.get_mut(kind) {
-            loads.loaded(now);
-        }
-        if let Some((_, loaded)) = &mut seen.upgraded {
-            *loaded = true;
-        }
     }
 
     /// A lease may have been somebody else's before.

@@ -15,7 +15,7 @@ use crate::config::rules::Origin;
 use crate::menu::Machine;
 use crate::wire::frame::FrameError;
 use crate::wire::reply::Text;
-use crate::wire::request::RequestError;
+use crate::wire::request::{RequestError, message_name};
 
 /// The way a request came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,8 +224,10 @@ impl fmt::Display for Silence {
             Silence::SourcePort(port) => write!(f, "sent from port {port}, which is no client's"),
             Silence::OtherDevice(ifindex) => write!(f, "came in on device {ifindex}, which is not served"),
             Silence::OffLink(address) => write!(f, "{address} is not on this network"),
-            Silence::Message(kind, Door::Proxy) => write!(f, "{kind:?} is for the DHCP server"),
-            Silence::Message(kind, Door::BootServer) => write!(f, "{kind:?} is not for a boot server"),
+            Silence::Message(kind, Door::Proxy) => write!(f, "{} is for the DHCP server", message_name((*kind).into())),
+            Silence::Message(kind, Door::BootServer) => {
+                write!(f, "{} is not for a boot server", message_name((*kind).into()))
+            }
             Silence::Relayed(agent) => write!(f, "relayed by {agent}"),
             Silence::NotBooting => f.write_str("did not ask to boot from the network"),
             Silence::Barred(Barred::Ignored(origin)) => write!(f, "ignored by {origin}"),

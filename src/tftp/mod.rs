@@ -181,6 +181,20 @@ impl Refused {
     }
 }
 
+/// Something that transfers hold and that there isn't enough of for all who want it.
+pub struct Scarce<'a, R> {
+    /// How much there is of it.
+    pub all: usize,
+    /// How much one machine may have.
+    pub each: usize,
+    /// How much one more transfer wants.
+    pub wanted: usize,
+    /// How much one has.
+    pub held: &'a dyn Fn(&R) -> usize,
+    /// For how long one may keep it from others.
+    pub longest: Duration,
+}
+
 /// Why a datagram is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ignored {
@@ -270,15 +284,12 @@ impl<R> Table<R> {
             }
             // The same request of a transfer that has come to a halt: the client was reset, and begins anew.
             supersedes = Some(earlier.id);
-        } else if self.len_of(owner) >= usize::from(self.limit_per_machine()) {
-            displaces = self.unanswered(now, Some(owner));
-            if displaces.is_none() {
-                return Verdict::Ignore(Ignored::HostFull);
-            }
-        } else if self.len() >= usize::from(self.limit) {
-            displaces = self.unanswered(now, None).or_else(|| self.spare(owner));
-            if displaces.is_none() {
-                return Verdict::Ignore(Ignored::Full);
+        } else {
+            let all = usize::from(self.limit);
+            let each = usize::from(self.limit_per_machine());
+            match self.room(now, owner, &Scarce { all, each, wanted: 1, held: &|_| 1, longest: Duration::MAX }) {
+                Ok(displaced) => displaces = displaced,
+                Err(why) => return Verdict::Ignore(why),
             }
         }
         Verdict::Serve(Order { path, mode, peer, owner, options: request.options, fingerprint, supersedes, displaces })
@@ -376,35 +387,69 @@ impl<R> Table<R> {
         self.slots.iter().flatten()
     }
 
+    /// Who makes room for `order` where something is scarce: nobody if there is enough of it, else the transfer that is to
+    /// be ended first; to be asked again then.
+    ///
+    /// # Errors
+    /// Nobody: `HostFull` if its own machine has as much as one may have, `Full` if others have it all.
+    pub fn makes_room(
+        &self,
+        now: Instant,
+        order: &Order<'_>,
+        scarce: &Scarce<'_, R>,
+    ) -> Result<Option<TransferId>, Ignored> {
+        self.room(now, order.owner, scarce)
+    }
+
+    fn room(&self, now: Instant, owner: Owner, scarce: &Scarce<'_, R>) -> Result<Option<TransferId>, Ignored> {
+        let (of_owner, of_all) = (self.held(scarce, Some(owner)), self.held(scarce, None));
+        let (displaced, otherwise) = if of_owner.saturating_add(scarce.wanted) > scarce.each {
+            (self.unanswered(now, scarce, Some(owner)), Ignored::HostFull)
+        } else if of_all.saturating_add(scarce.wanted) > scarce.all {
+            (self.unanswered(now, scarce, None).or_else(|| self.spare(scarce, of_owner)), Ignored::Full)
+        } else {
+            return Ok(None);
+        };
+        displaced.map(Some).ok_or(otherwise)
+    }
+
     /// The transfer, of `owner` or of anybody, whose client is the least likely to answer: those that nobody is known to
     /// be there for first, for their requests may be forged, then the oldest whose answer is overdue.
-    fn unanswered(&self, now: Instant, owner: Option<Owner>) -> Option<TransferId> {
-        let silent = self.transfers().filter(|transfer| {
+    fn unanswered(&self, now: Instant, scarce: &Scarce<'_, R>, owner: Option<Owner>) -> Option<TransferId> {
+        let silent = self.holders(scarce, owner).filter(|transfer| {
             let is_late = now.saturating_duration_since(transfer.session.heard_at()) >= GRACE;
-            !transfer.session.is_answered()
-                && (is_late || transfer.owner.station.is_none())
-                && owner.is_none_or(|owner| transfer.owner.is(owner))
+            !transfer.session.is_answered() && (is_late || transfer.owner.station.is_none())
         });
         let order = |transfer: &&Transfer<R>| (transfer.owner.station.is_some(), transfer.session.heard_at());
         silent.min_by_key(order).map(|transfer| transfer.id)
     }
 
-    /// The transfer that was heard from least recently among those of machines that have two more than this one has: a
-    /// few that answer now and then must not keep all others out.
-    fn spare(&self, owner: Owner) -> Option<TransferId> {
-        let fair = self.len_of(owner) + 2;
+    /// The transfer that was heard from least recently among those that take too long, and those of machines that have more
+    /// than the one that has `of_owner` will: a few that answer now and then must not keep all others out.
+    fn spare(&self, scarce: &Scarce<'_, R>, of_owner: usize) -> Option<TransferId> {
+        let fair = of_owner.saturating_add(scarce.wanted);
         let mut spare: Option<&Transfer<R>> = None;
-        for transfer in self.transfers() {
+        for transfer in self.holders(scarce, None) {
             let is_longer_silent = spare.is_none_or(|spare| transfer.session.heard_at() < spare.session.heard_at());
-            if is_longer_silent && self.len_of(transfer.owner) >= fair {
+            if is_longer_silent
+                && (transfer.session.duration() > scarce.longest || self.held(scarce, Some(transfer.owner)) > fair)
+            {
                 spare = Some(transfer);
             }
         }
         spare.map(|transfer| transfer.id)
     }
 
-    fn len_of(&self, owner: Owner) -> usize {
-        self.transfers().filter(|transfer| transfer.owner.is(owner)).count()
+    /// The transfers, of `owner` or of anybody, that hold some of it.
+    fn holders<'a>(&'a self, scarce: &'a Scarce<'_, R>, owner: Option<Owner>) -> impl Iterator<Item = &'a Transfer<R>> {
+        self.transfers().filter(move |transfer| {
+            owner.is_none_or(|owner| transfer.owner.is(owner)) && (scarce.held)(&transfer.resource) > 0
+        })
+    }
+
+    /// How much of it they hold.
+    fn held(&self, scarce: &Scarce<'_, R>, owner: Option<Owner>) -> usize {
+        self.holders(scarce, owner).map(|transfer| (scarce.held)(&transfer.resource)).sum()
     }
 
     /// No machine gets more than half of the places, so that none can shut the others out.

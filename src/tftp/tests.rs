@@ -356,6 +356,31 @@ fn a_room_full_of_machines_does_not_push_itself_out() {
     assert_eq!(begin(251, 5, station(5)), Ok(true), "the first has not answered in time");
 }
 
+/// Something that four machines have all of, in equal parts, and take their time with.
+#[test]
+fn what_is_scarce_is_had_for_a_while_and_no_longer() {
+    let mut table = Table::new(64);
+    let now = Instant::now();
+    let request = rrq("x", "");
+    let ids: Vec<_> =
+        (1..5).map(|host| start_and_answer(&mut table, now + u32::from(host) * MS, peer(host, 1), &request)).collect();
+    let asked = |table: &Table<()>, at: Instant, host: u8, wanted: usize| {
+        let Verdict::Serve(order) = judge(table, at, peer(host, 9), &request) else { panic!("not served") };
+        let scarce = Scarce { all: 250, each: 125, wanted, held: &|()| 60, longest: 10_000 * MS };
+        table.makes_room(at, &order, &scarce)
+    };
+    assert_eq!(asked(&table, now + 10 * MS, 9, 10), Ok(None), "there is enough");
+    assert_eq!(asked(&table, now + 10 * MS, 9, 50), Ok(Some(ids[0])), "who has more");
+    assert_eq!(asked(&table, now + 10 * MS, 9, 60), Err(Ignored::Full), "all have the same");
+    assert_eq!(asked(&table, now + 10 * MS, 1, 66), Err(Ignored::HostFull));
+    for (at, block) in [(5000, 2), (10_000, 3), (10_005, 4)] {
+        let session = &mut table.transfer(ids[2]).unwrap().session;
+        assert!(matches!(session.on_packet(now + at * MS, &[0, 4, 0, block]), Action::Send(_)));
+        let gets = if at > 10_003 { Ok(Some(ids[2])) } else { Err(Ignored::Full) };
+        assert_eq!(asked(&table, now + at * MS, 9, 60), gets, "after {at} ms");
+    }
+}
+
 /// What all transfers may have on the way together makes new windows smaller, and refuses nobody.
 #[test]
 fn windows_shrink_when_many_are_on_the_way() {

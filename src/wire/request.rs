@@ -146,6 +146,21 @@ impl Deref for Value<'_> {
     }
 }
 
+/// The name of a message type (RFC 2132 §9.6): option 53's value.
+pub fn message_name(number: u8) -> &'static str {
+    match number {
+        1 => "DHCPDISCOVER",
+        2 => "DHCPOFFER",
+        3 => "DHCPREQUEST",
+        4 => "DHCPDECLINE",
+        5 => "DHCPACK",
+        6 => "DHCPNAK",
+        7 => "DHCPRELEASE",
+        8 => "DHCPINFORM",
+        _ => "DHCP",
+    }
+}
+
 /// A UUID's bytes as they are written, from those of option 97, or the other way round: the first three groups are sent with
 /// their lowest byte first (RFC 4578 §2.3 after EFI's GUIDs; iPXE dhcp.c `uuid_mangle`).
 pub fn uuid_as_written(mut bytes: [u8; 16]) -> [u8; 16] {

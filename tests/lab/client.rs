@@ -97,6 +97,12 @@ impl Client<'_> {
         self.lan.client.inside(|| sys::packet_socket("eth0").unwrap().send(&frame).expect("sending a REQUEST"));
     }
 
+    /// Broadcasts a DISCOVER as if it were `other`'s, from this client's own address; nobody waits for answers.
+    pub fn discover_in_the_name_of(&self, other: &Client<'_>, kind: Kind) {
+        let frame = self.broadcast_frame(&other.message(DISCOVER, kind, Ipv4Addr::UNSPECIFIED));
+        self.lan.client.inside(|| sys::packet_socket("eth0").unwrap().send(&frame).expect("sending a DISCOVER"));
+    }
+
     /// Broadcasts a DISCOVER and collects the answers that come within `patience`, up to one that is `enough`.
     pub fn discover(&self, kind: Kind, patience: Duration, enough: fn(&Reply) -> bool) -> Vec<Reply> {
         let message = self.message(DISCOVER, kind, Ipv4Addr::UNSPECIFIED);
@@ -192,6 +198,13 @@ impl Client<'_> {
                 }
             }
         })
+    }
+
+    /// Asks for a file by TFTP, and is gone before the answer comes.
+    pub fn ask_and_leave(&self, router: Ipv4Addr, name: &str) {
+        let request = [&[0, 1], name.as_bytes(), b"\0octet\0"].concat();
+        let socket = self.lan.client.inside(|| UdpSocket::bind((self.lan.address(2), 0))).unwrap();
+        socket.send_to(&request, (router, 69)).expect("sending a request");
     }
 
     fn message(&self, message_type: u8, kind: Kind, ciaddr: Ipv4Addr) -> Vec<u8> {

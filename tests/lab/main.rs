@@ -26,6 +26,7 @@ mod dnsmasq;
 mod elsewhere;
 mod faults;
 mod files;
+mod forged;
 mod guard;
 mod http;
 mod initramfs;

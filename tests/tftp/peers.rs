@@ -19,6 +19,9 @@ use upxe::wire::frame::Mac;
 
 use crate::scratch::Scratch;
 
+/// The first host whose station is known.
+pub const KNOWN: u8 = 200;
+
 /// Every line that was logged, by all tests of the program.
 static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
@@ -120,7 +123,12 @@ impl Server {
 
     /// A client with a port of its own.
     pub fn client(&self) -> Client {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        self.client_at(1)
+    }
+
+    /// A client on another machine; the stations of those from number [`KNOWN`] on are known.
+    pub fn client_at(&self, host: u8) -> Client {
+        let socket = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, host), 0)).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let listener = (Ipv4Addr::LOCALHOST, self.port).into();
         Client { socket, listener, single_port: self.single_port, tid: None, repeated: 0 }
@@ -172,7 +180,9 @@ fn serve(mut config: config::Tftp, listener: &UdpListener, mut orders: UnixStrea
                 _ if Transfers::owns(token) => transfers.on_ready(now, Some(entrance), token),
                 LISTENER => {
                     if let Some(received) = listener.receive(&mut buffer).unwrap() {
-                        transfers.on_request(now, entrance, &buffer[..received.len], &received, None);
+                        let [.., host] = received.peer.ip().octets();
+                        let station = (host >= KNOWN).then_some(Mac([2, 0, 0, 0, 0, host]));
+                        transfers.on_request(now, entrance, &buffer[..received.len], &received, station);
                     }
                 }
                 _ => {
@@ -187,6 +197,10 @@ fn serve(mut config: config::Tftp, listener: &UdpListener, mut orders: UnixStrea
             }
         }
         transfers.on_deadline(now);
+        for news in transfers.take_news() {
+            let what = format!("{:?}", news.what);
+            log::trace!("news of {}: {}", news.host, what.split('(').next().unwrap());
+        }
     }
 }
 

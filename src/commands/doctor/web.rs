@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Finding, Scene};
 use crate::config::load::UHTTPD;
@@ -18,10 +18,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Files of the folder that are looked at for one to ask for.
 const MAX_FILES: usize = 200;
 
+/// True for the remark that there is no uhttpd.
+pub fn is_missing(diagnostic: &Diagnostic) -> bool {
+    diagnostic.severity == Severity::Warning && diagnostic.words().contains(UHTTPD)
+}
+
 /// Asks for a file of the folder as machines do.
 pub fn examine(scene: &Scene<'_>, diagnostics: &[Diagnostic], found: &mut Vec<Finding>) {
-    let missing = |it: &&Diagnostic| it.severity == Severity::Warning && it.words().contains(UHTTPD);
-    if let Some(diagnostic) = diagnostics.iter().find(missing) {
+    if let Some(diagnostic) = diagnostics.iter().find(|it| is_missing(it)) {
         let what = &["option ", upxe::HTTP.name, " is on, and ", UHTTPD, " is not there"];
         let why = "UEFI HTTP Boot is not answered, and all else goes by TFTP.";
         let finding = Finding::warning("web-missing", what, why).at(&diagnostic.origin);
@@ -94,8 +98,17 @@ fn ask(server: SocketAddr, path: &str) -> io::Result<String> {
     stream.set_write_timeout(Some(PATIENCE))?;
     let request = ["HEAD ", path, " HTTP/1.0\r\nHost: ", &server.ip().to_string(), "\r\n\r\n"].concat();
     stream.write_all(request.as_bytes())?;
-    let mut answer = Vec::new();
-    stream.take(64).read_to_end(&mut answer)?;
+    let mut answer = [0; 64];
+    let mut len = 0;
+    let end = Instant::now() + PATIENCE;
+    // A status line, however small the pieces; who sends it too slowly sent what has come by then.
+    while let Some(room) = answer.get_mut(len..).filter(|room| !room.is_empty() && Instant::now() < end) {
+        match stream.read(room)? {
+            0 => break,
+            read => len += read,
+        }
+    }
+    let answer = answer.get(..len).unwrap_or_default();
     let line = answer.split(|byte| *byte == b'\r' || *byte == b'\n').next().unwrap_or_default();
     Ok(String::from_utf8_lossy(line).into_owned())
 }

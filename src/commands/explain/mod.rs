@@ -7,8 +7,7 @@ pub mod packet;
 pub mod text;
 mod verdict;
 
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,7 +18,7 @@ pub use self::client::Description;
 use self::packet::{Field, Shown};
 use self::verdict::{Judge, setter_kind};
 pub use self::verdict::{Verdict, setters};
-use crate::config::files::load_from;
+use crate::config::files::{load_from, read};
 use crate::config::{Config, Diagnostic, Origin, Overrides, Rules};
 use crate::daemon::files::Files;
 use crate::proxy::advice::{Trouble, advice};
@@ -33,10 +32,10 @@ use crate::proxy::{self, Arrival, BootFiles, ChosenBy, Decision, Door, Form, Off
 use crate::sys::link;
 use crate::wire::capture::{self, Captured};
 use crate::wire::reply::Written;
-use crate::wire::request::Request;
+use crate::wire::request::{Request, message_name};
 
 /// A capture is held in memory; one of a boot has a few hundred kilobytes without the files' contents.
-const MAX_CAPTURE: u64 = 16 << 20;
+const MAX_CAPTURE: usize = 16 << 20;
 /// The router's address where its device isn't at hand and nothing else is said: OpenWrt's.
 const DEFAULT_ROUTER: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 1);
 /// The mask that goes with an address that was given by hand.
@@ -107,7 +106,7 @@ fn reports(confdir: &Path, overrides: &Overrides, question: &Question) -> Result
         (Some(path), None) => {
             let named =
                 |wrong: &dyn std::fmt::Display| [&path.to_string_lossy(), ": ", wrong.to_string().as_str()].concat();
-            let file = read(path).map_err(|error| named(&error))?;
+            let file = read(path, MAX_CAPTURE).map_err(|error| named(&error))?;
             let capture = capture::pcap(&file).map_err(|error| named(&error))?;
             if let Some(trouble) = capture.trouble {
                 let _ = io::stderr().lock().write_all([&named(&trouble), "\n"].concat().as_bytes());
@@ -118,7 +117,7 @@ fn reports(confdir: &Path, overrides: &Overrides, question: &Question) -> Result
             capture.requests.iter().map(explained).collect()
         }
         (None, Some(given)) => {
-            let text = match read(Path::new(given)) {
+            let text = match read(Path::new(given), MAX_CAPTURE) {
                 Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => given.clone(),
                 // Digits may be longer than any file's name.
@@ -139,12 +138,6 @@ pub(super) fn usable((config, diagnostics): (Option<Config>, Vec<Diagnostic>)) -
         let errors: String = errors.map(|error| [&error.to_string(), "\n"].concat()).collect();
         errors + "nothing is answered by this configuration"
     })
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_CAPTURE).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// The first network that is served, with our address there if its device is here.
@@ -286,7 +279,7 @@ pub fn explain(
             return Ok(report);
         }
     };
-    report.message = packet::message_type(request.message_type.into());
+    report.message = message_name(request.message_type.into());
     report.mac = request.chaddr.to_string();
     // As the daemon does it: port 67 is heard whoever sends to it.
     if let (Door::BootServer, Some((source, _))) = (door, captured.ports)
@@ -390,7 +383,7 @@ fn reply(offer: &Offer, written: &Written) -> Reply {
         sent.map(|sent| sent.origins.clone()).unwrap_or_default()
     };
     Reply {
-        message: packet::message_type(kind.unwrap_or_default()),
+        message: message_name(kind.unwrap_or_default()),
         len: written.bytes.len(),
         custom: match offer.chosen_by {
             ChosenBy::Rule(_) => None,

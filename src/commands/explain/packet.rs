@@ -6,7 +6,7 @@ use crate::config::dnsmasq::names::{self, Form};
 use crate::menu::template::hyphened;
 use crate::proxy::vendor::BootItem;
 use crate::wire::push_hex;
-use crate::wire::request::uuid_as_written;
+use crate::wire::request::{message_name, uuid_as_written};
 
 /// A field of the header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,7 +150,7 @@ fn show(code: u8, bytes: &[u8]) -> Shown {
 
 fn words(code: u8, bytes: &[u8]) -> String {
     match (code, bytes) {
-        (53, [kind]) => message_type(*kind).to_owned(),
+        (53, [kind]) => message_name(*kind).to_owned(),
         (54, _) => addresses(bytes),
         (55, _) => joined(bytes.iter().map(u8::to_string)),
         (57, _) => number(bytes).to_string(),
@@ -245,21 +245,6 @@ fn boot_menu(bytes: &[u8]) -> String {
         rest = behind;
         Some([&server_type(*high, *low), " ", &text(entry)].concat())
     }))
-}
-
-/// RFC 2132 §9.6.
-pub fn message_type(number: u8) -> &'static str {
-    match number {
-        1 => "DHCPDISCOVER",
-        2 => "DHCPOFFER",
-        3 => "DHCPREQUEST",
-        4 => "DHCPDECLINE",
-        5 => "DHCPACK",
-        6 => "DHCPNAK",
-        7 => "DHCPRELEASE",
-        8 => "DHCPINFORM",
-        _ => "DHCP",
-    }
 }
 
 /// An option's value in words, text without quotes.

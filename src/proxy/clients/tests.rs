@@ -89,8 +89,15 @@ impl Router {
         self.told(seconds, number, Door::Proxy, 3, &[X64, &[(50, &wanted)]].concat());
     }
 
+    /// It asks for a file, and gets it.
     fn fetch(&mut self, seconds: f32, number: u16) {
-        self.clients.fetched(self.at(seconds), address(number));
+        self.transfers(seconds, number, &[Transfer::Began(1000), Transfer::Arrives]);
+    }
+
+    fn transfers(&mut self, seconds: f32, number: u16, news: &[Transfer]) {
+        for transfer in news {
+            self.clients.transferred(self.at(seconds), address(number), "x", *transfer);
+        }
     }
 
     /// A whole boot that works.
@@ -219,6 +226,21 @@ fn slow_boots_and_files_asked_for_twice_are_no_loop() {
     for at in [0.0, 25.0] {
         assert_eq!(router.boot(at, BIOS), "undionly.kpxe");
         assert_eq!(router.boot(at + 10.0, IPXE), "boot.ipxe");
+    }
+}
+
+/// Who forges requests in a machine's name doesn't hear what they bring, and can't say that it came.
+#[test]
+fn files_that_were_only_asked_for_are_no_loop() {
+    let mut router = Router::new(HTTP_RECIPE);
+    let ended = Transfer::Ended(0, Duration::ZERO, Some(&crate::proxy::progress::NOT_FOUND));
+    for (boot, end) in [Transfer::Withdrawn, ended, Transfer::Withdrawn, ended].into_iter().enumerate() {
+        let at = boot as f32 * 10.0;
+        assert_eq!(router.discover(at, BIOS), "undionly.kpxe", "boot {boot}");
+        assert_eq!(router.discover(at + 1.0, IPXE_WITHOUT_HTTP), "undionly.kpxe", "boot {boot}");
+        router.lease(at + 4.0, 1);
+        // To have asked is to have gone on all the same: no other form is tried.
+        router.transfers(at + 5.0, 1, &[Transfer::Began(1000), end]);
     }
 }
 

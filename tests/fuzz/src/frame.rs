@@ -74,16 +74,16 @@ fn start() -> Instant {
 fn fetch(clients: &mut Clients, now: Instant, event: &[u8]) {
     let mut input = Input(event);
     let address = Ipv4Addr::new(192, 168, 1, input.byte());
-    let transfer = match input.byte() % 4 {
+    let transfer = match input.byte() % 5 {
         0 => Transfer::Began(u64::from(input.word())),
         1 => Transfer::Withdrawn,
+        4 => Transfer::Arrives,
         2 => Transfer::Ended(u64::from(input.word()), Duration::from_millis(input.word().into()), None),
         _ => Transfer::Refused(advice(&proxy::Silence::NotBooting)),
     };
     let name = String::from_utf8_lossy(input.0);
     if matches!(transfer, Transfer::Began(_)) {
         clients.met(now, Mac([0x52, 0x54, 0, 0, 0, event.len() as u8]), "br-lan", address);
-        clients.fetched(now, address);
     }
     clients.transferred(now, address, &name, transfer);
 }
