@@ -145,13 +145,6 @@ impl Import {
             "tftp-max" => Some(("tftp_max", value.number()?.clamp(1, 1024).to_string())),
             _ => None,
         };
-        if let Some((name, text)) = option {
-            match self.options.iter_mut().find(|(other, _)| *other == name) {
-                Some((_, before)) => *before = text,
-                None => self.options.push((name, text)),
-            }
-            return Some(());
-        }
         let list = match keyword {
             "pxe-service" => Some("pxe_service"),
             "pxe-prompt" => Some("pxe_prompt"),
@@ -160,13 +153,21 @@ impl Import {
             _ => None,
         };
         let mut text = String::new();
-        match list {
-            Some(name) => push(&mut text, "list", name, &value.written()),
-            None => text = section(keyword, value)?,
+        match (&option, list) {
+            (Some((name, value)), _) => push(&mut text, "option", name, value),
+            (None, Some(name)) => push(&mut text, "list", name, &value.written()),
+            (None, None) => text = section(keyword, value)?,
         }
-        let whole = [if list.is_some() { "config upxe\n" } else { "" }, &text].concat();
+        let whole = [if option.is_some() || list.is_some() { "config upxe\n" } else { "" }, &text].concat();
         if !is_same(rules, &sections::read_alone(&whole, origin, hosts)?) {
             return None;
+        }
+        if let Some((name, text)) = option {
+            match self.options.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, before)) => *before = text,
+                None => self.options.push((name, text)),
+            }
+            return Some(());
         }
         if list.is_some() { &mut self.lists } else { &mut self.sections }.push_str(&text);
         let places = rules.options.iter().map(|option| &option.place);

@@ -67,6 +67,7 @@ pub fn read_alone(text: &str, place: &Origin, hosts: &Hosts<'_>) -> Option<Rules
         Sections { file: &place.file, home: Home::Ours, hosts, collected: &mut collected, out: &mut out };
     if let Some(main) = package.sections.iter().find(|section| section.kind == options::upxe::SECTION.kind) {
         sections.main(main);
+        sections.reader(main).folder(&options::upxe::TFTP_ROOT);
     }
     sections.read(&package, &|_| false);
     (errors.is_empty() && out.is_empty()).then_some(collected.rules)

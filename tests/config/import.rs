@@ -198,6 +198,8 @@ fn what_sections_read_otherwise_stays_a_comment() {
         "dhcp-boot=tag:a,",
         "dhcp-vendorclass=set:a,",
         "dhcp-userclass=set:a,",
+        // OpenWrt's scripts part folders by blanks.
+        "tftp-root=/srv/my files",
     ] {
         let (uci, remarks) = imported(line);
         assert_eq!((uci, remarks.len()), (format!("# {line}\n"), 1));
