@@ -17,8 +17,7 @@ pub(super) fn odd(menu: &BootMenu, out: &mut Remarks) {
     if let Some((name, origin)) = &menu.default
         && !entries.iter().any(|entry| entry.name == *name)
     {
-        let first = entries.first().map_or("nothing", |entry| entry.name.as_str());
-        let parts = &["no entry is called '", name, "': ", first, " is booted instead"];
+        let parts = &["no entry is called '", name, "': nothing is booted by itself but an entry for the local disk"];
         out.warn(origin, "option default", parts);
     }
     // One for all that can be had; files by HTTP are another matter, which the configuration of it looks after.

@@ -311,7 +311,9 @@ fn menus() {
         ("config entry a\noption kernel boot.ipxe\nconfig entry b\noption url http://x/y.iso\n", &[][..]),
         (
             "config menu\noption default c\nconfig entry a\noption kind local\n",
-            &["upxe:2: warning: option default: no entry is called 'c': a is booted instead"],
+            &[
+                "upxe:2: warning: option default: no entry is called 'c': nothing is booted by itself but an entry for the local disk",
+            ],
         ),
         (
             "config entry a\noption kernel a.0\noption append 'x ; y'\n",
