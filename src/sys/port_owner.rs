@@ -32,7 +32,7 @@ fn find(protocol: &str, port: u16) -> Option<(String, PathBuf)> {
     processes.filter(|process| holds_any(process, &inodes)).find_map(|process| {
         // Besides processes there are links to our own, such as "self".
         let pid: u32 = process.file_name()?.to_str()?.parse().ok()?;
-        let command = read_text(&process.join("comm")).ok()?;
+        let command = fs::read_to_string(process.join("comm")).ok()?;
         // Whoever runs it chose the name: it may hold anything.
         Some((format!("{} (process {pid})", command.trim().as_bytes().escape_ascii()), process))
     })
@@ -45,7 +45,7 @@ pub fn is_bound(port: u16) -> bool {
 
 /// The sockets bound to a port; one for IPv6 holds it for IPv4 as well, unless it was made not to.
 fn inodes(protocol: &str, port: u16) -> Vec<String> {
-    let table = |version| read_text(Path::new(&["/proc/self/net/", protocol, version].concat())).unwrap_or_default();
+    let table = |version| fs::read_to_string(["/proc/self/net/", protocol, version].concat()).unwrap_or_default();
     let tables = ["", "6"].map(table);
     let lines = tables.iter().flat_map(|table| table.lines().skip(1));
     lines.filter_map(|line| inode_of(line, port).map(str::to_owned)).collect()

@@ -1,11 +1,10 @@
 //! Gives up root: an account of our own, and of root's powers only those that opening a socket again takes.
 
+use std::fs;
 use std::io;
-use std::path::Path;
 use std::ptr;
 
 use super::succeeded;
-use crate::config::files::read_text;
 
 /// linux/capability.h: two words for each set, though all that concerns us is in the first.
 const LINUX_CAPABILITY_VERSION_3: u32 = 0x2008_0522;
@@ -24,7 +23,7 @@ pub struct Account {
 /// # Errors
 /// When `/etc/passwd` can't be read.
 pub fn account(name: &str) -> io::Result<Option<Account>> {
-    Ok(find(&read_text(Path::new("/etc/passwd"))?, name))
+    Ok(find(&fs::read_to_string("/etc/passwd")?, name))
 }
 
 /// passwd(5): name:password:uid:gid:…
