@@ -66,8 +66,8 @@ fn templates_and_files_are_shown_as_they_are_sent() {
 #[test]
 fn it_says_what_is_wrong() {
     for (config, words, expected) in [
-        ("", &[][..], "menu.ipxe: no such file, and no entry of a menu"),
-        ("", &["nothing"], "nothing: no such file"),
+        ("", &[][..], "menu.ipxe: no such file or menu.ipxe.tmpl under /"),
+        ("", &["nothing"], "nothing: no such file under /"),
         ("", &["../x"], "../x: its name leads upwards"),
         (MENU, &["--dialect", "lilo"], "--dialect: found 'lilo', expected ipxe, pxelinux or grub"),
         (MENU, &["--mac", "x"], "--mac: found 'x'"),
@@ -77,4 +77,17 @@ fn it_says_what_is_wrong() {
         let wrong = script(config, words).unwrap_err();
         assert!(wrong.starts_with(expected), "{wrong}");
     }
+}
+
+#[test]
+fn words_that_are_unknown_are_told() {
+    let scratch = Scratch::new();
+    fs::write(scratch.path().join("x.ipxe.tmpl"), "#!ipxe\necho {{macc}}\n").unwrap();
+    let folder = scratch.path().to_str().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_upxe"))
+        .args(["script", "-c", folder, "--tftp-root", folder, "x.ipxe"])
+        .output()
+        .unwrap();
+    assert_eq!(output.stdout, b"#!ipxe\necho {{macc}}\n");
+    assert_eq!(output.stderr, b"unknown word {{macc}}, sent as it stands; did you mean {{mac}}?\n");
 }

@@ -14,24 +14,37 @@
 
 pub mod lint;
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use self::lint::Surroundings;
-use crate::config::files::load_from;
+use self::lint::{Script, Surroundings};
+use crate::config::files::{load_from, package};
+use crate::config::options::upxe;
 use crate::config::rules::Web;
-use crate::config::{Config, Diagnostic, Overrides, Severity};
+use crate::config::uci::Opt;
+use crate::config::{Config, Diagnostic, Origin, Overrides, Severity};
 use crate::daemon::files::Files;
-use crate::sys::{port_owner, program};
+use crate::menu::{self, MAX_TEXT, template};
+use crate::proxy::select::IPXE_SCRIPTS;
+use crate::sys::{link, port_owner, program};
 use crate::wire::json::Json::{List, Map, Null, Number, Text};
 use crate::wire::json::string;
+
+/// What remarks on the networks are about.
+const NETWORKS: &str = "option interface";
+/// Files of the TFTP root that are looked at for scripts.
+const MAX_FILES: usize = 1000;
 
 /// Checks the configuration under `confdir`, prints what was found on standard output, and fails if there is an error.
 pub fn run(confdir: &Path, overrides: &Overrides, json: bool) -> ExitCode {
     let (config, mut diagnostics) = load_from(confdir, overrides);
     if let Some(config) = &config {
-        diagnostics.extend(lint::lint(config, &Files::new(&config.tftp, &config.rules), &surroundings(config)));
+        no_such_network(confdir, config, &mut diagnostics);
+        let surroundings = Surroundings { scripts: scripts(&config.tftp.root), ..surroundings(config) };
+        let found = lint::lint(config, &Files::new(&config.tftp, &config.rules), &surroundings);
+        diagnostics.extend(found.into_iter().map(|diagnostic| placed(confdir, diagnostic)));
     }
     let report = if json { self::json } else { report };
     let report = report(config.as_ref(), &diagnostics);
@@ -50,6 +63,70 @@ pub(super) fn surroundings(config: &Config) -> Surroundings {
             Some(Web::Own(port)) => port_owner::listener(port).filter(|owner| !owner.starts_with("uhttpd ")),
             _ => None,
         },
+        scripts: Vec::new(),
+    }
+}
+
+/// Templates, and what comes before the menu, of those in the folder that `upxe check` gets to.
+fn scripts(root: &Path) -> Vec<Script> {
+    let (mut found, mut left) = (Vec::new(), MAX_FILES);
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in folder.read_dir().into_iter().flatten().flatten().take(left) {
+            left -= 1;
+            let path = entry.path();
+            // Links to folders may lead in a circle.
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(path);
+                continue;
+            }
+            let shown = path.to_string_lossy().into_owned();
+            let name = path.strip_prefix(root).ok().and_then(Path::to_str).unwrap_or_default();
+            let name = name.strip_suffix(template::ENDING).unwrap_or(name);
+            let comes_first = name != menu::SCRIPT && IPXE_SCRIPTS.contains(&name);
+            if (comes_first || shown.ends_with(template::ENDING)) && path.is_file() {
+                let mut text = Vec::new();
+                // What can't be read is another remark's business.
+                let _ = File::open(&path).and_then(|file| file.take(MAX_TEXT as u64).read_to_end(&mut text));
+                found.push(Script { path: shown, text: String::from_utf8_lossy(&text).into_owned(), comes_first });
+            }
+        }
+    }
+    found
+}
+
+/// Where `option NAME` of `config upxe` was written; line 0 if it wasn't.
+pub(super) fn option_place(confdir: &Path, name: &str) -> Origin {
+    let (file, own) = package(confdir, "upxe");
+    let main = own.sections.iter().find(|section| section.kind == upxe::SECTION.kind);
+    let line = main.and_then(|section| section.option(name)).map_or(0, Opt::line);
+    Origin { file, line }
+}
+
+/// Gives remarks on an option, which the rules hold without its place, a file and a line.
+fn placed(confdir: &Path, mut diagnostic: Diagnostic) -> Diagnostic {
+    let mut words = diagnostic.subject.split(' ');
+    if let (0, Some("option"), Some(name)) = (diagnostic.origin.line, words.next(), words.next()) {
+        diagnostic.origin = option_place(confdir, name);
+    }
+    diagnostic
+}
+
+/// A name that stands for no network, which is taken for a device's, and no such device is here either.
+fn no_such_network(confdir: &Path, config: &Config, diagnostics: &mut [Diagnostic]) {
+    let (file, network) = package(confdir, "network");
+    let names = network.sections.iter().filter(|section| section.kind == "interface" && section.name != "loopback");
+    let names: Vec<&str> = names.map(|section| section.name.as_str()).collect();
+    // Without any this is no router's configuration, or not yet.
+    let is_new = |name: &str| !names.is_empty() && !names.contains(&name) && matches!(link::device(name), Ok(None));
+    for name in config.interfaces.iter().map(|it| it.name.as_str()).filter(|name| is_new(name)) {
+        let quoted = ["'", name, "'"].concat();
+        let is_it = |it: &&mut Diagnostic| it.subject == NETWORKS && it.words().contains(&quoted);
+        if let Some(diagnostic) = diagnostics.iter_mut().find(is_it) {
+            let there = names.join(", ");
+            let parts = &["no interface ", &quoted, " in ", &file, ", and no such device here; there are: ", &there];
+            *diagnostic = Diagnostic::text(Severity::Warning, diagnostic.origin.clone(), NETWORKS, parts);
+        }
     }
 }
 
@@ -116,8 +193,14 @@ pub fn summary(config: &Config) -> String {
     } else {
         summary.push_str("; no TFTP");
     }
-    summary.push_str("; ");
-    summary.push_str(&counted(config.rules.boots.len(), "boot line"));
+    let (boots, entries) = (config.rules.boots.len(), config.rules.menu.entries.len());
+    if boots > 0 || entries == 0 {
+        summary.push_str(&["; ", &counted(boots, "boot line")].concat());
+    }
+    if entries > 0 {
+        let entries = if entries == 1 { "1 entry".to_owned() } else { [&entries.to_string(), " entries"].concat() };
+        summary.push_str(&["; a menu of ", &entries].concat());
+    }
     summary
 }
 
@@ -130,7 +213,6 @@ fn counted(count: usize, thing: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Origin;
     use crate::wire::json::Raw;
 
     #[test]

@@ -9,9 +9,10 @@ use std::rc::Rc;
 
 use crate::config::diagnostic::{Diagnostic, Severity, quoted};
 use crate::config::dnsmasq::words::{Line, Words};
-use crate::config::dnsmasq::{Collected, MAX_LINE, Outcome, is_lease_time};
+use crate::config::dnsmasq::{Collected, MAX_LINE, Outcome, is_lease_time, keywords};
 use crate::config::files::read;
 use crate::config::hosts::Hosts;
+use crate::config::options::nearest;
 use crate::config::rules::{Origin, Place, Range, Rules};
 use crate::config::{sections, uci};
 
@@ -97,7 +98,21 @@ impl Import {
             Ok(Outcome::NotOurs) if NAMES_FILES.contains(&keyword.as_str()) => {
                 self.left_out(line, origin, &keyword, "import what it names on its own");
             }
-            Ok(Outcome::NotOurs) => {}
+            Ok(Outcome::NotOurs) if keyword == "interface" => {
+                self.left_out(
+                    line,
+                    origin,
+                    &keyword,
+                    "option interface of config upxe 'main' names the networks to serve",
+                );
+            }
+            // No word of dnsmasq's own is that near to one of these.
+            Ok(Outcome::NotOurs) => {
+                if let Some(near) = nearest(&keyword, keywords()) {
+                    let why = ["unknown to dnsmasq, too; did you mean ", near, "?"].concat();
+                    self.left_out(line, origin, &keyword, &why);
+                }
+            }
             Ok(Outcome::Taken) if too_long => {
                 self.left_out(line, origin, &keyword, "dnsmasq reads no line of more than 1024 bytes as one");
             }
@@ -130,13 +145,6 @@ impl Import {
             "tftp-max" => Some(("tftp_max", value.number()?.clamp(1, 1024).to_string())),
             _ => None,
         };
-        if let Some((name, text)) = option {
-            match self.options.iter_mut().find(|(other, _)| *other == name) {
-                Some((_, before)) => *before = text,
-                None => self.options.push((name, text)),
-            }
-            return Some(());
-        }
         let list = match keyword {
             "pxe-service" => Some("pxe_service"),
             "pxe-prompt" => Some("pxe_prompt"),
@@ -145,13 +153,21 @@ impl Import {
             _ => None,
         };
         let mut text = String::new();
-        match list {
-            Some(name) => push(&mut text, "list", name, &value.written()),
-            None => text = section(keyword, value)?,
+        match (&option, list) {
+            (Some((name, value)), _) => push(&mut text, "option", name, value),
+            (None, Some(name)) => push(&mut text, "list", name, &value.written()),
+            (None, None) => text = section(keyword, value)?,
         }
-        let whole = [if list.is_some() { "config upxe\n" } else { "" }, &text].concat();
+        let whole = [if option.is_some() || list.is_some() { "config upxe\n" } else { "" }, &text].concat();
         if !is_same(rules, &sections::read_alone(&whole, origin, hosts)?) {
             return None;
+        }
+        if let Some((name, text)) = option {
+            match self.options.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, before)) => *before = text,
+                None => self.options.push((name, text)),
+            }
+            return Some(());
         }
         if list.is_some() { &mut self.lists } else { &mut self.sections }.push_str(&text);
         let places = rules.options.iter().map(|option| &option.place);

@@ -11,6 +11,7 @@ use crate::commands::explain::{self, Description};
 use crate::config::files::load_from;
 use crate::config::{Overrides, Rules};
 use crate::daemon::files::{Asker, Files};
+use crate::menu::template::{self, Also};
 use crate::menu::{self, Machine};
 use crate::proxy::client::Client;
 use crate::proxy::{Arrival, Door, machine, matching};
@@ -43,19 +44,25 @@ const DIALECTS: [(&str, &str); 3] =
 /// Prints the text on standard output; fails if there is none.
 pub fn run(confdir: &Path, overrides: &Overrides, question: Question) -> ExitCode {
     match text(confdir, overrides, question) {
-        Ok(text) => {
+        Ok((text, unknown)) => {
             // Nobody is left to be told when standard output is closed.
             let _ = io::stdout().lock().write_all(&text);
+            unknown.iter().for_each(|word| complain(word));
             ExitCode::SUCCESS
         }
         Err(wrong) => {
-            let _ = io::stderr().lock().write_all([&wrong, "\n"].concat().as_bytes());
+            complain(&wrong);
             ExitCode::FAILURE
         }
     }
 }
 
-fn text(confdir: &Path, overrides: &Overrides, question: Question) -> Result<Vec<u8>, String> {
+fn complain(wrong: &str) {
+    let _ = io::stderr().lock().write_all([wrong, "\n"].concat().as_bytes());
+}
+
+/// The text, and what is to be said of words in it that should have been replaced.
+fn text(confdir: &Path, overrides: &Overrides, question: Question) -> Result<(Vec<u8>, Vec<String>), String> {
     let config = explain::usable(load_from(confdir, overrides))?;
     let network = explain::network(&config, question.router.as_deref())?;
     let dialect = question.dialect.as_deref().unwrap_or("ipxe");
@@ -81,10 +88,20 @@ fn text(confdir: &Path, overrides: &Overrides, question: Question) -> Result<Vec
     let described = Described { machine, rules: &config.rules, arrival };
     let found = files.open(&path, &described).map_err(|why| {
         let remedy = files.remedy(&why);
-        let none = "no such file, and no entry of a menu ('config entry') that it could be made of";
-        [name, ": ", remedy.as_deref().unwrap_or(none)].concat()
+        let root = files.root().escape_ascii().to_string();
+        let menus =
+            "and no menu of this name ('config entry' sections make menu.ipxe, pxelinux.cfg/default and grub.cfg)";
+        let template = if name.ends_with(".ipxe") { [" or ", name, ".tmpl"].concat() } else { String::new() };
+        let none = || ["no such file", &template, " under ", &root, ", ", menus].concat();
+        [name, ": ", &remedy.unwrap_or_else(none)].concat()
     })?;
-    found.read_whole(MAX_SHOWN).map_err(|error| [name, ": ", &error.to_string()].concat())
+    let text = found.read_whole(MAX_SHOWN).map_err(|error| [name, ": ", &error.to_string()].concat())?;
+    let gaps = match menu::wanted(name) {
+        Some(_) => Some(Also::Nothing),
+        None => name.ends_with(".ipxe").then_some(Also::Ipxe),
+    };
+    let unknown = gaps.map(|also| template::unknown(&String::from_utf8_lossy(&text), also)).unwrap_or_default();
+    Ok((text, unknown.into_iter().map(|(_, words)| words).collect()))
 }
 
 /// The machine of the command line.

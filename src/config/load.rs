@@ -99,6 +99,7 @@ pub fn load(sources: &Sources, overrides: &Overrides, conf: &mut dyn ConfFiles) 
     main.config.rules = Rules { script, no_override, relay, web, ..collected.rules };
 
     main.config.rules.menu = menu::read(&sources.upxe.name, &own, &mut out);
+    main.config.rules.take_off_root(&main.config.tftp.root);
 
     let refused = out.iter().any(Diagnostic::is_error);
     let config = if refused { None } else { Some(main.config) };

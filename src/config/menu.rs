@@ -18,6 +18,8 @@ const MAX_FILES: usize = 16;
 /// The boot menu.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BootMenu {
+    /// Where `config menu` was written, if it was.
+    pub origin: Option<Origin>,
     /// Its heading.
     pub title: String,
     /// Seconds until the default is booted; 0: never.
@@ -119,6 +121,17 @@ impl Action {
             Action::Iscsi { .. } | Action::Local | Action::Shell => Vec::new(),
         }
     }
+
+    /// The same, to be changed.
+    pub fn files_mut(&mut self) -> Vec<&mut String> {
+        match self {
+            Action::Linux { kernel: first, initrds: more, .. } | Action::Wimboot { program: first, files: more } => {
+                [first].into_iter().chain(more).collect()
+            }
+            Action::Iso(file) | Action::Chain(file) | Action::Memtest(file) => vec![file],
+            Action::Iscsi { .. } | Action::Local | Action::Shell => Vec::new(),
+        }
+    }
 }
 
 /// Reads `config menu` and every `config entry`.
@@ -129,6 +142,12 @@ pub fn read(file: &Rc<str>, package: &Package, out: &mut Vec<Diagnostic>) -> Boo
     let title = reader.text(&menu::TITLE).unwrap_or_else(|| menu::TITLE.default.to_owned());
     let timeout = reader.number(&menu::TIMEOUT);
     let default = reader.written(&menu::DEFAULT, section::text);
+    let origin = Some(reader.origin()).filter(|origin| origin.line > 0);
+    let nothing_there = of_kind(entry::SECTION.kind).next().is_none();
+    if let (Some(origin), true) = (&origin, nothing_there) {
+        let parts = &["there is no menu without a config entry 'NAME' section for each thing to boot"];
+        out.push(Diagnostic::text(Severity::Warning, origin.clone(), "config menu", parts));
+    }
     for extra in of_kind(menu::SECTION.kind).skip(1) {
         let origin = Origin { file: file.clone(), line: extra.line };
         out.push(Diagnostic::text(Severity::Warning, origin, "config menu", &["only the first such section is read"]));
@@ -142,10 +161,17 @@ pub fn read(file: &Rc<str>, package: &Package, out: &mut Vec<Diagnostic>) -> Boo
                 out.push(Diagnostic::text(Severity::Error, entry.origin, "config entry", parts));
                 break;
             }
-            entry => entries.extend(entry),
+            Some(entry) => {
+                if section.anonymous {
+                    let parts = &["has no name, and is called ", &entry.name, " then; name it: config entry 'NAME'"];
+                    out.push(Diagnostic::text(Severity::Warning, entry.origin.clone(), "config entry", parts));
+                }
+                entries.push(entry);
+            }
+            None => {}
         }
     }
-    BootMenu { title, timeout, default, entries }
+    BootMenu { origin, title, timeout, default, entries }
 }
 
 fn read_entry(reader: &mut Reader<'_>, section: &Section) -> Option<Entry> {
@@ -196,7 +222,8 @@ fn action(reader: &mut Reader<'_>) -> Option<Action> {
             return None;
         }
     }
-    let (missing, action) = match kind.map(|(kind, _)| kind).or_else(guess) {
+    let chosen = kind.map(|(kind, _)| kind).or_else(guess);
+    let (missing, action) = match chosen {
         Some("linux") => {
             (&entry::KERNEL, kernel.map(|kernel| Action::Linux { kernel, initrds, append: append.unwrap_or_default() }))
         }
@@ -212,14 +239,41 @@ fn action(reader: &mut Reader<'_>) -> Option<Action> {
         Some("shell") => (&entry::KIND, Some(Action::Shell)),
         _ => (&entry::KIND, None),
     };
+    if action.is_some() {
+        remark_on_unused(reader, chosen.unwrap_or_default());
+    }
     // Who was told already that a value is wrong need not hear that it is missing.
     let has_any = |known: &[&'static Known]| known.iter().any(|known| reader.has(known));
     let is_written = has_any(&[missing]) || missing.name == entry::KIND.name && has_any(GUESSED_BY);
     if action.is_none() && !is_written {
-        let parts = &["missing, and so the entry boots nothing and is left out; give it a kernel, a url or a kind"];
+        let advice = if missing.name == entry::KIND.name {
+            "; give it a kernel, a url or a kind"
+        } else {
+            ": its kind needs it"
+        };
+        let parts = &["missing, and so the entry boots nothing and is left out", advice];
         reader.remark(Severity::Warning, missing, reader.origin(), parts);
     }
     action
+}
+
+/// Options that say what to boot, and have no effect with the entry's kind.
+fn remark_on_unused(reader: &mut Reader<'_>, kind: &str) {
+    let used: &[&Known] = match kind {
+        "linux" => &[&entry::KERNEL, &entry::INITRD, &entry::APPEND],
+        "wimboot" => &[&entry::KERNEL, &entry::FILE],
+        "memtest" => &[&entry::KERNEL],
+        "iso" | "chain" => &[&entry::URL],
+        "iscsi" => &[&entry::ROOT_PATH],
+        _ => &[],
+    };
+    let all = [&entry::KERNEL, &entry::INITRD, &entry::APPEND, &entry::URL, &entry::FILE, &entry::ROOT_PATH];
+    for known in all.into_iter().filter(|known| !used.iter().any(|used| used.name == known.name)) {
+        if let Some(origin) = reader.place(known) {
+            let parts = &["without effect in an entry of kind ", kind, ": take it out, or the kind"];
+            reader.remark(Severity::Warning, known, origin, parts);
+        }
+    }
 }
 
 /// What the kind follows from where it isn't written.

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::rc::Rc;
 
 use super::menu::BootMenu;
@@ -287,6 +288,25 @@ pub enum Action {
 pub const FIRST_SERVER_TYPE: u16 = 0x8000;
 
 impl Rules {
+    /// Takes the TFTP root's own path off names of files that are served from here: whoever is told `/srv/tftp/x` asks for
+    /// `srv/tftp/x` (iPXE), for that beneath its own folder (PXELINUX), or a web server, where no such file is.
+    pub fn take_off_root(&mut self, root: &Path) {
+        let services = self.services.iter_mut().filter(|service| service.server.is_none());
+        let of_services = services.filter_map(|service| match &mut service.action {
+            Action::File(file) => Some(file),
+            _ => None,
+        });
+        let boots = self.boots.iter_mut().filter(|boot| boot.server.is_none()).map(|boot| &mut boot.file);
+        let entries = self.menu.entries.iter_mut().flat_map(|entry| entry.action.files_mut());
+        for name in boots.chain(of_services).chain(entries).chain(&mut self.script) {
+            // Beneath / every name is as good without.
+            let rest = Path::new(&*name).strip_prefix(root).ok().filter(|_| root.parent().is_some());
+            if let Some(rest) = rest.and_then(Path::to_str).filter(|rest| !rest.is_empty()) {
+                *name = rest.to_owned();
+            }
+        }
+    }
+
     /// The menu entries with their server types: 0 is a local boot, files are numbered through in the order written.
     pub fn numbered_services(&self) -> impl Iterator<Item = (u16, &Service)> {
         let mut next = FIRST_SERVER_TYPE;

@@ -35,7 +35,13 @@ impl<'a> Reader<'a> {
 
     /// True for an option that is set, right or wrong.
     pub fn has(&self, known: &'static Known) -> bool {
-        self.value(known).is_some_and(|value| value.items().iter().any(|item| !item.bytes.is_empty()))
+        self.place(known).is_some()
+    }
+
+    /// Where an option is set, right or wrong.
+    pub fn place(&self, known: &'static Known) -> Option<Origin> {
+        let item = self.value(known)?.items().iter().find(|item| !item.bytes.is_empty())?;
+        Some(self.at(item.line))
     }
 
     /// Warns of options that the table does not have, if `strict`, and of those that aren't honoured yet.

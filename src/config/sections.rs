@@ -31,6 +31,19 @@ const TAGGING: &[Tagging] = &[
     Tagging { kind: "match", keyword: "dhcp-match", value: &tagging::MATCH },
 ];
 
+/// What has no colons would be taken for a name or an address, as in a line of dnsmasq's; what is longer or shorter than an
+/// address is like no machine's.
+fn remark_on_macs(reader: &mut Reader<'_>) {
+    for (words, origin) in reader.items(&host::MAC, section::names) {
+        for word in words.iter().filter(|word| word.split(':').count() != 6 && !word.starts_with("id:")) {
+            let found = quoted(word.as_bytes());
+            let parts =
+                &[&found, " is no hardware address, which is six bytes parted by colons: no machine is meant by it"];
+            reader.remark(Severity::Warning, &host::MAC, origin.clone(), parts);
+        }
+    }
+}
+
 /// Every kind of section that [`Sections::read`] knows.
 pub fn kinds() -> impl Iterator<Item = &'static str> {
     let others = [options::boot::SECTION.kind, host::SECTION.kind, tag::SECTION.kind, dhcp::SECTION.kind];
@@ -54,6 +67,7 @@ pub fn read_alone(text: &str, place: &Origin, hosts: &Hosts<'_>) -> Option<Rules
         Sections { file: &place.file, home: Home::Ours, hosts, collected: &mut collected, out: &mut out };
     if let Some(main) = package.sections.iter().find(|section| section.kind == options::upxe::SECTION.kind) {
         sections.main(main);
+        sections.reader(main).folder(&options::upxe::TFTP_ROOT);
     }
     sections.read(&package, &|_| false);
     (errors.is_empty() && out.is_empty()).then_some(collected.rules)
@@ -103,12 +117,16 @@ impl Sections<'_> {
     }
 
     fn host(&mut self, section: &Section) {
+        let ours = self.home == Home::Ours;
         let mut reader = self.reader(section);
         reader.check_names(&host::SECTION, false);
         if !reader.flag(&host::ENABLE) {
             return;
         }
         let origin = reader.origin();
+        if ours {
+            remark_on_macs(&mut reader);
+        }
         let mut words = |known| -> Vec<String> {
             reader.items(known, section::names).into_iter().flat_map(|(names, _)| names).collect()
         };

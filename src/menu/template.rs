@@ -4,6 +4,7 @@
 //! would be more than a part of a word. What isn't known leaves nothing; a name that isn't one of these stays as it is.
 
 use super::Scene;
+use crate::config::options::nearest;
 use crate::wire::push_hex;
 
 /// What else may be filled in, besides what upxe knows.
@@ -63,6 +64,32 @@ fn value(name: &str, scene: &Scene<'_>, also: Also) -> Option<String> {
         "asset" if also == Also::Ipxe => "${asset:uristring}".to_owned(),
         _ => return None,
     })
+}
+
+/// What `value` knows, that which is iPXE's own last.
+const NAMES: &[&str] = &["mac", "machyp", "uuid", "host", "arch", "router", "http", "serial", "asset"];
+const IPXES: usize = 2;
+
+/// What to say of each gap in `text` that stays as it is, with its line's number from 1.
+pub fn unknown(text: &str, also: Also) -> Vec<(u32, String)> {
+    let known = NAMES.len() - if also == Also::Ipxe { 0 } else { IPXES };
+    let names = || NAMES.iter().copied().take(known);
+    let mut out = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        for behind in line.split("{{").skip(1) {
+            let (name, end) = behind.split_at(behind.find(['{', '}']).unwrap_or_default());
+            let name = name.trim();
+            if name.is_empty() || !end.starts_with("}}") || names().any(|known| known == name) {
+                continue;
+            }
+            let hint = match nearest(name, names()) {
+                Some(near) => ["did you mean {{", near, "}}?"].concat(),
+                None => ["there are ", &names().collect::<Vec<_>>().join(", ")].concat(),
+            };
+            out.push((number, ["unknown word {{", name, "}}, sent as it stands; ", &hint].concat()));
+        }
+    }
+    out
 }
 
 /// An address's bytes in hex, each by itself, or a UUID's, in its groups.

@@ -24,7 +24,7 @@ const OWN_SCRIPTS: &str = "ipxe/";
 const GROUP_SCRIPTS: &str = "ipxe/tag/";
 
 /// What iPXE looks for without a rule: our own name first, then the one newer iPXE asks for by itself, then the menu.
-const IPXE_SCRIPTS: &[&str] = &["boot.ipxe", "autoexec.ipxe", menu::SCRIPT];
+pub const IPXE_SCRIPTS: &[&str] = &["boot.ipxe", "autoexec.ipxe", menu::SCRIPT];
 /// gPXE refuses scripts that begin with `#!ipxe`.
 const GPXE_SCRIPTS: &[&str] = &["boot.gpxe"];
 
@@ -403,7 +403,7 @@ impl<'a> Chooser<'a> {
 
     pub(super) fn finds(&mut self, name: &str) -> bool {
         let found = self.has(name);
-        if !found {
+        if !found && !self.looked_for.iter().any(|known| known == name) {
             self.looked_for.push(name.to_owned());
         }
         found

@@ -285,7 +285,7 @@ fn every_option_reaches_the_configuration() {
 const MENUS: &[(&str, &[&str])] = &[
     ("config menu\noption timeout 0\nconfig entry a\noption kernel k\nlist initrd 'a b'\noption append 'x y'\n", &[]),
     (
-        "config menu\noption timeout soon\nconfig menu\n",
+        "config menu\noption timeout soon\nconfig menu\nconfig entry a\noption kind local\n",
         &[
             "upxe:2: option timeout: found 'soon', expected a number from 0 to 3600",
             "upxe:3: warning: config menu: only the first such section is read",
@@ -296,10 +296,8 @@ const MENUS: &[(&str, &[&str])] = &[
         &[
             "upxe:1: warning: option kind: missing, and so the entry boots nothing and is left out; give it a kernel, a \
              url or a kind",
-            "upxe:2: warning: option kernel: missing, and so the entry boots nothing and is left out; give it a kernel, \
-             a url or a kind",
-            "upxe:4: warning: option url: missing, and so the entry boots nothing and is left out; give it a kernel, a \
-             url or a kind",
+            "upxe:2: warning: option kernel: missing, and so the entry boots nothing and is left out: its kind needs it",
+            "upxe:4: warning: option url: missing, and so the entry boots nothing and is left out: its kind needs it",
         ],
     ),
     (
@@ -320,7 +318,7 @@ const MENUS: &[(&str, &[&str])] = &[
         &["upxe:2: option url: found 'http://x/a b', expected text of 1 to 255 bytes"],
     ),
     (
-        "config entry a\noption kind local\noption append 'a\nb'\n",
+        "config entry a\noption kernel k\noption append 'a\nb'\n",
         &["upxe:3: option append: found 'a\\nb', expected text of 1 to 1024 bytes"],
     ),
     (
@@ -328,6 +326,23 @@ const MENUS: &[(&str, &[&str])] = &[
         &["upxe:1: warning: config entri: unknown, and without effect; did you mean 'config entry'?"],
     ),
     ("config entry a\noption enable 0\nlist arch mips\n", &[]),
+    (
+        "config menu\noption title x\n",
+        &[
+            "upxe:1: warning: config menu: there is no menu without a config entry 'NAME' section for each thing to boot",
+        ],
+    ),
+    (
+        "config entry\noption kind local\n",
+        &["upxe:1: warning: config entry: has no name, and is called cfg01f957 then; name it: config entry 'NAME'"],
+    ),
+    (
+        "config entry a\noption kind local\noption kernel k\nconfig entry b\noption kernel k\noption url u\n",
+        &[
+            "upxe:3: warning: option kernel: without effect in an entry of kind local: take it out, or the kind",
+            "upxe:6: warning: option url: without effect in an entry of kind linux: take it out, or the kind",
+        ],
+    ),
 ];
 
 #[test]
@@ -339,4 +354,15 @@ fn menus_are_checked() {
     let many: String = (0..65).map(|at| format!("config entry e{at}\noption kind local\n")).collect();
     let found = complaints(&many, "", LAN);
     assert_eq!(found, ["upxe:129: config entry: more of them than a menu has (64)"]);
+}
+
+#[test]
+fn machines_are_named_by_whole_addresses() {
+    const NONE: &str = " is no hardware address, which is six bytes parted by colons: no machine is meant by it";
+    let text = "config host\noption name x\nlist mac 52-54-00-12-34-56\nlist mac 52:54:00\nlist mac '52:54:00:*:*:1 06-1:2:3:4:5:6'\n";
+    let expected = [("3", "'52-54-00-12-34-56'"), ("4", "'52:54:00'")];
+    let expected = expected.map(|(line, mac)| format!("upxe:{line}: warning: option mac: {mac}{NONE}"));
+    assert_eq!(complaints(text, "", LAN), expected);
+    // dnsmasq's own are its business.
+    assert_eq!(complaints("", text, LAN)[..], ["upxe: note: no such file: the defaults hold"]);
 }

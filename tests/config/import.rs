@@ -132,6 +132,18 @@ fn what_sections_cannot_say_stays_a_comment() {
             "lines:1: warning: conf-dir: left as a comment: import what it names on its own".to_owned(),
         ),
         (
+            "dhcp-bot=x",
+            "# dhcp-bot=x\n",
+            "lines:1: warning: dhcp-bot: left as a comment: unknown to dnsmasq, too; did you mean dhcp-boot?".to_owned(),
+        ),
+        (
+            "interface=br-lan",
+            "# interface=br-lan\n",
+            "lines:1: warning: interface: left as a comment: option interface of config upxe 'main' names the networks to \
+             serve"
+                .to_owned(),
+        ),
+        (
             "tftp-unique-root=mac",
             "# tftp-unique-root=mac\n",
             "lines:1: warning: tftp-unique-root: left as a comment: upxe serves one folder to all clients".to_owned(),
@@ -186,6 +198,8 @@ fn what_sections_read_otherwise_stays_a_comment() {
         "dhcp-boot=tag:a,",
         "dhcp-vendorclass=set:a,",
         "dhcp-userclass=set:a,",
+        // OpenWrt's scripts part folders by blanks.
+        "tftp-root=/srv/my files",
     ] {
         let (uci, remarks) = imported(line);
         assert_eq!((uci, remarks.len()), (format!("# {line}\n"), 1));

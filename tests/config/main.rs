@@ -56,3 +56,21 @@ fn complaints(upxe: &str, dhcp: &str, network: &str) -> Vec<String> {
     assert_eq!(config.is_none(), diagnostics.iter().any(Diagnostic::is_error));
     lines(&diagnostics)
 }
+
+#[test]
+fn names_lose_the_roots_own_path() {
+    let config = clean(
+        "config upxe main\noption tftp_root /srv/boot/\noption script //srv/boot/a.ipxe\n\
+         list pxe_service 'x86PC,x,/srv/boot/sub/p'\nconfig boot\noption filename /srv/boot/b\n\
+         config boot\noption filename /srv/boot/c\noption serveraddress 192.168.1.5\n\
+         config entry e\noption kernel /srv/boot/deb/linux\nlist initrd /srv/booty/i\nlist initrd srv/boot/i\n\
+         config entry f\noption url http://x/srv/boot/y\n",
+        "",
+    );
+    let rules = &config.rules;
+    assert_eq!(rules.script.as_deref(), Some("a.ipxe"));
+    assert_eq!(rules.boots.iter().map(|boot| boot.file.as_str()).collect::<Vec<_>>(), ["b", "/srv/boot/c"]);
+    assert_eq!(rules.services[0].action, upxe::config::rules::Action::File("sub/p".to_owned()));
+    let files: Vec<&str> = rules.menu.entries.iter().flat_map(|entry| entry.action.files()).collect();
+    assert_eq!(files, ["deb/linux", "/srv/booty/i", "srv/boot/i", "http://x/srv/boot/y"]);
+}

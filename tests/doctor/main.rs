@@ -158,6 +158,13 @@ impl Said {
         (finding.text_of("what").unwrap(), finding.text_of("mend").unwrap_or_default())
     }
 
+    /// The command of the first finding with this code.
+    fn mend(&self, code: &str) -> String {
+        let all = self.findings();
+        let first = all.iter().find(|finding| finding.text_of("code").as_deref() == Some(code));
+        first.and_then(|finding| finding.text_of("mend")).unwrap_or_else(|| panic!("no command: {}", self.json))
+    }
+
     /// Exactly one thing is wrong, an error or a warning.
     fn only(&self, severity: &str, code: &str) -> (String, String) {
         let wrong = [self.codes("error"), self.codes("warning")].concat();
@@ -244,6 +251,10 @@ fn ports_that_others_hold() {
     router.upxe.stop();
     let (what, _) = router.look(&[]).one("port-taken");
     assert!(what.starts_with("port 69: held by ") && what.contains(&std::process::id().to_string()), "{what}");
+    // Who isn't root can't tell, and so doesn't say that it is wrong.
+    let said = router.run_with(&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"], &[]);
+    assert!(!said.json.contains("port-taken"), "{}", said.json);
+    assert!(said.json.contains("port 69: held by a program that only root can see"), "{}", said.json);
     drop(taken);
     assert!(!router.look(&[]).json.contains("port-taken"));
 }
@@ -287,14 +298,23 @@ fn dnsmasqs_own_boot_lines_menu_and_tftp() {
     let (_, mend) = router.ask(&[]).only("warning", "dnsmasq-boot");
     assert_eq!(
         mend,
-        "uci delete dhcp.@dnsmasq[0].dhcp_boot && uci commit dhcp && service dnsmasq restart && service upxe reload"
+        "uci add upxe boot && uci set upxe.@boot[-1].filename='undionly.kpxe' && uci commit upxe && \
+         uci delete dhcp.@dnsmasq[0].dhcp_boot && uci commit dhcp && service dnsmasq restart && service upxe reload"
     );
 
     set("\tlist pxe_service 'x86PC,\"Install, now\",undionly'\n\tlist pxe_service 'x86-64_EFI,Boot,snponly.efi'\n");
     router.reload();
     let said = router.ask(&[]);
     assert_eq!(said.codes("warning"), ["dnsmasq-pxe", "dnsmasq-pxe", "file-missing"], "{}", said.json);
-    assert!(said.json.contains("uci del_list dhcp.@dnsmasq[0].pxe_service='x86-64_EFI,Boot,snponly.efi' && "));
+    // All of it is in the first one's command, written down before it is taken out.
+    assert_eq!(
+        said.mend("dnsmasq-pxe"),
+        "uci add_list upxe.main.pxe_service='x86PC,\"Install, now\",undionly' && \
+         uci add_list upxe.main.pxe_service='x86-64_EFI,Boot,snponly.efi' && uci commit upxe && \
+         uci del_list dhcp.@dnsmasq[0].pxe_service='x86-64_EFI,Boot,snponly.efi' && uci commit dhcp && \
+         uci del_list dhcp.@dnsmasq[0].pxe_service='x86PC,\"Install, now\",undionly' && uci commit dhcp && \
+         service dnsmasq restart && service upxe reload"
+    );
 
     set(&format!("\toption enable_tftp '1'\n\toption tftp_root '{root}'\n"));
     router.reload();
@@ -311,9 +331,11 @@ fn a_line_of_dnsmasq_conf_is_taken_out_there() {
     router.also("upxe", "\nconfig boot\n\toption filename 'snponly.efi'\n");
     let said = router.ask(&["--conf-file", &path]);
     let (_, mend) = said.only("warning", "dnsmasq-boot");
-    assert_eq!(mend, format!("sed -i '2s/^/# /' '{path}' && service dnsmasq restart && service upxe reload"));
+    let copy = "uci add upxe boot && uci set upxe.@boot[-1].filename='undionly.kpxe' && uci commit upxe && ";
+    let sed = mend.strip_prefix(copy).unwrap_or_else(|| panic!("{mend}"));
+    assert_eq!(sed, format!("sed -i '2s/^/# /' '{path}' && service dnsmasq restart && service upxe reload"));
     // It does what it says.
-    let (sed, _) = mend.split_once(" && ").unwrap();
+    let (sed, _) = sed.split_once(" && ").unwrap();
     assert!(try_run(&["sh", "-c", sed]).0.success());
     router.ask(&["--conf-file", &path]);
     let text = fs::read_to_string(&path).unwrap();
@@ -347,7 +369,9 @@ fn http_without_a_web_server() {
     router.also("upxe", "\toption http '1'\n");
     router.reload();
     // Debian has no uhttpd.
-    let (what, mend) = router.ask(&[]).only("warning", "web-missing");
+    let said = router.ask(&[]);
+    assert_eq!(said.json.matches("is not there").count(), 1, "{}", said.json);
+    let (what, mend) = said.only("warning", "web-missing");
     assert_eq!(what, "option http is on, and /usr/sbin/uhttpd is not there");
     assert_eq!(mend, "opkg update && opkg install uhttpd && service upxe restart");
 }
@@ -386,12 +410,13 @@ fn files_that_are_missing_or_cannot_be_read() {
 fn a_folder_that_the_services_user_may_not_enter() {
     let router = Router::start("user");
     let secret = router.run.join("secret");
-    let inner = secret.join("a b's");
+    let inner = secret.join("a-b's");
     fs::create_dir_all(&inner).unwrap();
     write(&inner.join("snponly.efi"), "x");
     let root = inner.to_string_lossy().into_owned();
     router.also("upxe", "\toption user 'nobody'\n");
-    assert_eq!(router.ask(&["--tftp-root", &root]).status, 0);
+    let said = router.ask(&["--tftp-root", &root]);
+    assert_eq!(said.status, 0, "{}", said.json);
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o700)).unwrap();
     let (what, mend) = router.ask(&["--tftp-root", &root]).only("error", "root-unreadable");
     assert_eq!(what, format!("user nobody may not enter {}", secret.display()));

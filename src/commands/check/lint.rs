@@ -11,11 +11,12 @@ mod tests;
 use std::path::Path;
 
 use crate::config::menu::Action;
-use crate::config::rules::{DhcpOption, Origin, Place, Rules, Service, TagTest, Value, Web};
+use crate::config::rules::{DhcpOption, Origin, Place, Rules, Service, TagTest, Value, VendorClass, Web};
 use crate::config::{Config, Diagnostic, Severity};
 use crate::proxy::BootFiles;
 use crate::proxy::options::BOOT_FILE;
 use crate::proxy::select::{file_of, is_url};
+use crate::proxy::vendor;
 
 /// What can't be read off the configuration.
 #[derive(Debug, Clone, Default)]
@@ -26,22 +27,33 @@ pub struct Surroundings {
     pub dnsmasq: Option<String>,
     /// Who listens on the port that is meant for uhttpd, if it is another.
     pub web_port: Option<String>,
+    /// Scripts under the TFTP root that upxe fills in, or that come before its menu.
+    pub scripts: Vec<Script>,
+}
+
+/// A script under the TFTP root.
+#[derive(Debug, Clone, Default)]
+pub struct Script {
+    /// Where it is.
+    pub path: String,
+    /// What it says.
+    pub text: String,
+    /// iPXE gets it without being told by any rule.
+    pub comes_first: bool,
 }
 
 /// Everything there is to remark about a configuration that can be used.
 pub fn lint(config: &Config, files: &dyn BootFiles, surroundings: &Surroundings) -> Vec<Diagnostic> {
     let mut out = Remarks { out: lint_rules(config, files) };
-    match &surroundings.root_trouble {
-        Some(trouble) => {
-            let origin = Origin { file: config.tftp.root.to_string_lossy().into(), line: 0 };
-            let advice = "; no file can be offered until it is there (option tftp_root names it)";
-            out.warn(&origin, "TFTP root", &[trouble, advice]);
-        }
-        None => {
-            boot::missing(&config.rules, files, &mut out);
-            menu::missing(&config.rules, files, &mut out);
-        }
+    if let Some(trouble) = &surroundings.root_trouble {
+        let origin = Origin { file: config.tftp.root.to_string_lossy().into(), line: 0 };
+        let advice = "; no file can be offered until it is there (option tftp_root names it)";
+        out.warn(&origin, "TFTP root", &[trouble, advice]);
     }
+    // Without the root they are what it has to hold.
+    boot::missing(&config.rules, files, &mut out);
+    menu::missing(&config.rules, files, &mut out);
+    menu::scripts(&config.rules, &surroundings.scripts, &mut out);
     web(config, surroundings, &mut out);
     out.out.extend(lint_dnsmasq(&config.rules, surroundings));
     out.out
@@ -64,6 +76,7 @@ pub fn lint_rules(config: &Config, files: &dyn BootFiles) -> Vec<Diagnostic> {
 
 /// The router's own web server: what keeps it from its port, and what it does otherwise than TFTP.
 fn web(config: &Config, surroundings: &Surroundings, out: &mut Remarks) {
+    images(&config.rules, out);
     let Some(Web::Own(port)) = config.rules.web else { return };
     let origin = Origin { file: "upxe".into(), line: 0 };
     if let Some(owner) = &surroundings.web_port {
@@ -71,22 +84,32 @@ fn web(config: &Config, surroundings: &Surroundings, out: &mut Remarks) {
         let advice = "; uhttpd cannot serve there: stop that, or name another port (option http_port)";
         out.warn(&origin, "option http", &["TCP port ", &port, " is held by ", owner, advice]);
     }
-    for entry in &config.rules.menu.entries {
-        if let Action::Iso(image) = &entry.action
-            && !is_url(image)
-        {
-            let parts =
-                &["iPXE reads an image in parts, and uhttpd sends whole files only: give the image's URL on another \
-                 web server, or name that by option http_base instead of http"];
-            out.warn(&entry.origin, &["entry '", &entry.name, "'"].concat(), parts);
-        }
-    }
     if !config.tftp.allow.is_empty() {
         let parts = &[
             "uhttpd follows no link that leads out of the TFTP root, not even to tftp_allow: a script that names what is \
              behind one fails; copy those files into the root, or give their tftp:// URLs",
         ];
         out.warn(&origin, "option http", parts);
+    }
+}
+
+/// Images that iPXE can't have from this router.
+fn images(rules: &Rules, out: &mut Remarks) {
+    let why = match rules.web {
+        Some(Web::At(_)) => return,
+        Some(Web::Own(_)) => {
+            "iPXE reads an image in parts, and uhttpd sends whole files only: give the image's URL on another web server, or \
+             name that by option http_base instead of http"
+        }
+        None => {
+            "iPXE reads images by HTTP only, so its menu leaves this out: give the image's URL on a web server, or name that \
+             by option http_base"
+        }
+    };
+    for entry in &rules.menu.entries {
+        if matches!(&entry.action, Action::Iso(image) if !is_url(image)) {
+            out.warn(&entry.origin, &["entry '", &entry.name, "'"].concat(), &[why]);
+        }
     }
 }
 
@@ -138,10 +161,15 @@ fn option_text(option: &DhcpOption) -> Option<&str> {
     }
 }
 
+/// True for a line of `/etc/config/dhcp`.
+fn is_uci(origin: &Origin) -> bool {
+    Path::new(&*origin.file).file_name().is_some_and(|name| name == "dhcp")
+}
+
 /// True for a line of a file that dnsmasq reads itself.
 fn is_dnsmasqs(origin: &Origin) -> bool {
-    let is_uci = Path::new(&*origin.file).file_name().is_some_and(|name| name == "dhcp");
-    is_uci || ["/etc/dnsmasq", "/tmp/dnsmasq", "/var/etc/dnsmasq"].iter().any(|start| origin.file.starts_with(start))
+    is_uci(origin)
+        || ["/etc/dnsmasq", "/tmp/dnsmasq", "/var/etc/dnsmasq"].iter().any(|start| origin.file.starts_with(start))
 }
 
 /// dnsmasq sends what stands in its own configuration as well, to every client (what clients make of two answers:
@@ -154,17 +182,24 @@ fn dnsmasqs_own(rules: &Rules, out: &mut Remarks) {
         if differs {
             let parts = &[
                 "dnsmasq offers this itself, beside what upxe offers by its own rules, and some firmware takes dnsmasq's; \
-                 move the rule to /etc/config/upxe ('upxe import' writes it)",
+                 move the rule to /etc/config/upxe ",
+                if is_uci(&boot.origin) { "(a config boot section)" } else { "('upxe import' writes it)" },
             ];
             out.warn(&boot.origin, &named(&boot.file), parts);
         } else {
             out.note(&boot.origin, &named(&boot.file), &["dnsmasq offers this itself too, to every client"]);
         }
     }
-    for service in rules.services.iter().filter(|service| is_dnsmasqs(&service.origin)) {
-        let parts = &["dnsmasq answers on port 4011 itself because of this line, and then upxe cannot; move it to \
-             /etc/config/upxe ('upxe import' writes it)"];
-        out.warn(&service.origin, "pxe-service", parts);
+    let services = rules.services.iter().map(|service| (&service.origin, "pxe-service"));
+    // dnsmasq opens that port for a prompt alone, too (option.c `enable_pxe`).
+    let is_prompt = |option: &&DhcpOption| matches!(option.place, Place::Vendor { class: VendorClass::Pxe, code } if vendor::is_prompt(code));
+    let prompts = rules.options.iter().filter(is_prompt).map(|option| (&option.origin, "pxe-prompt"));
+    for (origin, subject) in services.chain(prompts).filter(|(origin, _)| is_dnsmasqs(origin)) {
+        let parts = &[
+            "dnsmasq answers on port 4011 itself because of this line, and then upxe cannot; move it to /etc/config/upxe ",
+            if is_uci(origin) { "(config upxe 'main')" } else { "('upxe import' writes it)" },
+        ];
+        out.warn(origin, subject, parts);
     }
 }
 

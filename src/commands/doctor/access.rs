@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Finding, Scene, shell_word};
 use crate::commands::check::lint::boot;
-use crate::config::Origin;
+use crate::commands::check::option_place;
+use crate::config::options::upxe::SCRIPT;
 use crate::proxy::BootFiles;
 use crate::sys::privileges::{Account, account};
 
@@ -73,13 +74,14 @@ fn named_files(scene: &Scene<'_>, user: Option<Account>, found: &mut Vec<Finding
             // By another spelling, or a name that stands in for it.
             continue;
         } else {
-            let why = "A rule that names a missing file is passed over, and its machines get another file or none.";
+            let why =
+                "A boot rule that names a missing file is passed over; a menu entry is shown all the same, and fails.";
             let what = ["there is no ", &file, " in the TFTP root ", &root.to_string_lossy()];
             Finding::warning("file-missing", &what, why)
         };
         found.push(match origin {
             Some(origin) => finding.at(&origin),
-            None => finding.at(&Origin { file: scene.confdir.join("upxe").to_string_lossy().into(), line: 0 }),
+            None => finding.at(&option_place(scene.confdir, SCRIPT.name)),
         });
     }
 }

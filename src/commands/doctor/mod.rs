@@ -154,7 +154,8 @@ fn examine(confdir: &Path, overrides: &Overrides, question: &Question) -> Vec<Fi
 /// What `upxe check` has to say about the rules, which is its business to tell.
 fn rules(scene: &Scene<'_>, diagnostics: &[Diagnostic], found: &mut Vec<Finding>) {
     let lint = lint::lint_rules(scene.config, &scene.files);
-    let worth = |diagnostic: &&Diagnostic| diagnostic.severity > Severity::Note && !dnsmasq::is_tftp(diagnostic);
+    let is_told = |diagnostic: &Diagnostic| dnsmasq::is_tftp(diagnostic) || web::is_missing(diagnostic);
+    let worth = |diagnostic: &&Diagnostic| diagnostic.severity > Severity::Note && !is_told(diagnostic);
     let count = diagnostics.iter().chain(&lint).filter(worth).count();
     if let Some(first) = diagnostics.iter().chain(&lint).find(worth) {
         let more = if count > 1 { [", and ", &(count - 1).to_string(), " more"].concat() } else { String::new() };

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Finding, Scene};
 use crate::config::Interface;
 use crate::daemon::links::usable;
-use crate::sys::{link, port_owner};
+use crate::sys::{link, port_owner, privileges};
 
 /// Whether upxe is switched on and runs; `silence` is why its status can't be had at `socket`.
 pub fn switched(scene: &Scene<'_>, silence: Option<&io::Error>, socket: &Path, found: &mut Vec<Finding>) {
@@ -61,7 +61,14 @@ pub fn ports(scene: &Scene<'_>, found: &mut Vec<Finding>) {
                 ours.and_then(|item| item.text_of("trouble"))
             }
             None if port_owner::is_bound(port) => {
-                let owner = port_owner::name(port).unwrap_or_else(|| "another program".to_owned());
+                let owner = port_owner::name(port);
+                if owner.is_none() && !privileges::is_root() {
+                    let why = "If it is upxe, all is well: ask again as root.";
+                    let what = ["port ", &port.to_string(), ": held by a program that only root can see"];
+                    found.push(Finding::note("not-root", &what, why));
+                    continue;
+                }
+                let owner = owner.unwrap_or_else(|| "another program".to_owned());
                 // It runs, and only its status can't be had.
                 if owner.starts_with("upxe ") { None } else { Some(["held by ", &owner].concat()) }
             }

@@ -18,10 +18,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Files of the folder that are looked at for one to ask for.
 const MAX_FILES: usize = 200;
 
+/// True for the remark that there is no uhttpd.
+pub fn is_missing(diagnostic: &Diagnostic) -> bool {
+    diagnostic.severity == Severity::Warning && diagnostic.words().contains(UHTTPD)
+}
+
 /// Asks for a file of the folder as machines do.
 pub fn examine(scene: &Scene<'_>, diagnostics: &[Diagnostic], found: &mut Vec<Finding>) {
-    let missing = |it: &&Diagnostic| it.severity == Severity::Warning && it.words().contains(UHTTPD);
-    if let Some(diagnostic) = diagnostics.iter().find(missing) {
+    if let Some(diagnostic) = diagnostics.iter().find(|it| is_missing(it)) {
         let what = &["option ", upxe::HTTP.name, " is on, and ", UHTTPD, " is not there"];
         let why = "UEFI HTTP Boot is not answered, and all else goes by TFTP.";
         let finding = Finding::warning("web-missing", what, why).at(&diagnostic.origin);

@@ -57,7 +57,10 @@ fn one(text: &mut String, report: &Report) {
         }),
     );
     let chosen = report.outcome.as_ref().ok().and_then(|reply| {
-        let what = [reply.custom?, " ", reply.file()].concat();
+        // The menu has its lines.
+        let custom =
+            reply.custom.filter(|_| !report.rules.iter().any(|verdict| verdict.won && verdict.kind == "menu"))?;
+        let what = [custom, " ", reply.file()].concat();
         Some(["> ", "(no line)", &what, "no line names a file that is of use"].map(str::to_owned))
     });
     table(text, "\nwhat it boots (> is heeded)\n", chosen.into_iter().chain(report.rules.iter().map(row)));

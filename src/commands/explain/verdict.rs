@@ -58,7 +58,17 @@ impl<'a> Judge<'a> {
                 let (won, why) = self.file_option(option);
                 Verdict { origin: option.origin.clone(), kind: "dhcp-option", what: "67".to_owned(), won, why }
             });
-        services.chain(boots).chain(options).collect()
+        // It is no line of its own, and behind all of them.
+        let menu = &self.rules.menu;
+        let origin = menu.origin.as_ref().or(menu.entries.first().map(|entry| &entry.origin));
+        let menu = origin.and_then(|origin| match &self.decision.outcome {
+            Ok(Offer { chosen_by: ChosenBy::Menu, file, .. }) => {
+                let why = "no line, and no file of the machine's own, comes before it".to_owned();
+                Some(Verdict { origin: origin.clone(), kind: "menu", what: file.as_str().to_owned(), won: true, why })
+            }
+            _ => None,
+        });
+        services.chain(boots).chain(options).chain(menu).collect()
     }
 
     /// What became of the lines that add options.

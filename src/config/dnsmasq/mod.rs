@@ -138,6 +138,11 @@ const KEYWORDS: &[(&str, Keyword)] = &[
     ("conf-script", Keyword::Not("upxe runs no programs")),
 ];
 
+/// Every keyword that upxe knows.
+pub fn keywords() -> impl Iterator<Item = &'static str> {
+    KEYWORDS.iter().map(|(name, _)| *name)
+}
+
 impl Collected {
     /// True when no line said anything; one about DHCPv6 is taken and says nothing.
     pub fn is_nothing(&self) -> bool {

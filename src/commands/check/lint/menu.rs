@@ -2,10 +2,12 @@
 
 use std::net::Ipv4Addr;
 
-use super::Remarks;
+use super::{Remarks, Script};
 use crate::config::BootMenu;
+use crate::config::menu::Action;
 use crate::config::rules::{Origin, Rules};
-use crate::menu::{Machine, Scene, ipxe};
+use crate::menu::template::{self, Also};
+use crate::menu::{Machine, SCRIPT, Scene, ipxe};
 use crate::proxy::BootFiles;
 use crate::proxy::select::is_url;
 
@@ -15,8 +17,7 @@ pub(super) fn odd(menu: &BootMenu, out: &mut Remarks) {
     if let Some((name, origin)) = &menu.default
         && !entries.iter().any(|entry| entry.name == *name)
     {
-        let first = entries.first().map_or("nothing", |entry| entry.name.as_str());
-        let parts = &["no entry is called '", name, "': ", first, " is booted instead"];
+        let parts = &["no entry is called '", name, "': nothing is booted by itself but an entry for the local disk"];
         out.warn(origin, "option default", parts);
     }
     // One for all that can be had; files by HTTP are another matter, which the configuration of it looks after.
@@ -28,10 +29,32 @@ pub(super) fn odd(menu: &BootMenu, out: &mut Remarks) {
         if let Err(why) = ipxe::piece(&scene, entry) {
             out.warn(&entry.origin, &subject, &["is left out of the menu: ", why]);
         }
+        if let Action::Linux { append, .. } = &entry.action {
+            for (_, words) in template::unknown(append, Also::Nothing) {
+                out.warn(&entry.origin, &subject, &["option append: ", &words]);
+            }
+        }
         let mut before = entries.iter().take(at);
         if let Some(other) = before.find(|other| other.title == entry.title && other.whom == entry.whom) {
             let place = other.origin.to_string();
             out.warn(&entry.origin, &subject, &["has the title of ", &place, ": nobody can tell them apart"]);
+        }
+    }
+}
+
+/// What is odd about the scripts beside it.
+pub(super) fn scripts(rules: &Rules, scripts: &[Script], out: &mut Remarks) {
+    for Script { path, text, comes_first } in scripts {
+        let origin = |line| Origin { file: path.as_str().into(), line };
+        if path.ends_with(template::ENDING) {
+            for (line, words) in template::unknown(text, Also::Ipxe) {
+                out.warn(&origin(line), "", &[&words]);
+            }
+        }
+        let leads_on = [SCRIPT, "menu/"].iter().any(|name| text.contains(name));
+        if *comes_first && rules.script.is_none() && !rules.menu.entries.is_empty() && !leads_on {
+            let parts = &["iPXE gets this before the menu: chain ", SCRIPT, " from it, or take it away"];
+            out.note(&origin(0), "", parts);
         }
     }
 }

@@ -9,8 +9,8 @@ use crate::config::rules::{Origin, Rules, TagTest};
 /// Tags that dnsmasq sets of itself.
 const BUILT_IN: &[&str] = &["known", "known-othernet", "bootp", "cpewan-id", "dhcpv6"];
 
-/// Every test of the rules: the line, the test, and whether a `*` at the tag's end stands for anything.
-fn tests(rules: &Rules) -> impl Iterator<Item = (&Origin, &TagTest, bool)> {
+/// Every test of the rules: the line, the tag, whether it shall be set, and whether a `*` at its end stands for anything.
+fn tests(rules: &Rules) -> impl Iterator<Item = (&Origin, &str, bool, bool)> {
     let boots = rules.boots.iter().map(|it| (&it.origin, &it.when, false));
     let services = rules.services.iter().map(|it| (&it.origin, &it.when, false));
     let options = rules.options.iter().map(|it| (&it.origin, &it.when, false));
@@ -18,8 +18,12 @@ fn tests(rules: &Rules) -> impl Iterator<Item = (&Origin, &TagTest, bool)> {
     let ignores = rules.ignores.iter().map(|it| (&it.origin, &it.when, false));
     let ranges = rules.ranges.iter().map(|it| (&it.origin, &it.when, false));
     let tag_ifs = rules.tag_ifs.iter().map(|it| (&it.origin, &it.when, true));
-    let all = boots.chain(services).chain(options).chain(hosts).chain(ignores).chain(ranges).chain(tag_ifs);
-    all.flat_map(|(origin, when, wild)| when.iter().map(move |test| (origin, test, wild)))
+    let entries = rules.menu.entries.iter().map(|it| (&it.origin, &it.whom.tags, false));
+    let all =
+        boots.chain(services).chain(options).chain(hosts).chain(ignores).chain(ranges).chain(tag_ifs).chain(entries);
+    let groups =
+        rules.menu.entries.iter().flat_map(|it| it.whom.groups.iter().map(|tag| (&it.origin, &**tag, true, false)));
+    all.flat_map(|(origin, when, wild)| when.iter().map(move |test| (origin, &*test.tag, test.set, wild))).chain(groups)
 }
 
 /// Every tag that may be set.
@@ -38,18 +42,18 @@ fn known(config: &Config) -> Vec<&str> {
 /// Tags that are tested and that nothing sets.
 pub fn unset(config: &Config, out: &mut Remarks) {
     let known = known(config);
-    for (origin, test, wild) in tests(&config.rules) {
-        let start = test.tag.strip_suffix('*').filter(|_| wild);
+    for (origin, tag, wants_it, wild) in tests(&config.rules) {
+        let start = tag.strip_suffix('*').filter(|_| wild);
         let is_set = match start {
-            Some(start) => known.iter().any(|tag| tag.starts_with(start)),
-            None => known.contains(&test.tag.as_str()),
+            Some(start) => known.iter().any(|other| other.starts_with(start)),
+            None => known.contains(&tag),
         };
-        if is_set || setters(&config.rules, &test.tag).next().is_some() {
+        if is_set || setters(&config.rules, tag).next().is_some() {
             continue;
         }
-        let effect = if test.set { "so this never holds" } else { "so this test always holds" };
-        let subject = ["tag '", &test.tag, "'"].concat();
-        match meant(&test.tag, &known) {
+        let effect = if wants_it { "so this never holds" } else { "so this test always holds" };
+        let subject = ["tag '", tag, "'"].concat();
+        match meant(tag, &known) {
             Some(near) => out.warn(origin, &subject, &["nothing sets it, ", effect, "; did you mean '", near, "'?"]),
             None => out.warn(
                 origin,

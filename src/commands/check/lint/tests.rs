@@ -145,11 +145,13 @@ fn files_that_are_not_there() {
     let found = remarks(&script, FILES, &Surroundings::default());
     assert!(found[0].starts_with("upxe: warning: option script 'lost.ipxe': is not under the TFTP root"), "{found:?}");
     let no_root = Surroundings { root_trouble: Some("No such file or directory".into()), ..Surroundings::default() };
+    let found = remarks(&config("conf", "dhcp-boot=missing.efi"), FILES, &no_root);
     assert_eq!(
-        remarks(&config("conf", "dhcp-boot=missing.efi"), FILES, &no_root),
-        ["/srv/tftp: warning: TFTP root: No such file or directory; no file can be offered until it is there (option \
-          tftp_root names it)"]
+        found[0],
+        "/srv/tftp: warning: TFTP root: No such file or directory; no file can be offered until it is there (option \
+         tftp_root names it)"
     );
+    assert!(found.len() == 2 && found[1].starts_with("conf:1: warning: boot file 'missing.efi'"), "{found:?}");
 }
 
 #[test]
@@ -236,6 +238,11 @@ fn what_dnsmasq_offers_itself() {
             "pxe-service=x86PC,x,pxelinux",
             &["/etc/dnsmasq.conf:1: warning: pxe-service: dnsmasq answers on port 4011 itself because of this line"],
         ),
+        (
+            "/etc/dnsmasq.conf",
+            "pxe-prompt=Press F8,3",
+            &["/etc/dnsmasq.conf:1: warning: pxe-prompt: dnsmasq answers on port 4011 itself because of this line"],
+        ),
     ] {
         let found = remarks(&config(file, lines), FILES, &Surroundings::default());
         assert_eq!(found.len(), expected.len(), "{found:?}");
@@ -304,7 +311,9 @@ fn menus() {
         ("config entry a\noption kernel boot.ipxe\nconfig entry b\noption url http://x/y.iso\n", &[][..]),
         (
             "config menu\noption default c\nconfig entry a\noption kind local\n",
-            &["upxe:2: warning: option default: no entry is called 'c': a is booted instead"],
+            &[
+                "upxe:2: warning: option default: no entry is called 'c': nothing is booted by itself but an entry for the local disk",
+            ],
         ),
         (
             "config entry a\noption kernel a.0\noption append 'x ; y'\n",
@@ -316,8 +325,23 @@ fn menus() {
             &["upxe:4: warning: entry 'b': has the title of upxe:1: nobody can tell them apart"],
         ),
         (
+            "config entry a\noption url boot.ipxe\noption kind iso\n",
+            &["upxe:1: warning: entry 'a': iPXE reads images by HTTP only, so its menu leaves this out"],
+        ),
+        (
             "config entry a\noption kernel linux\nlist initrd a.0\nlist initrd http://x/y\n",
             &["upxe:1: warning: file 'linux': is not under the TFTP root"],
+        ),
+        (
+            "config entry a\noption kind local\nlist group lab\noption networkid '!lba'\nconfig host\noption name x\nlist tag lba\n",
+            &["upxe:1: warning: tag 'lab': nothing sets it, so this never holds; did you mean 'lba'?"],
+        ),
+        (
+            "config entry a\noption kernel a.0\noption append '{{mac}} {{ macc }} {{serial}} {{ }} {{x'\n",
+            &[
+                "upxe:1: warning: entry 'a': option append: unknown word {{macc}}, sent as it stands; did you mean {{mac}}?",
+                "upxe:1: warning: entry 'a': option append: unknown word {{serial}}, sent as it stands; there are mac, machyp, ",
+            ],
         ),
     ] {
         let found = remarks(&menu(text), FILES, &Surroundings::default());
