@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::config::files::read_text;
-
 /// The program that is bound to UDP port `port`, as `name (process id)`; `None` if it can't be known, which without
 /// root is the usual case.
 pub fn name(port: u16) -> Option<String> {
