@@ -32,7 +32,7 @@ fn find(protocol: &str, port: u16) -> Option<(String, PathBuf)> {
         let pid: u32 = process.file_name()?.to_str()?.parse().ok()?;
         let command = fs::read_to_string(process.join("comm")).ok()?;
         // Whoever runs it chose the name: it may hold anything.
-        Some((format!("{} (process {pid})", command.trim().as_bytes().escape_ascii()), process))
+        Some((format!("{} (process {pid})", command.trim().escape_debug()), process))
     })
 }
 
