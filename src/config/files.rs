@@ -132,11 +132,3 @@ pub fn read_all(source: File, most: usize) -> io::Result<Vec<u8>> {
 pub fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     read_all(File::open(path)?, most)
 }
-
-/// The text of a file of the system's, as far as [`uci::MAX_FILE`]; what is no text in it is replaced.
-///
-/// # Errors
-/// Those of the file system.
-pub fn read_text(path: &Path) -> io::Result<String> {
-    read(path, uci::MAX_FILE).map(|text| String::from_utf8_lossy(&text).into_owned())
-}
