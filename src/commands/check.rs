@@ -14,13 +14,12 @@
 
 pub mod lint;
 
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use self::lint::{Script, Surroundings};
-use crate::config::files::{load_from, package};
+use crate::config::files::{load_from, package, read};
 use crate::config::options::upxe;
 use crate::config::rules::Web;
 use crate::config::uci::Opt;
@@ -85,9 +84,8 @@ fn scripts(root: &Path) -> Vec<Script> {
             let name = name.strip_suffix(template::ENDING).unwrap_or(name);
             let comes_first = name != menu::SCRIPT && IPXE_SCRIPTS.contains(&name);
             if (comes_first || shown.ends_with(template::ENDING)) && path.is_file() {
-                let mut text = Vec::new();
                 // What can't be read is another remark's business.
-                let _ = File::open(&path).and_then(|file| file.take(MAX_TEXT as u64).read_to_end(&mut text));
+                let text = read(&path, MAX_TEXT).unwrap_or_default();
                 found.push(Script { path: shown, text: String::from_utf8_lossy(&text).into_owned(), comes_first });
             }
         }

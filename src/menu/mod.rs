@@ -170,13 +170,13 @@ fn pieces<'e>(
     const ROOM: usize = MAX_TEXT - 16 * 1024;
     let (mut text, mut there, mut taken) = (String::new(), Vec::new(), 0);
     for entry in entries {
-        let piece = piece(entry).and_then(|piece| match taken + item(entry) + piece.len() < ROOM {
-            true => Ok(piece),
-            false => Err("the menu is too long for it"),
+        let piece = piece(entry).and_then(|piece| {
+            let with_it = taken + item(entry) + piece.len();
+            if with_it < ROOM { Ok((piece, with_it)) } else { Err("the menu is too long for it") }
         });
         match piece {
-            Ok(piece) => {
-                taken += item(entry) + piece.len();
+            Ok((piece, with_it)) => {
+                taken = with_it;
                 text.push_str(&piece);
                 there.push(entry);
             }
