@@ -128,9 +128,10 @@ impl<'a> ConfReader<'a> {
             let taken = self.collected.take(keyword, Some(line.words()), origin, self.hosts);
             return self.settle(taken, origin, &subject);
         }
-        let (_, value) = line.words().assignment();
+        let (keyword, value) = line.words().assignment();
+        let keyword = keyword.text().unwrap_or_default();
         let value = value.and_then(|value| value.text());
-        match (subject.as_str(), value) {
+        match (keyword.as_str(), value) {
             ("conf-file", Some(path)) => self.file(&path, origin, Lines::Words, depth + 1),
             ("conf-dir", Some(value)) => self.folder(&value, origin, Lines::Words, depth),
             ("dhcp-hostsfile" | "dhcp-hostsdir", Some(path)) => self.values(&path, origin, "dhcp-host", depth),
@@ -196,7 +197,7 @@ fn wrong(expected: &'static str) -> Wrong {
     Wrong { found: b"the whole line".to_vec(), expected }
 }
 
-/// The keyword of a line, if it is one of those that matter; for complaints, and for lines that can't be taken apart.
+/// How a line begins, as far as it can be printed: for complaints, and for lines that can't be taken apart.
 fn keyword(bytes: &[u8], kind: Lines) -> String {
     if let Lines::ValuesOf(keyword) = kind {
         return keyword.to_owned();

@@ -252,8 +252,10 @@ fn files_name_files_and_none_is_read_twice() {
     let (collected, complaints) = read(&[
         (
             "main",
-            "dhcp-boot=1\nconf-file=more\nconf-dir=/d,*.conf\nconf-dir=/d,.conf,.bak\ndhcp-boot=9\ndhcp-optsfile=opts",
+            "dhcp-boot=1\nconf-file=more\nconf-dir=/d,*.conf\nconf-dir=/d,.conf,.bak\ndhcp-boot=9\ndhcp-optsfile=opts\n\
+             conf-file\u{e4}=bad",
         ),
+        ("bad", "dhcp-boot=bad"),
         ("more", "dhcp-boot=2\nconf-file=main\nconf-file=more\n"),
         ("/d/b.conf", "dhcp-boot=4"),
         ("/d/a.conf", "dhcp-boot=3"),
