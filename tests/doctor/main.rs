@@ -247,6 +247,12 @@ fn ports_that_others_hold() {
     router.upxe.log.expect(0, &["port 69 is taken"], SOON);
     let (what, _) = router.ask(&[]).only("error", "port-taken");
     assert!(what.starts_with("port 69: held by ") && what.contains(&std::process::id().to_string()), "{what}");
+    // The service in a jail can't know who it is, the doctor outside does.
+    router.upxe.stop();
+    router.upxe = Upxe::without_proc(&router.lan, &router.tftp, &router.run);
+    router.upxe.log.expect(0, &["port 69 is taken by another program"], SOON);
+    let (what, _) = router.ask(&[]).only("error", "port-taken");
+    assert!(what.starts_with("port 69: held by ") && what.contains(&std::process::id().to_string()), "{what}");
     // The same without the service's help.
     router.upxe.stop();
     let (what, _) = router.look(&[]).one("port-taken");
