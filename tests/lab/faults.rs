@@ -379,7 +379,10 @@ fn no_more_memory_is_to_be_had() {
     limit("unlimited");
     scene.upxe.reload("upxe", &good);
     scene.upxe.log.expect(from, &["configuration reloaded"], SOON);
-    scene.finish("the old configuration holds; the files under way arrive whole; DHCP and DNS go on; machines boot", NOTHING);
+    scene.finish(
+        "the old configuration holds; the files under way arrive whole; DHCP and DNS go on; machines boot",
+        NOTHING,
+    );
 }
 
 #[test]
