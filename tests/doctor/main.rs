@@ -227,6 +227,18 @@ fn switched_off() {
     write(&path, &fs::read_to_string(&path).unwrap().replace("enabled '1'", "enabled '0'"));
     let (_, mend) = router.look(&[]).only("error", "switched-off");
     assert!(mend.contains("uci set upxe.main.enabled='1' && uci commit upxe"), "{mend}");
+    // What the init script brings about when it starts the service is not missing yet.
+    const CLOSED: &str = "config zone\n\toption name 'lan'\n\tlist network 'lan'\n\toption input 'REJECT'\n";
+    write(&router.upxe.config.join("firewall"), CLOSED);
+    router.also("upxe", "\toption http '1'\n");
+    // Debian has no uhttpd, and whether there is one is all that matters here.
+    let programs = router.run.join("programs");
+    fs::create_dir_all(&programs).unwrap();
+    write(&programs.join("uhttpd"), "");
+    fs::set_permissions(programs.join("uhttpd"), fs::Permissions::from_mode(0o755)).unwrap();
+    let shell = "mount -t overlay none -o lowerdir=$1:/usr/sbin /usr/sbin && shift && exec \"$@\"";
+    let with_uhttpd = ["unshare", "-m", "sh", "-c", shell, "sh", &programs.to_string_lossy()];
+    router.run_with(&with_uhttpd, &[]).only("error", "switched-off");
 }
 
 #[test]
@@ -249,12 +261,17 @@ fn ports_that_others_hold() {
     assert!(what.starts_with("port 69: held by ") && what.contains(&std::process::id().to_string()), "{what}");
     // The service in a jail can't know who it is, the doctor outside does.
     router.upxe.stop();
-    router.upxe = Upxe::without_proc(&router.lan, &router.tftp, &router.run);
-    router.upxe.log.expect(0, &["port 69 is taken by another program"], SOON);
+    let log = Journal::new("jailed", &router.run, None);
+    let (program, config) = (program(), router.upxe.config.to_string_lossy());
+    let (program, socket) = (program.to_string_lossy(), router.upxe.socket.to_string_lossy());
+    let jail = ["unshare", "-m", "sh", "-c", "mount -t tmpfs none /proc && exec \"$@\"", "sh"];
+    let words = [&jail[..], &[&program, "run", "-c", &config, "--socket", &socket]].concat();
+    let mut jailed = Process::start(&router.lan.router.name, &words, &log);
+    log.expect(0, &["port 69 is taken by another program"], SOON);
     let (what, _) = router.ask(&[]).only("error", "port-taken");
     assert!(what.starts_with("port 69: held by ") && what.contains(&std::process::id().to_string()), "{what}");
     // The same without the service's help.
-    router.upxe.stop();
+    jailed.stop();
     let (what, _) = router.look(&[]).one("port-taken");
     assert!(what.starts_with("port 69: held by ") && what.contains(&std::process::id().to_string()), "{what}");
     // Who isn't root can't tell, and so doesn't say that it is wrong.

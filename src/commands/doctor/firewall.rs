@@ -48,7 +48,7 @@ pub fn examine(scene: &Scene<'_>, found: &mut Vec<Finding>) {
             found.push(Finding::error("firewall-closed", what, &why.concat()));
             continue;
         };
-        if is_opened_by_procd(zone) {
+        if scene.is_off || is_opened_by_procd(zone) {
             continue;
         }
         let list = |protocol: &str| {

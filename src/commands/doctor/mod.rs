@@ -100,6 +100,8 @@ struct Scene<'a> {
     files: Files,
     /// What the running service says of itself.
     status: Option<Raw<'a>>,
+    /// It is switched off or doesn't run: the init script has not yet opened the firewall for it, nor started its uhttpd.
+    is_off: bool,
 }
 
 /// Looks at everything, says what was found on standard output, and fails with 1 for warnings, with 2 for errors.
@@ -128,12 +130,14 @@ fn examine(confdir: &Path, overrides: &Overrides, question: &Question) -> Vec<Fi
     };
     let answer = status::ask(&question.socket);
     let status = answer.as_deref().ok().map(Raw);
-    let scene = Scene { confdir, config: &config, files: Files::new(&config.tftp, &config.rules), status };
+    let off = service::switched(&config, answer.as_ref().err(), &question.socket);
+    let (files, is_off) = (Files::new(&config.tftp, &config.rules), off.is_some());
+    let scene = Scene { confdir, config: &config, files, status, is_off };
     if !privileges::is_root() {
         let why = "Only root is told who holds a port, and what the service says of itself.";
         found.push(Finding::note("not-root", &["not everything can be seen without root"], why));
     }
-    service::switched(&scene, answer.as_ref().err(), &question.socket, &mut found);
+    found.extend(off);
     service::networks(&scene, &mut found);
     service::ports(&scene, &mut found);
     if question.probe {

@@ -4,24 +4,24 @@ use std::io;
 use std::path::Path;
 
 use super::{Finding, Scene};
-use crate::config::Interface;
+use crate::config::{Config, Interface};
 use crate::daemon::links::usable;
 use crate::sys::{link, port_owner, privileges};
 
-/// Whether upxe is switched on and runs; `silence` is why its status can't be had at `socket`.
-pub fn switched(scene: &Scene<'_>, silence: Option<&io::Error>, socket: &Path, found: &mut Vec<Finding>) {
-    if !scene.config.enabled {
+/// What is wrong if upxe is switched off or doesn't run; `silence` is why its status can't be had at `socket`.
+pub fn switched(config: &Config, silence: Option<&io::Error>, socket: &Path) -> Option<Finding> {
+    if !config.enabled {
         let why = "While it is switched off nobody is offered anything to boot.";
-        found.push(Finding::error("switched-off", &["upxe is switched off"], why).mend(&[
+        return Some(Finding::error("switched-off", &["upxe is switched off"], why).mend(&[
             "uci set upxe.main=upxe && uci set upxe.main.enabled='1' && uci commit upxe && service upxe enable && \
              service upxe restart",
         ]));
-    } else if let Some(error) = silence.filter(|error| error.kind() != io::ErrorKind::PermissionDenied) {
-        let why = "Nobody is offered anything to boot while it does not run; 'logread -e upxe' tells how it ended.";
-        let what = ["upxe does not run: ", &socket.to_string_lossy(), ": ", &error.to_string()];
-        let finding = Finding::error("not-running", &what, why);
-        found.push(finding.mend(&["service upxe enable && service upxe restart"]));
     }
+    let error = silence.filter(|error| error.kind() != io::ErrorKind::PermissionDenied)?;
+    let why = "Nobody is offered anything to boot while it does not run; 'logread -e upxe' tells how it ended.";
+    let what = ["upxe does not run: ", &socket.to_string_lossy(), ": ", &error.to_string()];
+    let finding = Finding::error("not-running", &what, why);
+    Some(finding.mend(&["service upxe enable && service upxe restart"]))
 }
 
 /// Whether each network's device is there and can be heard.

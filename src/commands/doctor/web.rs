@@ -32,6 +32,9 @@ pub fn examine(scene: &Scene<'_>, diagnostics: &[Diagnostic], found: &mut Vec<Fi
         found.push(finding.mend(&["opkg update && opkg install uhttpd && service upxe restart"]));
     }
     let Some(web) = &scene.config.rules.web else { return };
+    if scene.is_off && matches!(web, Web::Own(_)) {
+        return;
+    }
     let interfaces = scene.config.interfaces.iter();
     let mut routers: Vec<Ipv4Addr> =
         interfaces.filter_map(|interface| Some(link::device(&interface.device).ok()??.addresses.first()?.ip)).collect();
