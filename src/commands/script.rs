@@ -2,19 +2,18 @@
 //! sends it.
 
 use std::io::{self, Write};
-use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::ExitCode;
 
 use crate::commands::explain::packet::hex;
 use crate::commands::explain::{self, Description};
 use crate::config::files::load_from;
-use crate::config::{Overrides, Rules};
+use crate::config::Overrides;
 use crate::daemon::files::{Asker, Files};
 use crate::menu::template::{self, Also};
-use crate::menu::{self, Machine};
+use crate::menu;
 use crate::proxy::client::Client;
-use crate::proxy::{Arrival, Door, machine, matching};
+use crate::proxy::{Door, machine, matching};
 use crate::tftp::path::SafePath;
 use crate::wire::frame::Mac;
 use crate::wire::request::Request;
@@ -85,8 +84,11 @@ fn text(confdir: &Path, overrides: &Overrides, question: Question) -> Result<(Ve
     // Who isn't described is not known.
     machine.mac = machine.mac.filter(|_| client.mac.is_some());
     machine.architecture = machine.architecture.filter(|_| !client.architectures.is_empty());
-    let described = Described { machine, rules: &config.rules, arrival };
-    let found = files.open(&path, &described).map_err(|why| {
+    let known = |mac: Option<Mac>| match mac.filter(|mac| machine.mac != Some(*mac)) {
+        Some(other) => machine::by_mac(&config.rules, &arrival, other),
+        None => machine.clone(),
+    };
+    let found = files.open(&path, &Asker { machine: &known, router: network.router }).map_err(|why| {
         let remedy = files.remedy(&why);
         let root = files.root().escape_ascii().to_string();
         let menus =
@@ -102,24 +104,4 @@ fn text(confdir: &Path, overrides: &Overrides, question: Question) -> Result<(Ve
     };
     let unknown = gaps.map(|also| template::unknown(&String::from_utf8_lossy(&text), also)).unwrap_or_default();
     Ok((text, unknown.into_iter().map(|(_, words)| words).collect()))
-}
-
-/// The machine of the command line.
-struct Described<'a> {
-    machine: Machine,
-    rules: &'a Rules,
-    arrival: Arrival<'a>,
-}
-
-impl Asker for Described<'_> {
-    fn machine(&self, mac: Option<Mac>) -> Machine {
-        match mac.filter(|mac| self.machine.mac != Some(*mac)) {
-            Some(other) => machine::by_mac(self.rules, &self.arrival, other),
-            None => self.machine.clone(),
-        }
-    }
-
-    fn router(&self) -> Ipv4Addr {
-        self.arrival.router
-    }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use log::warn;
 
 use super::files::Files;
-use super::limits::{Meter, Over, Pace, Quota};
+use super::limits::{Meter, Over, Pace, Payer, Quota};
 use super::report::{self, Said};
 use crate::config::{Config, PerSecond};
 use crate::proxy::clients::Clients;
@@ -51,8 +51,8 @@ impl Way {
     }
 
     /// Whose replies are counted.
-    fn client(self, about: Mac) -> u64 {
-        (self as u64) << 48 | about.number()
+    fn payer(self, about: Mac) -> Payer {
+        Payer::account(about, self as u8)
     }
 }
 
@@ -80,7 +80,7 @@ impl Answers {
     /// # Errors
     /// The reason for silence.
     pub fn admit(&mut self, scene: &Scene<'_>, way: Way, request: &Request<'_>) -> Result<(), Silence> {
-        let Err(over) = self.quota.check(scene.now, way.client(request.chaddr)) else { return Ok(()) };
+        let Err(over) = self.quota.check(scene.now, way.payer(request.chaddr)) else { return Ok(()) };
         let (told, silence, option) = match over {
             Over::All => (0, Silence::TooMany, "replies"),
             Over::Client => (1, Silence::TooOften, "replies_client"),
@@ -121,7 +121,7 @@ impl Answers {
     ) {
         // Who asked to boot has had the thinking, if not the reply.
         if answer.0.client().is_some() {
-            self.quota.count(scene.now, way.client(request.chaddr));
+            self.quota.count(scene.now, way.payer(request.chaddr));
         }
         self.clients.note(scene.now, arrival.door, request, &answer.0);
         self.clients.tell(scene.now, arrival.door, arrival.device, request, &answer.0);
@@ -142,8 +142,8 @@ mod tests {
         let mut quota = Quota::new(PerSecond { all: 300, client: 4 }, AT_ONCE);
         let now = Instant::now();
         let mut told = |way: Way, about: Mac| {
-            let client = way.client(about);
-            quota.check(now, client).map(|()| quota.count(now, client)).is_ok()
+            let payer = way.payer(about);
+            quota.check(now, payer).map(|()| quota.count(now, payer)).is_ok()
         };
         for way in [Way::of(other, machine), Way::BootServer] {
             assert_eq!((0..100).filter(|_| told(way, machine)).count(), AT_ONCE as usize, "{way:?}");

@@ -27,11 +27,11 @@ pub struct Files {
 }
 
 /// Who asks for a file, for texts that depend on it.
-pub trait Asker {
-    /// What is known of the machine; of the one at this address, if any is given.
-    fn machine(&self, mac: Option<Mac>) -> Machine;
+pub struct Asker<'a> {
+    /// What is known of the machine that asks; of the one with this hardware address, if one is given.
+    pub machine: &'a dyn Fn(Option<Mac>) -> Machine,
     /// This router, as the machine reaches it.
-    fn router(&self) -> Ipv4Addr;
+    pub router: Ipv4Addr,
 }
 
 /// What answers to a name.
@@ -108,7 +108,7 @@ impl Files {
     ///
     /// # Errors
     /// See [`Refused`].
-    pub fn open(&self, path: &SafePath, asker: &dyn Asker) -> Result<ServedFile, Refused> {
+    pub fn open(&self, path: &SafePath, asker: &Asker<'_>) -> Result<ServedFile, Refused> {
         match self.find(path)? {
             Found::File(file) => Ok(file),
             Found::Made(source) => self.make(source, asker),
@@ -119,10 +119,10 @@ impl Files {
     ///
     /// # Errors
     /// `Failed`: it can't be read, or would be longer than any may be.
-    pub fn make(&self, source: Source<'_>, asker: &dyn Asker) -> Result<ServedFile, Refused> {
-        let machine = asker.machine(if let Source::Menu(Wanted::Ipxe(mac)) = source { mac } else { None });
+    pub fn make(&self, source: Source<'_>, asker: &Asker<'_>) -> Result<ServedFile, Refused> {
+        let machine = (asker.machine)(if let Source::Menu(Wanted::Ipxe(mac)) = source { mac } else { None });
         let has = |name: &str| self.has(name);
-        let router = asker.router();
+        let router = asker.router;
         let base = self.web.as_ref().filter(|_| machine.http).map(|web| web.base(router));
         let scene = Scene { menu: &self.menu, machine: &machine, router, http: base.as_deref(), has: &has };
         let text = match source {

@@ -5,12 +5,12 @@
 //! and the same door sends them. TFTP goes through [`transfers`].
 
 mod answers;
-mod askers;
 pub mod files;
 mod frames;
 mod guard;
 mod limits;
 pub mod links;
+pub mod machines;
 mod port;
 mod progress;
 mod report;
@@ -26,13 +26,13 @@ use std::time::{Duration, Instant};
 use log::{info, warn};
 
 use self::answers::{Answers, Scene, Way};
-use self::askers::Known;
 use self::guard::Guard;
 use self::links::{Link, Ready};
+use self::machines::Machines;
 use self::port::Port;
 use self::report::Trouble;
 use self::status::Status;
-use self::transfers::{Askers, Entrance, Transfers};
+use self::transfers::{Entrance, Transfers};
 use crate::config::Config;
 use crate::proxy::{self, Door, Silence};
 use crate::sys::epoll::{self, Epoll};
@@ -163,15 +163,15 @@ impl Daemon {
             now = Instant::now();
             let mut count = 0;
             let mut at_the_doors = false;
-            let askers = Known { clients: &self.answers.clients, rules: &self.config.rules, links: &self.links };
-            let askers: &dyn Askers = &askers;
+            let machines =
+                &Machines { clients: &self.answers.clients, rules: &self.config.rules, links: &self.links };
             for token in ready {
                 count += 1;
                 match token {
                     token::DOORS => at_the_doors = true,
                     _ => self.transfers.on_ready(
                         now,
-                        self.tftp.listener().map(|listener| Entrance { listener, epoll: &self.epoll, askers }),
+                        self.tftp.listener().map(|listener| Entrance { listener, epoll: &self.epoll, machines }),
                         token,
                     ),
                 }
@@ -285,8 +285,8 @@ impl Daemon {
                         self.answers.clients.met(now, mac, device, peer);
                     }
                     let (clients, rules) = (&self.answers.clients, &self.config.rules);
-                    let askers = &Known { clients, rules, links: &self.links };
-                    let entrance = Entrance { listener, epoll: &self.epoll, askers };
+                    let machines = &Machines { clients, rules, links: &self.links };
+                    let entrance = Entrance { listener, epoll: &self.epoll, machines };
                     self.transfers.on_request(now, entrance, payload, &received, mac);
                 }
                 Err(silence) => report::dropped("port 69", &silence),

@@ -8,11 +8,11 @@ use log::debug;
 
 use super::files::{Asker, Files, Found};
 use super::frames::{Frames, Source};
-use super::limits::Quota;
+use super::limits::{Payer, Quota};
+use super::machines::Machines;
 use super::progress::{self, News};
 use super::transfer_log::{Ended, TransferLog};
 use crate::config::{self, Rules};
-use crate::menu::Machine;
 use crate::sys::epoll::Epoll;
 use crate::sys::transfer_socket::{TransferSocket, refuses_segments};
 use crate::sys::tree::{self, ServedFile};
@@ -66,26 +66,7 @@ pub struct Entrance<'a> {
     /// Where the sockets of new transfers are added.
     pub epoll: &'a Epoll,
     /// Who may ask.
-    pub askers: &'a dyn Askers,
-}
-
-/// Knows who asks.
-pub trait Askers {
-    /// What is known of the machine at `address` on this link; of the one with this hardware address, if one is given.
-    fn machine(&self, address: Ipv4Addr, ifindex: u32, mac: Option<Mac>) -> Machine;
-}
-
-/// The sender of a request.
-struct Sender<'a>(&'a Received, &'a dyn Askers);
-
-impl Asker for Sender<'_> {
-    fn machine(&self, mac: Option<Mac>) -> Machine {
-        self.1.machine(*self.0.peer.ip(), self.0.ifindex, mac)
-    }
-
-    fn router(&self) -> Ipv4Addr {
-        self.0.local
-    }
+    pub machines: &'a Machines<'a>,
 }
 
 /// What a transfer needs besides the protocol's state.
@@ -253,7 +234,8 @@ impl Transfers {
                 if !self.may_make(now, host, order) {
                     return;
                 }
-                self.files.make(source, &Sender(received, entrance.askers))
+                let machine = |mac| entrance.machines.find(host, received.ifindex, mac);
+                self.files.make(source, &Asker { machine: &machine, router: received.local })
             }
             Err(why) => Err(why),
         };
@@ -278,12 +260,13 @@ impl Transfers {
     /// Whether a text may be made for who asks: it takes longer than to send a file, and anybody may ask in anybody's name.
     fn may_make(&mut self, now: Instant, host: Ipv4Addr, order: &Order<'_>) -> bool {
         // Who forges addresses that nobody has doesn't get more by forging many. Behind a relay no station is known.
-        let client = order.station().map_or(if self.relay { u32::from(host) } else { 0 }.into(), number_of);
-        if let Err(over) = self.texts.check(now, client) {
+        let nobody = if self.relay { Payer::host(host) } else { Payer::NOBODY };
+        let payer = order.station().map_or(nobody, Payer::station);
+        if let Err(over) = self.texts.check(now, payer) {
             self.log.not_answered(now, host, over);
             return false;
         }
-        self.texts.count(now, client);
+        self.texts.count(now, payer);
         // One that could not be kept need not be made.
         self.scarce_memory(now, order, 1).is_ok() || self.no_room(host)
     }
@@ -467,11 +450,11 @@ impl Transfers {
         station: Option<Mac>,
         (code, message): (ErrorCode, &str),
     ) {
-        let client = station.map_or(u32::from(*received.peer.ip()).into(), number_of);
-        if let Err(over) = self.refusals.check(now, client) {
+        let payer = station.map_or(Payer::host(*received.peer.ip()), Payer::station);
+        if let Err(over) = self.refusals.check(now, payer) {
             return self.log.not_answered(now, *received.peer.ip(), over);
         }
-        self.refusals.count(now, client);
+        self.refusals.count(now, payer);
         let packet = error(code, message);
         let Received { local, peer, ifindex, .. } = *received;
         // A client that cannot be reached hears nothing, and asks again or gives up by itself.
@@ -496,11 +479,6 @@ impl Channel {
         }
         packets.chunks(stride.max(1)).try_for_each(|packet| self.socket.send(packet))
     }
-}
-
-/// A machine's number; no address is so great.
-fn number_of(station: Mac) -> u64 {
-    1 << 48 | station.number()
 }
 
 /// The bytes of the file that have arrived for certain.
