@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use argh::FromArgs;
-use upxe::commands::explain::{Description, Question};
+use upxe::commands::explain::{Description, ExplainArgs};
 use upxe::commands::{check, doctor, explain, import, run, script, status};
 use upxe::config::Overrides;
 
@@ -296,17 +296,19 @@ fn main() -> ExitCode {
         Some(Command::Check(Check { confdir, interface, tftp_root, conf_file, json })) => {
             check::run(&confdir, &Overrides { interfaces: interface, tftp_root, conf_file }, json)
         }
-        Some(Command::Status(Status { socket, watch, json })) => status::run(&socket, status::Wish { json, watch }),
+        Some(Command::Status(Status { socket, watch, json })) => {
+            status::run(&socket, status::StatusArgs { json, watch })
+        }
         Some(Command::Doctor(Doctor { confdir, interface, tftp_root, conf_file, socket, probe, json })) => {
             let overrides = Overrides { interfaces: interface, tftp_root, conf_file };
-            doctor::run(&confdir, &overrides, &doctor::Question { socket, probe, json })
+            doctor::run(&confdir, &overrides, &doctor::DoctorArgs { socket, probe, json })
         }
         Some(Command::Import(Import { file })) => import::run(&file),
         Some(Command::Script(script)) => {
             let Script { confdir, interface, tftp_root, conf_file, name, dialect, mac, uuid, host, arch, router } =
                 script;
             let client = Description { architectures: arch, mac, uuid, ..Description::default() };
-            let question = script::Question { name, dialect, client, host, router };
+            let question = script::ScriptArgs { name, dialect, client, host, router };
             script::run(&confdir, &Overrides { interfaces: interface, tftp_root, conf_file }, question)
         }
         Some(Command::Explain(explain)) => {
@@ -328,7 +330,7 @@ fn main() -> ExitCode {
             };
             let overrides =
                 Overrides { interfaces: explain.interface, tftp_root: explain.tftp_root, conf_file: explain.conf_file };
-            explain::run(&explain.confdir, &overrides, &Question { client, pcap, hex, router, json })
+            explain::run(&explain.confdir, &overrides, &ExplainArgs { client, pcap, hex, router, json })
         }
         None => {
             eprintln!(

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 
 use crate::commands::explain::packet::hex;
 use crate::commands::explain::{self, Description};
-use crate::config::files::load_from;
 use crate::config::Overrides;
+use crate::config::files::load_from;
 use crate::daemon::files::{Asker, Files};
-use crate::menu::template::{self, Also};
 use crate::menu;
+use crate::menu::template::{self, Also};
 use crate::proxy::client::Client;
 use crate::proxy::{Door, machine, matching};
 use crate::tftp::path::SafePath;
@@ -23,7 +23,7 @@ const MAX_SHOWN: usize = 1 << 20;
 
 /// What the command line asks.
 #[derive(Debug, Default)]
-pub struct Question {
+pub struct ScriptArgs {
     /// The name that is asked for.
     pub name: Option<String>,
     /// `--dialect`, which stands for the usual name in it.
@@ -41,7 +41,7 @@ const DIALECTS: [(&str, &str); 3] =
     [("ipxe", menu::SCRIPT), ("pxelinux", "pxelinux.cfg/default"), ("grub", "grub/grub.cfg")];
 
 /// Prints the text on standard output; fails if there is none.
-pub fn run(confdir: &Path, overrides: &Overrides, question: Question) -> ExitCode {
+pub fn run(confdir: &Path, overrides: &Overrides, question: ScriptArgs) -> ExitCode {
     match text(confdir, overrides, question) {
         Ok((text, unknown)) => {
             // Nobody is left to be told when standard output is closed.
@@ -61,7 +61,7 @@ fn complain(wrong: &str) {
 }
 
 /// The text, and what is to be said of words in it that should have been replaced.
-fn text(confdir: &Path, overrides: &Overrides, question: Question) -> Result<(Vec<u8>, Vec<String>), String> {
+fn text(confdir: &Path, overrides: &Overrides, question: ScriptArgs) -> Result<(Vec<u8>, Vec<String>), String> {
     let config = explain::usable(load_from(confdir, overrides))?;
     let network = explain::network(&config, question.router.as_deref())?;
     let dialect = question.dialect.as_deref().unwrap_or("ipxe");

@@ -4,7 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::Origin;
-use super::uci::{Found, SyntaxError};
+use super::uci::{Offending, SyntaxError};
 
 /// How much a diagnostic matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +48,7 @@ pub struct Diagnostic {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// `found …, expected …`; both are complete, quotes included.
-    Found {
+    Offending {
         /// From [`quoted`], or a description.
         found: String,
         /// What would have been right.
@@ -61,7 +61,7 @@ pub enum Message {
 impl Diagnostic {
     /// `found …, expected …` about `subject`.
     pub fn found(severity: Severity, origin: Origin, subject: &str, found: String, expected: &str) -> Self {
-        let message = Message::Found { found, expected: expected.to_owned() };
+        let message = Message::Offending { found, expected: expected.to_owned() };
         Diagnostic { severity, origin, column: 0, subject: subject.to_owned(), message }
     }
 
@@ -74,15 +74,15 @@ impl Diagnostic {
     /// An error of the file's form.
     pub fn syntax(file: &Rc<str>, error: SyntaxError) -> Self {
         let found = match error.found {
-            Found::Text(bytes) => quoted(&bytes),
-            Found::Thing(thing) => thing.to_owned(),
+            Offending::Text(bytes) => quoted(&bytes),
+            Offending::Thing(thing) => thing.to_owned(),
         };
         Diagnostic {
             severity: Severity::Error,
             origin: Origin { file: file.clone(), line: error.line },
             column: error.column,
             subject: String::new(),
-            message: Message::Found { found, expected: error.expected.into_owned() },
+            message: Message::Offending { found, expected: error.expected.into_owned() },
         }
     }
 
@@ -90,7 +90,7 @@ impl Diagnostic {
     pub fn words(&self) -> String {
         let gap = if self.subject.is_empty() { "" } else { ": " };
         match &self.message {
-            Message::Found { found, expected } => {
+            Message::Offending { found, expected } => {
                 [&self.subject, gap, "found ", found, ", expected ", expected].concat()
             }
             Message::Text(text) => [&self.subject, gap, text].concat(),

@@ -40,7 +40,7 @@ pub struct Entry {
     /// What the menu shows, without control characters.
     pub title: String,
     /// What it boots.
-    pub action: Action,
+    pub kind: Kind,
     /// For whom it is.
     pub whom: Whom,
 }
@@ -75,7 +75,7 @@ pub enum Name {
 
 /// What an entry does. Files are under the TFTP root; a URL stands for itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
+pub enum Kind {
     /// Boots a kernel.
     Linux {
         /// The kernel.
@@ -111,25 +111,20 @@ pub enum Action {
     Shell,
 }
 
-impl Action {
-    /// The files and URLs that it needs.
-    pub fn files(&self) -> Vec<&str> {
-        match self {
-            Action::Linux { kernel, initrds, .. } => [kernel].into_iter().chain(initrds).map(String::as_str).collect(),
-            Action::Wimboot { program, files } => [program].into_iter().chain(files).map(String::as_str).collect(),
-            Action::Iso(file) | Action::Chain(file) | Action::Memtest(file) => vec![file],
-            Action::Iscsi { .. } | Action::Local | Action::Shell => Vec::new(),
-        }
+impl Kind {
+    /// The files and URLs that it needs; a copy.
+    pub fn files(&self) -> Vec<String> {
+        self.clone().files_mut().into_iter().map(std::mem::take).collect()
     }
 
     /// The same, to be changed.
     pub fn files_mut(&mut self) -> Vec<&mut String> {
         match self {
-            Action::Linux { kernel: first, initrds: more, .. } | Action::Wimboot { program: first, files: more } => {
+            Kind::Linux { kernel: first, initrds: more, .. } | Kind::Wimboot { program: first, files: more } => {
                 [first].into_iter().chain(more).collect()
             }
-            Action::Iso(file) | Action::Chain(file) | Action::Memtest(file) => vec![file],
-            Action::Iscsi { .. } | Action::Local | Action::Shell => Vec::new(),
+            Kind::Iso(file) | Kind::Chain(file) | Kind::Memtest(file) => vec![file],
+            Kind::Iscsi { .. } | Kind::Local | Kind::Shell => Vec::new(),
         }
     }
 }
@@ -187,9 +182,9 @@ fn read_entry(reader: &mut Reader<'_>, section: &Section) -> Option<Entry> {
         serials: words(reader, &entry::SERIAL, |_, word| label(word)),
         assets: words(reader, &entry::ASSET, |_, word| label(word)),
     };
-    let action = action(reader)?;
+    let kind = kind(reader)?;
     let title = reader.text(&entry::TITLE).unwrap_or_else(|| section.name.clone());
-    Some(Entry { origin: reader.origin(), name: section.name.clone(), title, action, whom })
+    Some(Entry { origin: reader.origin(), name: section.name.clone(), title, kind, whom })
 }
 
 /// The items of a list without their places.
@@ -198,7 +193,7 @@ fn words<T>(reader: &mut Reader<'_>, known: &'static Known, parse: fn(&Form, &st
 }
 
 /// What the options come to; a kind that isn't written follows from what is.
-fn action(reader: &mut Reader<'_>) -> Option<Action> {
+fn kind(reader: &mut Reader<'_>) -> Option<Kind> {
     let mut file = |known| reader.written(known, |form, text| section::text(form, text).filter(|it| is_file(it)));
     let (kernel, url, root_path) = (file(&entry::KERNEL), file(&entry::URL), file(&entry::ROOT_PATH));
     let [kernel, url, root_path] = [kernel, url, root_path].map(|written| written.map(|(value, _)| value));
@@ -207,7 +202,7 @@ fn action(reader: &mut Reader<'_>) -> Option<Action> {
     let files = words(reader, &entry::FILE, list);
     let append = reader.text(&entry::APPEND);
     let keep = reader.flag(&entry::KEEP_SAN);
-    let kind = reader.written(&entry::KIND, |_, text| KINDS.iter().copied().find(|kind| *kind == text));
+    let word = reader.written(&entry::KIND, |_, text| KINDS.iter().copied().find(|kind| *kind == text));
     let guess = || match (&kernel, &url, &root_path) {
         (Some(_), ..) => Some("linux"),
         _ if !files.is_empty() => Some("wimboot"),
@@ -222,30 +217,30 @@ fn action(reader: &mut Reader<'_>) -> Option<Action> {
             return None;
         }
     }
-    let chosen = kind.map(|(kind, _)| kind).or_else(guess);
-    let (missing, action) = match chosen {
+    let word = word.map(|(word, _)| word).or_else(guess);
+    let (missing, kind) = match word {
         Some("linux") => {
-            (&entry::KERNEL, kernel.map(|kernel| Action::Linux { kernel, initrds, append: append.unwrap_or_default() }))
+            (&entry::KERNEL, kernel.map(|kernel| Kind::Linux { kernel, initrds, append: append.unwrap_or_default() }))
         }
-        Some("memtest") => (&entry::KERNEL, kernel.map(Action::Memtest)),
+        Some("memtest") => (&entry::KERNEL, kernel.map(Kind::Memtest)),
         Some("wimboot") => {
             let program = kernel.unwrap_or_else(|| "wimboot".to_owned());
-            (&entry::FILE, (!files.is_empty()).then_some(Action::Wimboot { program, files }))
+            (&entry::FILE, (!files.is_empty()).then_some(Kind::Wimboot { program, files }))
         }
-        Some("iso") => (&entry::URL, url.map(Action::Iso)),
-        Some("chain") => (&entry::URL, url.map(Action::Chain)),
-        Some("iscsi") => (&entry::ROOT_PATH, root_path.map(|root_path| Action::Iscsi { root_path, keep })),
-        Some("local") => (&entry::KIND, Some(Action::Local)),
-        Some("shell") => (&entry::KIND, Some(Action::Shell)),
+        Some("iso") => (&entry::URL, url.map(Kind::Iso)),
+        Some("chain") => (&entry::URL, url.map(Kind::Chain)),
+        Some("iscsi") => (&entry::ROOT_PATH, root_path.map(|root_path| Kind::Iscsi { root_path, keep })),
+        Some("local") => (&entry::KIND, Some(Kind::Local)),
+        Some("shell") => (&entry::KIND, Some(Kind::Shell)),
         _ => (&entry::KIND, None),
     };
-    if action.is_some() {
-        remark_on_unused(reader, chosen.unwrap_or_default());
+    if kind.is_some() {
+        remark_on_unused(reader, word.unwrap_or_default());
     }
     // Who was told already that a value is wrong need not hear that it is missing.
     let has_any = |known: &[&'static Known]| known.iter().any(|known| reader.has(known));
     let is_written = has_any(&[missing]) || missing.name == entry::KIND.name && has_any(GUESSED_BY);
-    if action.is_none() && !is_written {
+    if kind.is_none() && !is_written {
         let advice = if missing.name == entry::KIND.name {
             "; give it a kernel, a url or a kind"
         } else {
@@ -254,7 +249,7 @@ fn action(reader: &mut Reader<'_>) -> Option<Action> {
         let parts = &["missing, and so the entry boots nothing and is left out", advice];
         reader.remark(Severity::Warning, missing, reader.origin(), parts);
     }
-    action
+    kind
 }
 
 /// Options that say what to boot, and have no effect with the entry's kind.

@@ -21,7 +21,7 @@ const AT_ONCE: u32 = 16;
 const TOLD: Pace = Pace::new(1, Duration::from_secs(60));
 
 /// What answers are made of.
-pub struct Scene<'a> {
+pub struct Basis<'a> {
     /// The configuration.
     pub config: &'a Config,
     /// The files that can be fetched from here.
@@ -79,13 +79,13 @@ impl Answers {
     ///
     /// # Errors
     /// The reason for silence.
-    pub fn admit(&mut self, scene: &Scene<'_>, way: Way, request: &Request<'_>) -> Result<(), Silence> {
-        let Err(over) = self.quota.check(scene.now, way.payer(request.chaddr)) else { return Ok(()) };
+    pub fn admit(&mut self, basis: &Basis<'_>, way: Way, request: &Request<'_>) -> Result<(), Silence> {
+        let Err(over) = self.quota.check(basis.now, way.payer(request.chaddr)) else { return Ok(()) };
         let (told, silence, option) = match over {
             Over::All => (0, Silence::TooMany, "replies"),
             Over::Client => (1, Silence::TooOften, "replies_client"),
         };
-        if self.told.get_mut(told).is_some_and(|told| told.allows(scene.now, TOLD)) {
+        if self.told.get_mut(told).is_some_and(|told| told.allows(basis.now, TOLD)) {
             warn!("{} is not answered: {silence}; if that is right, raise option {option}", request.chaddr);
         }
         Err(silence)
@@ -94,13 +94,13 @@ impl Answers {
     /// The answer to `request`.
     pub fn consider(
         &self,
-        scene: &Scene<'_>,
+        basis: &Basis<'_>,
         arrival: &Arrival<'_>,
         request: &Request<'_>,
     ) -> (Decision, Option<Written>) {
-        let mut past = self.clients.past(scene.now, request);
-        past.fixed = !scene.all_ports;
-        proxy::consider(&scene.config.rules, scene.files, arrival, request, &past)
+        let mut past = self.clients.past(basis.now, request);
+        past.fixed = !basis.all_ports;
+        proxy::consider(&basis.config.rules, basis.files, arrival, request, &past)
     }
 
     /// The configuration is another one now.
@@ -113,7 +113,7 @@ impl Answers {
     /// Remembers the answer and has the log written; behind the reply, for that takes as long as deciding.
     pub fn report(
         &mut self,
-        scene: &Scene<'_>,
+        basis: &Basis<'_>,
         way: Way,
         arrival: &Arrival<'_>,
         request: &Request<'_>,
@@ -121,13 +121,13 @@ impl Answers {
     ) {
         // Who asked to boot has had the thinking, if not the reply.
         if answer.0.client().is_some() {
-            self.quota.count(scene.now, way.payer(request.chaddr));
+            self.quota.count(basis.now, way.payer(request.chaddr));
         }
-        self.clients.note(scene.now, arrival.door, request, &answer.0);
-        self.clients.tell(scene.now, arrival.door, arrival.device, request, &answer.0);
-        report::decided(&mut self.said, scene.now, arrival, request, answer);
+        self.clients.note(basis.now, arrival.door, request, &answer.0);
+        self.clients.tell(basis.now, arrival.door, arrival.device, request, &answer.0);
+        report::decided(&mut self.said, basis.now, arrival, request, answer);
         if let (Decision { outcome: Err(Silence::NoFile { looked_for }), .. }, _) = answer {
-            scene.files.report_unservable(looked_for, |what| self.said.is_new(what));
+            basis.files.report_unservable(looked_for, |what| self.said.is_new(what));
         }
     }
 }

@@ -25,12 +25,12 @@ use std::time::{Duration, Instant};
 
 use log::{info, warn};
 
-use self::answers::{Answers, Scene, Way};
+use self::answers::{Answers, Basis, Way};
 use self::guard::Guard;
 use self::links::{Link, Ready};
 use self::machines::Machines;
 use self::port::Port;
-use self::report::Trouble;
+use self::report::TroubleLog;
 use self::status::Status;
 use self::transfers::{Entrance, Transfers};
 use crate::config::Config;
@@ -94,7 +94,7 @@ pub struct Daemon {
     tftp: Port,
     transfers: Transfers,
     answers: Answers,
-    trouble: Trouble,
+    trouble: TroubleLog,
     status: Status,
     started: Instant,
     guard: Guard,
@@ -129,7 +129,7 @@ impl Daemon {
             next_link: token::FIRST_LINK,
             retry_at: None,
             answers: Answers::new(config.replies),
-            trouble: Trouble::default(),
+            trouble: TroubleLog::default(),
             status: Status::default(),
             started: Instant::now(),
             guard: Guard::default(),
@@ -163,8 +163,7 @@ impl Daemon {
             now = Instant::now();
             let mut count = 0;
             let mut at_the_doors = false;
-            let machines =
-                &Machines { clients: &self.answers.clients, rules: &self.config.rules, links: &self.links };
+            let machines = &Machines { clients: &self.answers.clients, rules: &self.config.rules, links: &self.links };
             for token in ready {
                 count += 1;
                 match token {
@@ -219,14 +218,14 @@ impl Daemon {
     fn on_frames(&mut self, token: u64, now: Instant) {
         let mut buffer = [0; FRAME_LEN];
         let all_ports = self.all_ports();
-        let (scene, answers) =
-            (Scene { config: &self.config, files: self.transfers.files(), all_ports, now }, &mut self.answers);
+        let (basis, answers) =
+            (Basis { config: &self.config, files: self.transfers.files(), all_ports, now }, &mut self.answers);
         let Some(link) = self.links.iter().find(|link| link.token == token) else { return };
         let Some(ready) = link.ready() else { return };
         let device = &link.interface.device;
         for _ in 0..BURST {
             match ready.socket.receive(&mut buffer) {
-                Ok(Some(frame)) => match on_frame(&scene, answers, link, ready, frame) {
+                Ok(Some(frame)) => match on_frame(&basis, answers, link, ready, frame) {
                     Ok(result) => result.unwrap_or_else(|error| self.trouble.say(device, "sending", &error)),
                     Err(silence) => report::dropped(device, &silence),
                 },
@@ -256,18 +255,18 @@ impl Daemon {
             };
             let device = &link.interface.device;
             let all_ports = self.all_ports();
-            let scene = Scene { config: &self.config, files: self.transfers.files(), all_ports, now };
-            if let Err(silence) = self.answers.admit(&scene, Way::BootServer, &request) {
+            let basis = Basis { config: &self.config, files: self.transfers.files(), all_ports, now };
+            if let Err(silence) = self.answers.admit(&basis, Way::BootServer, &request) {
                 report::dropped("port 4011", &silence);
                 continue;
             }
-            let answer = self.answers.consider(&scene, &arrival, &request);
+            let answer = self.answers.consider(&basis, &arrival, &request);
             if let Some(written) = &answer.1 {
                 listener
                     .send(&written.bytes, received.peer, received.local, received.ifindex)
                     .unwrap_or_else(|error| self.trouble.say(device, "sending", &error));
             }
-            self.answers.report(&scene, Way::BootServer, &arrival, &request, &answer);
+            self.answers.report(&basis, Way::BootServer, &arrival, &request, &answer);
         }
     }
 
@@ -387,7 +386,7 @@ fn link_of<'l>(links: &'l [Link], received: &Received, relay: bool) -> Result<(&
 
 /// Answers a frame that came to port 67; the inner result is that of sending.
 fn on_frame(
-    scene: &Scene<'_>,
+    basis: &Basis<'_>,
     answers: &mut Answers,
     link: &Link,
     ready: &Ready,
@@ -396,9 +395,9 @@ fn on_frame(
     let datagram = frame::open(frame).map_err(Silence::Frame)?;
     let request = Request::read(datagram.payload).map_err(Silence::Request)?;
     let way = Way::of(datagram.source_mac, request.chaddr);
-    answers.admit(scene, way, &request)?;
+    answers.admit(basis, way, &request)?;
     let arrival = link.arrival(Door::Proxy, ready);
-    let answer = answers.consider(scene, &arrival, &request);
+    let answer = answers.consider(basis, &arrival, &request);
     let mut sent = Ok(());
     if let Some(written) = &answer.1 {
         let envelope = match request.giaddr {
@@ -411,7 +410,7 @@ fn on_frame(
             sent = ready.socket.send(frame);
         }
     }
-    answers.report(scene, way, &arrival, &request, &answer);
+    answers.report(basis, way, &arrival, &request, &answer);
     Ok(sent)
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use log::debug;
 
 use super::files::{Asker, Files, Found};
-use super::frames::{Frames, Source};
+use super::frames::{Frames, Outgoing};
 use super::limits::{Payer, Quota};
 use super::machines::Machines;
 use super::progress::{self, News};
@@ -195,7 +195,7 @@ impl Transfers {
             Verdict::Refuse(refusal) => {
                 self.log.refused_request(now, *peer.ip(), &refusal);
                 if let Some(trouble) = progress::refused_request(&refusal) {
-                    let what = progress::Transfer::Refused(trouble);
+                    let what = progress::Fetch::Refused(trouble);
                     self.news.push(News { host: *peer.ip(), name: refusal.filename.into(), what });
                 }
                 self.refuse(now, entrance.listener, received, station, refusal.why.error());
@@ -244,7 +244,7 @@ impl Transfers {
             Ok(file) => file,
             Err(why) => {
                 self.log.refused_file(now, host, order, &why, &self.files);
-                let what = progress::Transfer::Refused(progress::refused(&why));
+                let what = progress::Fetch::Refused(progress::refused(&why));
                 self.news.push(News { host, name: order.path.as_bytes().into(), what });
                 return self.refuse(now, entrance.listener, received, order.station(), answer(&why));
             }
@@ -315,7 +315,7 @@ impl Transfers {
         let channel = Channel { socket, file, name, local, ifindex, is_segmented: false };
         let Some((id, action)) = self.table.start(now, order, size, mtu, channel) else { return Ok(()) };
         let (host, name) = (*received.peer.ip(), order.path.as_bytes().into());
-        self.news.push(News { host, name, what: progress::Transfer::Began(size) });
+        self.news.push(News { host, name, what: progress::Fetch::Began(size) });
         if let Some(transfer) = self.table.transfer(id) {
             if let Err(error) = entrance.epoll.add(&transfer.resource.socket, TOKEN | id.to_u64()) {
                 self.table.remove(id);
@@ -346,7 +346,7 @@ impl Transfers {
                 let has_some = transfer.session.acked() > 0;
                 let action = transfer.session.on_packet(now, packet);
                 if !has_some && transfer.session.acked() > 0 {
-                    let (host, what) = (*transfer.peer.ip(), progress::Transfer::Arrives);
+                    let (host, what) = (*transfer.peer.ip(), progress::Fetch::Arrives);
                     self.news.push(News { host, name: Box::default(), what });
                 }
                 action
@@ -397,7 +397,7 @@ impl Transfers {
         let Some(Transfer { session, resource: channel, .. }) = self.table.transfer(id) else { return Ok(()) };
         let was_segmented = channel.is_segmented;
         while blocks.count > 0 {
-            let source = Source { id, file: &channel.file, blksize: session.blksize() };
+            let source = Outgoing { id, file: &channel.file, blksize: session.blksize() };
             let stride = source.stride();
             let (packets, count) = match session.content() {
                 Content::Octet(_) => self.frames.octet(now, source, blocks).map_err(read_failure)?,
@@ -435,8 +435,8 @@ impl Transfers {
         let host = *transfer.peer.ip();
         self.log.ended(now, host, &Ended { name: &name, size: file.size(), session: &session, end });
         let what = match end {
-            End::Probe | End::Superseded => progress::Transfer::Withdrawn,
-            _ => progress::Transfer::Ended(came(&session, &file), session.duration(), progress::ended(end)),
+            End::Probe | End::Superseded => progress::Fetch::Withdrawn,
+            _ => progress::Fetch::Ended(came(&session, &file), session.duration(), progress::ended(end)),
         };
         self.news.push(News { host, name, what });
     }

@@ -13,7 +13,7 @@ pub mod template;
 
 use std::net::Ipv4Addr;
 
-use crate::config::menu::{Action, BootMenu, Entry, Name, Whom, is_host_name};
+use crate::config::menu::{BootMenu, Entry, Kind, Name, Whom, is_host_name};
 use crate::wire::frame::Mac;
 
 /// Bytes of a generated text at most.
@@ -157,14 +157,14 @@ pub fn render(wanted: Wanted<'_>, scene: &Scene<'_>) -> String {
 }
 
 /// A loader's text for an entry, or why it can't boot that.
-type Piece = Result<String, &'static str>;
+type Stanza = Result<String, &'static str>;
 
 /// The entries' pieces one behind the other; in place of one that is left out, a comment says why. All three languages
 /// have the same comments. `item` tells the bytes that an entry takes in the list that is shown.
 fn pieces<'e>(
     entries: impl Iterator<Item = &'e Entry>,
     item: impl Fn(&'e Entry) -> usize,
-    piece: impl Fn(&'e Entry) -> Piece,
+    piece: impl Fn(&'e Entry) -> Stanza,
 ) -> (String, Vec<&'e Entry>) {
     // What stands around them, and the comments, are much less than the rest.
     const ROOM: usize = MAX_TEXT - 16 * 1024;
@@ -191,7 +191,7 @@ fn pieces<'e>(
 fn default<'e>(menu: &'e BootMenu, there: &[&'e Entry]) -> Option<(&'e str, u32)> {
     let (name, timeout) = match &menu.default {
         Some((wanted, _)) => {
-            let is_local = |entry: &&&Entry| matches!(entry.action, Action::Local);
+            let is_local = |entry: &&&Entry| matches!(entry.kind, Kind::Local);
             match there.iter().find(|entry| entry.name == *wanted).or_else(|| there.iter().find(is_local)) {
                 Some(entry) => (&entry.name, menu.timeout),
                 None => (&there.first()?.name, 0),
@@ -226,7 +226,7 @@ fn command_line(scene: &Scene<'_>, append: &str) -> String {
 
 /// True for an entry that only iPXE can tell to be for a machine.
 fn needs_ipxe(entry: &Entry) -> bool {
-    !(entry.whom.serials.is_empty() && entry.whom.assets.is_empty()) || matches!(entry.action, Action::Shell)
+    !(entry.whom.serials.is_empty() && entry.whom.assets.is_empty()) || matches!(entry.kind, Kind::Shell)
 }
 
 /// Why such an entry is left out elsewhere.

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::config::dnsmasq::names::{self, Form};
+use crate::config::dnsmasq::names::{self, Encoding};
 use crate::menu::template::hyphened;
 use crate::proxy::vendor::BootItem;
 use crate::wire::push_hex;
@@ -157,10 +157,10 @@ fn words(code: u8, bytes: &[u8]) -> String {
         (60 | 77, _) => text(bytes),
         (93, _) => joined(bytes.chunks(2).map(|pair| number(pair).to_string())),
         (97, [_, uuid @ ..]) if uuid.len() == 16 => uuid_text(uuid),
-        _ => match names::by_code(code).map(|known| known.form) {
-            Some(Form::Addresses) if bytes.len().is_multiple_of(4) => addresses(bytes),
-            Some(Form::Name) => text(bytes),
-            Some(Form::Number(_) | Form::Time) if bytes.len() <= 4 => number(bytes).to_string(),
+        _ => match names::by_code(code).map(|known| known.encoding) {
+            Some(Encoding::Addresses) if bytes.len().is_multiple_of(4) => addresses(bytes),
+            Some(Encoding::Name) => text(bytes),
+            Some(Encoding::Number(_) | Encoding::Time) if bytes.len() <= 4 => number(bytes).to_string(),
             _ => guess(bytes),
         },
     }
