@@ -9,6 +9,8 @@ use super::options::{Form, Known, entry, menu};
 use super::section::{self, Reader};
 use super::uci::{Package, Section};
 use super::{Origin, TagTest};
+use crate::wire::frame::Mac;
+use crate::wire::hex;
 
 /// Entries of a menu at most: more than fit on a screen twice, and few enough that their texts fit a transfer.
 pub const MAX_ENTRIES: usize = 64;
@@ -66,7 +68,7 @@ pub struct Whom {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Name {
     /// Its hardware address.
-    Mac([u8; 6]),
+    Mac(Mac),
     /// Its UUID, in the order in which it is written.
     Uuid([u8; 16]),
     /// The name of the host, without a domain.
@@ -305,18 +307,9 @@ pub fn architecture(name: &str) -> Option<u16> {
 }
 
 fn machines_name(text: &str) -> Option<Name> {
-    let hex = |text: &str| -> Option<Vec<u8>> {
-        let digits: Vec<u8> = text.bytes().filter(|byte| !b":-".contains(byte)).collect();
-        // `from_str_radix` would take a sign.
-        if !digits.iter().all(u8::is_ascii_hexdigit) {
-            return None;
-        }
-        let (pairs, []) = digits.as_chunks::<2>() else { return None };
-        pairs.iter().map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()).collect()
-    };
-    if let Some(bytes) = hex(text) {
+    if let Some(bytes) = hex::bytes(text) {
         if let (Ok(mac), true) = (bytes.as_slice().try_into(), text.contains([':', '-'])) {
-            return Some(Name::Mac(mac));
+            return Some(Name::Mac(Mac(mac)));
         }
         if let Ok(uuid) = bytes.try_into() {
             return Some(Name::Uuid(uuid));

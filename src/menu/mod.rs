@@ -62,7 +62,7 @@ impl Machine {
         let is_it = |wanted: &u16| self.architecture == Some(if *wanted == 9 { 7 } else { *wanted });
         let has = |tag: &String| self.tags.contains(tag);
         let is_host = |host: &Name| match host {
-            Name::Mac(mac) => self.mac == Some(Mac(*mac)),
+            Name::Mac(mac) => self.mac == Some(*mac),
             Name::Uuid(uuid) => self.uuid.as_ref() == Some(uuid),
             Name::Host(name) => self.host().is_some_and(|host| host.eq_ignore_ascii_case(name)),
         };
@@ -127,24 +127,10 @@ pub fn wanted(path: &str) -> Option<Wanted<'_>> {
         return Some(Wanted::Ipxe(None));
     }
     if let Some(mac) = path.strip_prefix(SCRIPTS).and_then(|name| name.strip_suffix(".ipxe")) {
-        return mac_of(mac).map(|mac| Wanted::Ipxe(Some(mac)));
+        return Mac::read(mac).map(|mac| Wanted::Ipxe(Some(mac)));
     }
     // PXELINUX and GRUB look for other names before these, by address and UUID: whatever the user has put there holds.
     folder_of(PXELINUX).map(Wanted::Pxelinux).or_else(|| folder_of(GRUB).map(|_| Wanted::Grub))
-}
-
-/// `52-54-00-12-34-56`, or with colons.
-fn mac_of(text: &str) -> Option<Mac> {
-    let mut bytes = text.split([':', '-']).map(|pair| match pair.as_bytes() {
-        [b'+', _] => None,
-        [_, _] => u8::from_str_radix(pair, 16).ok(),
-        _ => None,
-    });
-    let mut mac = [0; 6];
-    for byte in &mut mac {
-        *byte = bytes.next()??;
-    }
-    bytes.next().is_none().then_some(Mac(mac))
 }
 
 /// The text in this language.

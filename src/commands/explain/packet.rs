@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use crate::config::dnsmasq::names::{self, Encoding};
 use crate::menu::template::hyphened;
 use crate::proxy::vendor::BootItem;
-use crate::wire::push_hex;
+use crate::wire::hex::push;
 use crate::wire::request::{message_name, uuid_as_written};
 
 /// A field of the header.
@@ -220,8 +220,8 @@ fn discovery_control(flags: u8) -> String {
 
 fn server_type(high: u8, low: u8) -> String {
     let mut text = String::from("0x");
-    push_hex(&mut text, high);
-    push_hex(&mut text, low);
+    push(&mut text, high);
+    push(&mut text, low);
     text
 }
 
@@ -329,7 +329,7 @@ pub fn hex(bytes: &[u8], between: &str) -> String {
         if !text.is_empty() {
             text.push_str(between);
         }
-        push_hex(&mut text, *byte);
+        push(&mut text, *byte);
     }
     text
 }
