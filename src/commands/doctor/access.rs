@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{Finding, Patient, shell_word};
 use crate::commands::check::lint::boot;
 use crate::commands::check::option_place;
+use crate::config::files::package;
 use crate::config::options::upxe::SCRIPT;
 use crate::proxy::BootFiles;
 use crate::sys::privileges::{Account, account};
@@ -81,7 +82,7 @@ fn named_files(patient: &Patient<'_>, user: Option<Account>, found: &mut Vec<Fin
         };
         found.push(match origin {
             Some(origin) => finding.at(&origin),
-            None => finding.at(&option_place(patient.confdir, SCRIPT.name)),
+            None => finding.at(&option_place(&package(patient.confdir, "upxe"), SCRIPT.name)),
         });
     }
 }
