@@ -5,6 +5,7 @@
 //! and the same door sends them. TFTP goes through [`transfers`].
 
 mod answers;
+mod channel;
 pub mod files;
 mod frames;
 mod guard;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use log::debug;
 
+use super::channel::Channel;
 use super::files::{Asker, Files, Found};
 use super::frames::{Frames, Outgoing};
 use super::limits::{Payer, Quota};
@@ -14,7 +15,7 @@ use super::progress::{self, News};
 use super::transfer_log::{Ended, TransferLog};
 use crate::config::{self, Rules};
 use crate::sys::epoll::Epoll;
-use crate::sys::transfer_socket::{TransferSocket, refuses_segments};
+use crate::sys::transfer_socket::TransferSocket;
 use crate::sys::tree::{self, ServedFile};
 use crate::sys::udp::{Received, UdpListener};
 use crate::tftp::session::{Action, Blocks, Content, End, Session};
@@ -69,19 +70,6 @@ pub struct Entrance<'a> {
     pub machines: &'a Machines<'a>,
 }
 
-/// What a transfer needs besides the protocol's state.
-#[derive(Debug)]
-struct Channel {
-    socket: TransferSocket,
-    file: ServedFile,
-    name: Box<[u8]>,
-    /// Our address.
-    local: Ipv4Addr,
-    ifindex: u32,
-    /// Windows leave in one system call.
-    is_segmented: bool,
-}
-
 impl Transfers {
     /// A transfer holds its socket and its file.
     pub const DESCRIPTORS_EACH: u64 = 2;
@@ -113,9 +101,8 @@ impl Transfers {
     /// The transfers in progress: to whom, which file of how many bytes, how many of them came, and in what time.
     pub fn under_way(&self) -> impl Iterator<Item = (Ipv4Addr, &[u8], u64, u64, Duration)> {
         self.table.transfers().map(|transfer| {
-            let Channel { file, name, .. } = &transfer.resource;
-            let came = came(&transfer.session, file);
-            (*transfer.peer.ip(), &**name, file.size(), came, transfer.session.duration())
+            let Transfer { peer, session, resource: channel, .. } = transfer;
+            (*peer.ip(), &*channel.name, channel.file.size(), channel.came(session), session.duration())
         })
     }
 
@@ -359,7 +346,7 @@ impl Transfers {
         };
         // The one port may hold the client's next request already, which must not be closed with the transfer.
         let ends_here = self.single_port && matches!(action, Action::End(_));
-        let next = ends_here.then(|| next_request(&transfer.resource, &mut inbox)).flatten();
+        let next = ends_here.then(|| transfer.resource.next_request(&mut inbox)).flatten();
         let Channel { local, ifindex, .. } = transfer.resource;
         let peer = transfer.peer;
         self.carry_out(now, id, action);
@@ -431,14 +418,14 @@ impl Transfers {
             // The client is gone or it isn't: there is nothing to be done about a failure.
             let _ = transfer.resource.socket.send(&packet);
         }
-        let Transfer { session, resource: Channel { name, file, .. }, .. } = transfer;
+        let Transfer { session, resource: channel, .. } = transfer;
         let host = *transfer.peer.ip();
-        self.log.ended(now, host, &Ended { name: &name, size: file.size(), session: &session, end });
+        self.log.ended(now, host, &Ended { name: &channel.name, size: channel.file.size(), session: &session, end });
         let what = match end {
             End::Probe | End::Superseded => progress::Fetch::Withdrawn,
-            _ => progress::Fetch::Ended(came(&session, &file), session.duration(), progress::ended(end)),
+            _ => progress::Fetch::Ended(channel.came(&session), session.duration(), progress::ended(end)),
         };
-        self.news.push(News { host, name, what });
+        self.news.push(News { host, name: channel.name, what });
     }
 
     /// Answers a request with an ERROR, from a port of its own like any answer (RFC 1350 §4), unless all comes from one.
@@ -463,39 +450,6 @@ impl Transfers {
             false => TransferSocket::connect(local, peer).and_then(|socket| socket.send(&packet)),
         };
     }
-}
-
-impl Channel {
-    /// Sends packets that lie one behind the other, all of `stride` bytes but the last.
-    fn send(&mut self, packets: &[u8], stride: usize) -> io::Result<()> {
-        if self.is_segmented {
-            match self.socket.send(packets) {
-                Err(error) if refuses_segments(&error) => {
-                    self.is_segmented = false;
-                    self.socket.segment(0)?;
-                }
-                result => return result,
-            }
-        }
-        packets.chunks(stride.max(1)).try_for_each(|packet| self.socket.send(packet))
-    }
-}
-
-/// The bytes of the file that have arrived for certain.
-fn came(session: &Session, file: &ServedFile) -> u64 {
-    session.acked().saturating_mul(session.blksize().into()).min(file.size())
-}
-
-/// The next request among what waits at a socket that is about to close; the rest is passed over.
-fn next_request(channel: &Channel, inbox: &mut [u8]) -> Option<usize> {
-    // What comes later than the last look is for the listener. If that can't be had, the client asks again.
-    let _ = channel.socket.let_go(channel.local);
-    while let Ok(Some(len)) = channel.socket.receive(inbox) {
-        if inbox.get(..len).is_some_and(is_request) {
-            return Some(len);
-        }
-    }
-    None
 }
 
 /// What the system cannot take at the moment (a full queue, a device that is down) counts as lost on the way; only a
