@@ -37,7 +37,7 @@ use crate::config::rules::{Host, MacPattern};
 use crate::proxy::advice::Trouble;
 use crate::proxy::client::short;
 use crate::proxy::clients::Seen;
-use crate::proxy::progress::{Stage, TICKS, speed};
+use crate::proxy::progress::{Amount, Stage, TICKS};
 use crate::sys::epoll::Epoll;
 use crate::sys::local_socket;
 use crate::wire::frame::Mac;
@@ -190,17 +190,14 @@ impl Daemon {
         let (progress, tick) = (&seen.progress, self.answers.clients.tick(now));
         let is_its =
             |address, name: &[u8]| address == seen.address && String::from_utf8_lossy(name).ends_with(progress.file());
-        let under_way = self.transfers.under_way().find(|transfer| is_its(transfer.0, transfer.1));
+        let under_way = self.transfers.under_way().find(|(address, name, _)| is_its(*address, name));
         let since = match &under_way {
             // Its packets aren't counted one by one.
             Some(_) => Duration::ZERO,
             None => now.saturating_duration_since(seen.last),
         };
         let stage = progress.stage(since)?;
-        let (size, bytes, speed) = match under_way {
-            Some((_, _, size, bytes, time)) => (size, bytes, speed(bytes, time)),
-            None => progress.loaded(),
-        };
+        let Amount { size, bytes, speed } = under_way.map_or(progress.loaded(), |(_, _, amount)| amount);
         let amount = |number| match stage {
             Stage::Loading | Stage::Loaded | Stage::Failed | Stage::Gone if size > 0 => whole(number),
             _ => Null,

@@ -14,6 +14,7 @@ use super::machines::Machines;
 use super::progress::{self, News};
 use super::transfer_log::{Ended, TransferLog};
 use crate::config::{self, Rules};
+use crate::proxy::progress::Amount;
 use crate::sys::epoll::Epoll;
 use crate::sys::transfer_socket::TransferSocket;
 use crate::sys::tree::{self, ServedFile};
@@ -98,11 +99,12 @@ impl Transfers {
         std::mem::take(&mut self.news)
     }
 
-    /// The transfers in progress: to whom, which file of how many bytes, how many of them came, and in what time.
-    pub fn under_way(&self) -> impl Iterator<Item = (Ipv4Addr, &[u8], u64, u64, Duration)> {
+    /// The transfers in progress: to whom, which file, and how much of it has come.
+    pub fn under_way(&self) -> impl Iterator<Item = (Ipv4Addr, &[u8], Amount)> {
         self.table.transfers().map(|transfer| {
             let Transfer { peer, session, resource: channel, .. } = transfer;
-            (*peer.ip(), &*channel.name, channel.file.size(), channel.came(session), session.duration())
+            let amount = Amount::new(channel.file.size(), channel.came(session), session.duration());
+            (*peer.ip(), &*channel.name, amount)
         })
     }
 
