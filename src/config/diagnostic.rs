@@ -48,7 +48,7 @@ pub struct Diagnostic {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// `found …, expected …`; both are complete, quotes included.
-    Offending {
+    Found {
         /// From [`quoted`], or a description.
         found: String,
         /// What would have been right.
@@ -61,7 +61,7 @@ pub enum Message {
 impl Diagnostic {
     /// `found …, expected …` about `subject`.
     pub fn found(severity: Severity, origin: Origin, subject: &str, found: String, expected: &str) -> Self {
-        let message = Message::Offending { found, expected: expected.to_owned() };
+        let message = Message::Found { found, expected: expected.to_owned() };
         Diagnostic { severity, origin, column: 0, subject: subject.to_owned(), message }
     }
 
@@ -82,7 +82,7 @@ impl Diagnostic {
             origin: Origin { file: file.clone(), line: error.line },
             column: error.column,
             subject: String::new(),
-            message: Message::Offending { found, expected: error.expected.into_owned() },
+            message: Message::Found { found, expected: error.expected.into_owned() },
         }
     }
 
@@ -90,7 +90,7 @@ impl Diagnostic {
     pub fn words(&self) -> String {
         let gap = if self.subject.is_empty() { "" } else { ": " };
         match &self.message {
-            Message::Offending { found, expected } => {
+            Message::Found { found, expected } => {
                 [&self.subject, gap, "found ", found, ", expected ", expected].concat()
             }
             Message::Text(text) => [&self.subject, gap, text].concat(),

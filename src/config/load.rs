@@ -151,20 +151,7 @@ fn read_main(
     let mut reader = Reader::new(file, section, Severity::Error, out);
     reader.check_names(&upxe::SECTION, true);
     let enabled = reader.flag(&upxe::ENABLED);
-    let tftp = reader.flag(&upxe::TFTP);
-    let (root, root_origin) = reader.folder(&upxe::TFTP_ROOT);
-    let allow = reader.items(&upxe::TFTP_ALLOW, section::folder);
-    let max_transfers = reader.number(&upxe::TFTP_MAX);
-    let single_port = reader.flag(&upxe::TFTP_SINGLE_PORT);
-    let limits = TftpLimits {
-        client_transfers: small_number(&mut reader, &upxe::TFTP_MAX_CLIENT),
-        retries: small_number(&mut reader, &upxe::TFTP_RETRIES) as u8,
-        errors: PerSecond {
-            all: small_number(&mut reader, &upxe::TFTP_ERRORS),
-            client: small_number(&mut reader, &upxe::TFTP_ERRORS_CLIENT),
-        },
-        in_flight: reader.number(&upxe::TFTP_IN_FLIGHT).saturating_mul(1024),
-    };
+    let (tftp, root_origin) = tftp(&mut reader);
     let replies = PerSecond {
         all: small_number(&mut reader, &upxe::REPLIES),
         client: small_number(&mut reader, &upxe::REPLIES_CLIENT),
@@ -182,14 +169,7 @@ fn read_main(
         enabled: enabled || !overrides.interfaces.is_empty(),
         dnsmasq: DnsmasqPorts::default(),
         interfaces,
-        tftp: Tftp {
-            enabled: tftp,
-            root,
-            allow: allow.into_iter().map(|(path, _)| path).collect(),
-            max_transfers: u16::try_from(max_transfers).unwrap_or(u16::MAX),
-            single_port,
-            limits,
-        },
+        tftp,
         replies,
         rules: Rules { script, no_override, relay, web, ..Rules::default() },
         user,
@@ -198,6 +178,25 @@ fn read_main(
     };
     let max_written = section.is_some_and(|section| section.option(upxe::TFTP_MAX.name).is_some());
     Main { config, root_origin, max_written }
+}
+
+/// The TFTP server's settings, and where its root was written, if it was.
+fn tftp(reader: &mut Reader<'_>) -> (Tftp, Option<Origin>) {
+    let enabled = reader.flag(&upxe::TFTP);
+    let (root, origin) = reader.folder(&upxe::TFTP_ROOT);
+    let allow = reader.items(&upxe::TFTP_ALLOW, section::folder).into_iter().map(|(path, _)| path).collect();
+    let max_transfers = small_number(reader, &upxe::TFTP_MAX);
+    let single_port = reader.flag(&upxe::TFTP_SINGLE_PORT);
+    let limits = TftpLimits {
+        client_transfers: small_number(reader, &upxe::TFTP_MAX_CLIENT),
+        retries: small_number(reader, &upxe::TFTP_RETRIES) as u8,
+        errors: PerSecond {
+            all: small_number(reader, &upxe::TFTP_ERRORS),
+            client: small_number(reader, &upxe::TFTP_ERRORS_CLIENT),
+        },
+        in_flight: reader.number(&upxe::TFTP_IN_FLIGHT).saturating_mul(1024),
+    };
+    (Tftp { enabled, root, allow, max_transfers, single_port, limits }, origin)
 }
 
 /// A number whose option has bounds that fit.

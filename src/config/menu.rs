@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::dnsmasq::names;
+use super::hosts::is_host_name;
 use super::options::{Form, Known, entry, menu};
 use super::section::{self, Reader};
 use super::uci::{Package, Section};
@@ -316,12 +317,6 @@ fn machines_name(text: &str) -> Option<Name> {
         }
     }
     is_host_name(text).then(|| Name::Host(text.to_ascii_lowercase()))
-}
-
-/// A host's name without a domain: letters, digits, `-` and `_`, at most 63 of them (RFC 1123 §2.1, and dnsmasq's `_`).
-pub fn is_host_name(text: &str) -> bool {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    (1..=63).contains(&text.len()) && text.bytes().all(legal) && !text.starts_with(['-', '_'])
 }
 
 /// A serial number or asset tag as far as iPXE writes every letter of it as it is, or a space, which it writes `%20`.

@@ -1,6 +1,6 @@
 //! The rules by which clients are told what to boot: plain values in dnsmasq's terms, each with the place it was
-//! written at. How they are read is
-//! the business of [`dnsmasq`](super::dnsmasq); this file knows no syntax, and not what clients make of it all.
+//! written at. How they are read is the business of [`dnsmasq`](super::dnsmasq); this file knows no syntax, and not what
+//! clients make of it all.
 
 use std::fmt;
 use std::net::Ipv4Addr;

@@ -13,7 +13,8 @@ pub mod template;
 
 use std::net::Ipv4Addr;
 
-use crate::config::menu::{BootMenu, Entry, Kind, Name, Whom, is_host_name};
+use crate::config::hosts::is_host_name;
+use crate::config::menu::{BootMenu, Entry, Kind, Name, Whom};
 use crate::wire::frame::Mac;
 
 /// Bytes of a generated text at most.
