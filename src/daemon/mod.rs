@@ -40,6 +40,7 @@ use crate::sys::epoll::{self, Epoll};
 use crate::sys::limits as system;
 use crate::sys::link::LinkWatch;
 use crate::sys::neighbour;
+use crate::sys::pages;
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::udp::{Received, UdpListener};
 use crate::wire::frame::{self, Envelope};
@@ -155,6 +156,7 @@ impl Daemon {
     /// # Errors
     /// Only if waiting itself fails.
     pub fn run(&mut self) -> io::Result<()> {
+        pages::give_back();
         let mut now = Instant::now();
         loop {
             // Counted from when the last wait ended: what was done since makes a deadline late by next to nothing, and
@@ -320,8 +322,9 @@ impl Daemon {
                 self.remark_on_reach();
             }
             Some(None) => warn!("the new configuration has errors; going on with the old one{}", self.reach_hint()),
-            None => {}
+            None => return Next::GoOn,
         }
+        pages::give_back();
         Next::GoOn
     }
 
