@@ -94,6 +94,7 @@ pub fn load(sources: &Sources, overrides: &Overrides, conf: &mut dyn ConfFiles) 
     if let (Some((max, _)), false) = (&collected.tftp.max, main.max_written) {
         main.config.tftp.max_transfers = u16::try_from(*max).unwrap_or(u16::MAX).clamp(1, MAX_TRANSFERS);
     }
+    main.config.tftp.single_port |= collected.tftp.single_port;
     read_own_sections(&sources.upxe.name, &own, &hosts, &mut collected, &mut out);
     let Rules { script, no_override, relay, web, .. } = main.config.rules;
     main.config.rules = Rules { script, no_override, relay, web, ..collected.rules };

@@ -148,6 +148,9 @@ pub mod upxe {
         /// What iPXE is given.
         SCRIPT = "script", Form::Text(127), "",
             "what iPXE is given: a script under the TFTP root or a URL; unset: `boot.ipxe` if it exists";
+        /// What no section says.
+        LINE = "line", Form::Line("KEYWORD=VALUE"), "",
+            "a line in dnsmasq's words, for what no section says: `tag-if=set:a,tag:b`, `dhcp-ignore=tag:!known` (a list)";
         /// Header fields or options 66 and 67.
         NO_OVERRIDE = "no_override", Form::Flag, "1",
             "boot file and server name always stand in the packet's own fields (dnsmasq: `dhcp-no-override`)";
@@ -190,6 +193,7 @@ pub mod upxe {
             &dnsmasq::PXE_PROMPT,
             &common::DHCP_OPTION,
             &common::DHCP_OPTION_FORCE,
+            &LINE,
             &NO_OVERRIDE,
             &REPLIES,
             &REPLIES_CLIENT,

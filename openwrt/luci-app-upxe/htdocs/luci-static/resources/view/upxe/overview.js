@@ -141,6 +141,7 @@ return view.extend({
 			[ form.Value, 'replies_client', _('Boot replies to one machine'), null, '4', 'range(1,10000)' ],
 			[ form.DynamicList, 'dhcp_option', _('DHCP options'), _('For machines that ask for them: number, value.'), '175,8:1:1' ],
 			[ form.DynamicList, 'dhcp_option_force', _('Forced DHCP options'), _('For all machines.'), '209,pxelinux.cfg/default' ],
+			[ form.DynamicList, 'line', _('Lines for dnsmasq'), _('What no other field says, in its words.'), 'tag-if=set:lab,tag:known' ],
 			[ form.Value, 'user', _('Runs as user'), null, 'upxe' ],
 			[ form.ListValue, 'log_level', _('Log'), _('The least important lines that are logged.'), 'info' ]
 		].forEach(function(known) {
