@@ -472,14 +472,8 @@ fn read_own_sections(
     for section in own.sections.iter().filter(|section| unknown(section)) {
         let origin = Origin { file: file.clone(), line: section.line };
         let subject = ["config ", &section.kind].concat();
-        let diagnostic = match nearest(&section.kind, known().chain([upxe::SECTION.kind])) {
-            Some(near) => {
-                let parts = &["unknown, and without effect; did you mean 'config ", near, "'?"];
-                Diagnostic::text(Severity::Warning, origin, &subject, parts)
-            }
-            None => Diagnostic::text(Severity::Warning, origin, &subject, &["unknown, and without effect"]),
-        };
-        out.push(diagnostic);
+        let near = nearest(&section.kind, known().chain([upxe::SECTION.kind]));
+        out.push(Diagnostic::unknown(origin, &subject, &section.kind, "config ", near));
     }
     let mut sections = Sections { file, home: Home::Ours, hosts, collected, out };
     if let Some(main) = own.sections.iter().find(|section| section.kind == upxe::SECTION.kind) {

@@ -504,12 +504,8 @@ pub const SECTIONS: &[&KnownSection] = &[
 pub fn markdown() -> String {
     let mut table = String::new();
     for section in SECTIONS {
-        if !table.is_empty() {
-            table.push('\n');
-        }
-        table.push_str(
-            &[section.heading, ":\n\n| option | value | default | meaning |\n| --- | --- | --- | --- |\n"].concat(),
-        );
+        table.push_str(if table.is_empty() { "" } else { "\n" });
+        table.extend([section.heading, ":\n\n| option | value | default | meaning |\n| --- | --- | --- | --- |\n"]);
         for known in section.options.iter().filter(|known| !matches!(known.form, Form::NotOurs | Form::NotYet)) {
             let default =
                 if known.default.is_empty() { "unset".to_owned() } else { ["`", known.default, "`"].concat() };
@@ -517,8 +513,7 @@ pub fn markdown() -> String {
                 Form::Line(words) => ["`", words, "`"].concat(),
                 form => form.words(),
             };
-            table
-                .push_str(&["| `", known.name, "` | ", &value, " | ", &default, " | ", known.meaning, " |\n"].concat());
+            table.extend(["| `", known.name, "` | ", &value, " | ", &default, " | ", known.meaning, " |\n"]);
         }
     }
     table
