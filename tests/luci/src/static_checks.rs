@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::{Stage, Test, json_file};
+use crate::{Stage, Test, json_file, script};
 
 /// The tests of this file.
 pub const TESTS: &[Test] = &[
@@ -79,28 +79,13 @@ fn files_under(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// What LuCI's own build does to scripts, or less: comments and indentation go.
-fn minified(script: &str) -> String {
-    let mut kept = String::new();
-    let mut in_comment = false;
-    for line in script.lines().map(str::trim) {
-        in_comment |= line.starts_with("/*");
-        if !in_comment && !line.is_empty() {
-            kept.push_str(line);
-            kept.push('\n');
-        }
-        in_comment &= !line.ends_with("*/");
-    }
-    kept
-}
-
 fn weight(stage: &mut Stage) {
     let folder = stage.root();
     for part in ["htdocs", "root"] {
         for path in files_under(&stage.app.join(part)) {
             let mut text = fs::read_to_string(&path).expect("a file");
-            if path.extension().is_some_and(|ending| ending == "js") {
-                text = minified(&text);
+            if path.extension().is_some_and(|ending| ending == "js") || path.ends_with("luci.upxe") {
+                text = script::minified(&text);
             }
             let to = folder.join(path.strip_prefix(&stage.app).expect("a path below"));
             fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
