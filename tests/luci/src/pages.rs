@@ -21,6 +21,8 @@ pub const TESTS: &[Test] = &[
 ];
 
 fn stages(stage: &mut Stage) {
+    let unnamed = "52:54:00:12:34:57";
+    stage.router(|router| router.hints = json!({ unnamed.to_uppercase(): { "name": "printer" } }));
     let shot = stage.shot("overview");
     let mut page = stage.open("overview", DESK);
     let text = page.text();
@@ -45,6 +47,8 @@ fn stages(stage: &mut Stage) {
         "version 0.1.0",
         "Something is wrong with it",
         "2m 10s ago",
+        // The router knows it by a name that no section gives.
+        "printer",
     ];
     for words in expected {
         assert!(text.contains(words), "'{words}' is missing in:\n{text}");
@@ -158,7 +162,7 @@ fn hostile(stage: &mut Stage) {
         "tftp": { "root": EVIL, "transfers": 1, "max": 2 }, "clients": [client]
     });
     let finding = json!({ "severity": EVIL, "code": EVIL, "what": EVIL, "why": EVIL, "mend": EVIL, "where": EVIL });
-    let diagnostic = json!({ "severity": EVIL, "file": EVIL, "line": 1, "message": EVIL });
+    let diagnostic = json!({ "severity": EVIL, "file": EVIL, "line": 1, "message": EVIL, "mend": EVIL });
     let rule = json!({ "kind": EVIL, "what": EVIL, "won": true, "why": EVIL, "file": EVIL, "line": 1 });
     let explained = json!({ "version": 1, "requests": [{
         "rules": [rule], "tags": [{ "tag": EVIL, "kind": EVIL, "file": EVIL, "line": 1 }], "silence": null,
@@ -210,6 +214,7 @@ fn diagnosis(stage: &mut Stage) {
         "/etc/config/dhcp:12",
         "uci set dhcp.@dnsmasq[0].enable_tftp='0'",
         "no such file under /srv/tftp",
+        "scp -O 'gone.efi' root@192.168.1.1:",
         "/etc/config/upxe:7",
         "DHCPOFFER(br-lan)",
     ] {

@@ -28,8 +28,11 @@ return view.extend({
 	/* Machines whose timeline is unfolded, by MAC. */
 	unfolded: {},
 
+	/* What the router calls machines that no section names: [ MAC, name ]. */
+	names: [],
+
 	load: function() {
-		return Promise.all([ upxe.status(), upxe.networks(), upxe.check() ]);
+		return Promise.all([ upxe.status(), upxe.networks(), upxe.check(), upxe.hosts() ]);
 	},
 
 	timeline: function(client) {
@@ -49,10 +52,12 @@ return view.extend({
 
 	row: function(client) {
 		const loads = client.bytes != null && client.bytes > 0;
+		const known = this.names.filter(function(one) { return one[0] == client.mac; })[0];
+		const name = client.host || (known || [])[1];
 		const size = client.size ? _('%s of %s').format(upxe.size(client.bytes), upxe.size(client.size)) : upxe.size(client.bytes || 0);
 		return [
-			[ E('strong', {}, [ client.host || client.mac ]), E('br'),
-				[ client.host ? client.mac : null, client.address ].filter(Boolean).join(' · ') ],
+			[ E('strong', {}, [ name || client.mac ]), E('br'),
+				[ name ? client.mac : null, client.address ].filter(Boolean).join(' · ') ],
 			client.program && (client.client || '').indexOf(client.program) < 0 ? [ client.client, E('br'), E('small', {}, [ client.program ]) ] : client.client,
 			[ upxe.stage(client.stage, client.file), progress(client), trouble(client.trouble) ],
 			loads ? [ size, E('br'), client.speed ? upxe.size(client.speed) + '/s' : '' ] : '–',
@@ -141,7 +146,7 @@ return view.extend({
 			[ form.Value, 'replies_client', _('Boot replies to one machine'), null, '4', 'range(1,10000)' ],
 			[ form.DynamicList, 'dhcp_option', _('DHCP options'), _('For machines that ask for them: number, value.'), '175,8:1:1' ],
 			[ form.DynamicList, 'dhcp_option_force', _('Forced DHCP options'), _('For all machines.'), '209,pxelinux.cfg/default' ],
-			[ form.DynamicList, 'line', _('Lines for dnsmasq'), _('What no other field says, in its words.'), 'tag-if=set:lab,tag:known' ],
+			[ form.DynamicList, 'line', _('Other rules'), _('Lines in dnsmasq\'s words, for what no field says.'), 'tag-if=set:lab,tag:known' ],
 			[ form.Value, 'user', _('Runs as user'), null, 'upxe' ],
 			[ form.ListValue, 'log_level', _('Log'), _('The least important lines that are logged.'), 'info' ]
 		].forEach(function(known) {
@@ -156,6 +161,7 @@ return view.extend({
 
 		this.serviceNode = E('div', { 'class': 'cbi-section' });
 		this.clientsNode = E('div', {});
+		this.names = upxe.machines(data[3]);
 		this.show(data[0]);
 		poll.add(L.bind(this.refresh, this), SECONDS);
 		document.addEventListener('visibilitychange', L.bind(this.refresh, this));
