@@ -369,9 +369,20 @@ fn no_more_memory_is_to_be_had() {
         Client::new(&scene.lan, number).discover(Kind::Pxe(BIOS), Duration::from_millis(20), |_| false);
     }
     more.into_iter().for_each(crate::scene::Loading::arrives);
+    // A configuration that takes more than what is at hand shows that the system says no, and is refused like any broken one.
+    let (good, from) = (fs::read_to_string(scene.upxe.config.join("upxe")).unwrap(), scene.upxe.log.end());
+    scene.upxe.reload("upxe", &format!("{good}\n{}", "# a comment\n".repeat(80_000)));
+    scene.upxe.log.expect(from, &["out of memory"], SOON);
+    scene.upxe.log.expect(from, &["going on with the old one"], SOON);
+    expect_boots(&scene.lan);
     loading.arrives();
     limit("unlimited");
-    scene.finish(WENT_ON, NOTHING);
+    scene.upxe.reload("upxe", &good);
+    scene.upxe.log.expect(from, &["configuration reloaded"], SOON);
+    scene.finish(
+        "the old configuration holds; the files under way arrive whole; DHCP and DNS go on; machines boot",
+        NOTHING,
+    );
 }
 
 #[test]
