@@ -157,7 +157,11 @@ pub fn report(config: Option<&Config>, diagnostics: &[Diagnostic]) -> String {
 }
 
 /// The same as JSON, with the command that mends each.
-fn json(config: Option<&Config>, diagnostics: &[Diagnostic], mends: impl Iterator<Item = Option<String>>) -> String {
+pub fn json(
+    config: Option<&Config>,
+    diagnostics: &[Diagnostic],
+    mends: impl Iterator<Item = Option<String>>,
+) -> String {
     let list = diagnostics.iter().zip(mends).map(|(diagnostic, mend)| {
         Map(vec![
             ("severity", string(diagnostic.severity.name())),

@@ -10,8 +10,13 @@ use crate::config::uci::{Package, Value};
 use crate::config::{Config, Diagnostic, Origin};
 use crate::sys::link;
 
-/// The command for a remark; none where there is no line to change and nothing to copy.
+/// The command for a remark; none where there is no line to change and nothing to copy, nor where the command would have
+/// something in it that no terminal should be given.
 pub fn command(confdir: &Path, config: Option<&Config>, diagnostic: &Diagnostic) -> Option<String> {
+    any(confdir, config, diagnostic).filter(|command| !command.contains(char::is_control))
+}
+
+fn any(confdir: &Path, config: Option<&Config>, diagnostic: &Diagnostic) -> Option<String> {
     let Origin { file, line } = &diagnostic.origin;
     let (file, number) = (shell_word(file), line.to_string());
     match &diagnostic.mend {
@@ -106,6 +111,8 @@ mod tests {
     fn each_remark_has_its_command() {
         let confdir = Path::new("/nonexistent");
         let at = |line| Origin { file: "/etc/it's.conf".into(), line };
+        let clear = Diagnostic::text(Severity::Warning, Origin { file: "x\u{1b}c".into(), line: 1 }, "", &["x"]);
+        assert_eq!(command(confdir, None, &clear), None);
         for (line, mend, expected) in [
             (7, Mend::Edit, Some(r"vi -c 7 '/etc/it'\''s.conf'")),
             (0, Mend::Edit, None),

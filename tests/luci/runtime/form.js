@@ -305,9 +305,15 @@ const Flag = Value.extend({
 
 const ListValue = Value.extend({
 	renderWidget(id, index, value) {
+		/* LuCI shows nothing to choose nothing by, but where that is allowed. */
+		const choices = this.choices.filter(([ key ]) => key != '');
+		if (this.optional)
+			choices.unshift([ '', this.placeholder ?? '-- Please choose --' ]);
 		const select = E('select', { 'change': () => this.changed(select) },
-			this.choices.map(([ key, label ]) => E('option', { 'value': key }, [ label ])));
-		select.value = value ?? this.default;
+			choices.map(([ key, label ]) => E('option', { 'value': key }, [ label ])));
+		select.value = value ?? this.default ?? '';
+		if (select.selectedIndex < 0)
+			select.selectedIndex = 0;
 		return E('div', { 'id': this.cbid(id) }, [ select ]);
 	},
 	formvalue(id) { return this.widget(id) && this.widget(id).querySelector('select').value; }

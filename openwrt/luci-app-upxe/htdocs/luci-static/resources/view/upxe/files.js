@@ -211,7 +211,8 @@ return view.extend({
 		section = map.section(form.TypedSection, 'entry', _('Menu entries'));
 		section.addremove = true;
 		const kind = section.option(form.ListValue, 'kind', _('Kind'));
-		kind.value('', _('as the fields say'));
+		kind.optional = true;
+		kind.placeholder = _('as the fields say');
 		[ 'linux', 'memtest', 'iso', 'chain', 'wimboot', 'iscsi', 'local', 'shell' ].forEach(function(one) { kind.value(one); });
 		[
 			[ form.Value, 'title', _('Title') ],
