@@ -35,8 +35,8 @@ fn stages(stage: &mut Stage) {
         "loading script: boot.ipxe",
         "done: its system starts: initrd.img",
         "asked to boot",
-        "no boot file for ARM64",
-        "put one of these under the TFTP root",
+        "there is no boot file for it: snponly-arm64.efi is not in the TFTP root",
+        "The TFTP root is /srv/tftp, and everybody",
         "asked the boot server",
         "failed: pxelinux.0",
         "fell silent: pxelinux.0",
@@ -210,7 +210,7 @@ fn diagnosis(stage: &mut Stage) {
     let text = page.text();
     for words in [
         "port 69 is held by dnsmasq (process 123)",
-        "No machine can load a file",
+        "Machines are offered files that upxe cannot send.",
         "/etc/config/dhcp:12",
         "uci set dhcp.@dnsmasq[0].enable_tftp='0'",
         "no such file under /srv/tftp",
@@ -338,7 +338,16 @@ fn read_only(stage: &mut Stage) {
 fn german(stage: &mut Stage) {
     let german = static_checks::catalogue(&stage.app.join("po/de/upxe.po"));
     stage.site(|site| site.catalogue = json!(german));
-    for (view, words) in [("overview", "läuft"), ("files", "Bootdateien"), ("diagnosis", "Diagnose")] {
+    for (view, words) in [
+        ("overview", "läuft"),
+        // What the program says, with the file and the folder in their places.
+        ("overview", "Weder snponly-arm64.efi noch eine andere"),
+        ("overview", "Der TFTP-Ordner ist /srv/tftp, und jeder"),
+        ("overview", "Er hat aufgehört, pxelinux.0 zu laden"),
+        ("files", "Bootdateien"),
+        ("diagnosis", "Diagnose"),
+        ("diagnosis", "Den Rechnern werden Dateien angeboten, die upxe nicht senden kann."),
+    ] {
         let shot = stage.shot(&format!("{view}-de"));
         let mut page = stage.open(view, DESK);
         assert!(page.text().contains(words), "'{words}' is missing in:\n{}", page.text());

@@ -78,7 +78,7 @@ return view.extend({
 		if (doctor.error)
 			return E('pre', {}, [ doctor.error ]);
 		return upxe.table([ '', _('What'), _('Why it matters'), _('What mends it') ], (doctor.findings || []).map(L.bind(function(one) {
-			return [ upxe.badge(one.severity), this.message(one.what, one.where), one.why || '', this.mend(one.mend) ];
+			return [ upxe.badge(one.severity), this.message(one.what, one.where), upxe.said(one.why) || '', this.mend(one.mend) ];
 		}, this)), _('Nothing stands in the way.'));
 	},
 
@@ -106,7 +106,7 @@ return view.extend({
 			reply ? E('p', {}, [
 				E('strong', {}, [ _('It is told to load %s').format(reply.fields.file || '–') ]), ' ',
 				_('from %s (%s, %d bytes)').format(reply.fields.siaddr, reply.message, reply.length)
-			]) : E('p', {}, [ E('strong', {}, [ _('It gets no answer:') ]), ' ', silence.reason, E('br'), E('em', {}, [ silence.advice ]) ]),
+			]) : E('p', {}, [ E('strong', {}, [ _('It gets no answer:') ]), ' ', silence.reason, E('br'), E('em', {}, [ upxe.said(silence.advice) ]) ]),
 			lines(_('What it boots'), request.rules.map(function(rule) {
 				return [ rule.won ? '▶' : '', rule.kind + ' ' + rule.what, rule.why, place(rule) ];
 			})),

@@ -20,8 +20,9 @@ function progress(client) {
 	return E('div', { 'class': 'cbi-progressbar', 'title': percent + ' %' }, [ E('div', { 'style': 'width:' + percent + '%' }) ]);
 }
 
-function trouble(found) {
-	return found && E('div', { 'style': 'color:#c33' }, [ found.reason, E('br'), E('em', {}, [ found.advice ]) ]);
+function trouble(client, root) {
+	const said = function(words) { return upxe.said(words, client.file, root); };
+	return client.trouble && E('div', { 'style': 'color:#c33' }, [ said(client.trouble.reason), E('br'), E('em', {}, [ said(client.trouble.advice) ]) ]);
 }
 
 return view.extend({
@@ -59,7 +60,7 @@ return view.extend({
 			[ E('strong', {}, [ name || client.mac ]), E('br'),
 				[ name ? client.mac : null, client.address ].filter(Boolean).join(' · ') ],
 			client.program && (client.client || '').indexOf(client.program) < 0 ? [ client.client, E('br'), E('small', {}, [ client.program ]) ] : client.client,
-			[ upxe.stage(client.stage, client.file), progress(client), trouble(client.trouble) ],
+			[ upxe.stage(client.stage, client.file), progress(client), trouble(client, this.root) ],
 			loads ? [ size, E('br'), client.speed ? upxe.size(client.speed) + '/s' : '' ] : '–',
 			this.timeline(client)
 		];
@@ -104,6 +105,7 @@ return view.extend({
 	},
 
 	show: function(status) {
+		this.root = (status.tftp || {}).root;
 		dom.content(this.serviceNode, [ this.service(status) ]);
 		dom.content(this.clientsNode, [ this.clients(status) ]);
 	},
