@@ -198,7 +198,7 @@ return view.extend({
 
 	/* What loaders show for choosing; a field is there for the kinds that it is of use to. */
 	menu: function(map) {
-		let section = map.section(form.TypedSection, 'menu', _('Menu'), _('How iPXE, pxelinux and GRUB show the entries.'));
+		let section = map.section(form.TypedSection, 'menu', _('Menu'));
 		section.anonymous = section.addremove = true;
 		section.option(form.Value, 'title', _('Title')).placeholder = 'Boot menu';
 		let option = section.option(form.Value, 'timeout', _('Seconds'), _('Then the default is booted; 0: never.'));
@@ -213,16 +213,16 @@ return view.extend({
 		const kind = section.option(form.ListValue, 'kind', _('Kind'));
 		kind.optional = true;
 		kind.placeholder = _('as the fields say');
-		[ 'linux', 'memtest', 'iso', 'chain', 'wimboot', 'iscsi', 'local', 'shell' ].forEach(function(one) { kind.value(one); });
+		'linux,memtest,iso,chain,wimboot,iscsi,local,shell'.split(',').forEach(function(one) { kind.value(one); });
 		[
 			[ form.Value, 'title', _('Title') ],
-			[ null, 'kernel', _('Kernel or program'), 'linux memtest wimboot' ],
-			[ form.DynamicList, 'initrd', _('RAM disks'), 'linux' ],
-			[ form.Value, 'append', _('Command line'), 'linux' ],
-			[ null, 'url', _('Image, script or loader'), 'iso chain' ],
-			[ form.DynamicList, 'file', _('Files'), 'wimboot' ],
-			[ form.Value, 'root_path', _('iSCSI disk'), 'iscsi' ],
-			[ form.Flag, 'keep_san', _('Stays for an installer'), 'iscsi' ],
+			[ null, 'kernel', _('Kernel or program'), ',linux,memtest,wimboot' ],
+			[ form.DynamicList, 'initrd', _('RAM disks'), ',linux' ],
+			[ form.Value, 'append', _('Command line'), ',linux' ],
+			[ null, 'url', _('Image, script or loader'), ',iso,chain' ],
+			[ form.DynamicList, 'file', _('Files'), ',wimboot' ],
+			[ form.Value, 'root_path', _('iSCSI disk'), ',iscsi' ],
+			[ form.Flag, 'keep_san', _('Stays for an installer'), ',iscsi' ],
 			[ form.DynamicList, 'arch', _('Architectures') ],
 			[ form.DynamicList, 'host', _('Machines') ],
 			[ form.DynamicList, 'serial', _('Serial numbers') ],
@@ -233,8 +233,8 @@ return view.extend({
 			option = field[0] ? section.option(field[0], field[1], field[2]) : this.fileField(section, field[1], field[2], null, /./);
 			if (!field[0])
 				option.datatype = 'maxlength(255)';
-			if (field[3])
-				('- ' + field[3]).split(' ').forEach(function(one) { option.depends('kind', one.replace('-', '')); });
+			/* The first is no kind at all. */
+			(field[3] || '').split(',').forEach(function(one) { field[3] && option.depends('kind', one); });
 			if (field[1] == 'arch')
 				upxe.architectures.forEach(function(arch) { option.value(arch[0], arch[2]); });
 		}, this);

@@ -29,8 +29,8 @@ return view.extend({
 	/* Machines whose timeline is unfolded, by MAC. */
 	unfolded: {},
 
-	/* What the router calls machines that no section names: [ MAC, name ]. */
-	names: [],
+	/* What the router calls machines that no section names, by MAC. */
+	names: {},
 
 	load: function() {
 		return Promise.all([ upxe.status(), upxe.networks(), upxe.check(), upxe.hosts() ]);
@@ -53,8 +53,7 @@ return view.extend({
 
 	row: function(client) {
 		const loads = client.bytes != null && client.bytes > 0;
-		const known = this.names.filter(function(one) { return one[0] == client.mac; })[0];
-		const name = client.host || (known || [])[1];
+		const name = client.host || this.names[client.mac];
 		const size = client.size ? _('%s of %s').format(upxe.size(client.bytes), upxe.size(client.size)) : upxe.size(client.bytes || 0);
 		return [
 			[ E('strong', {}, [ name || client.mac ]), E('br'),
@@ -163,7 +162,7 @@ return view.extend({
 
 		this.serviceNode = E('div', { 'class': 'cbi-section' });
 		this.clientsNode = E('div', {});
-		this.names = upxe.machines(data[3]);
+		this.names = Object.fromEntries(upxe.machines(data[3]));
 		this.show(data[0]);
 		poll.add(L.bind(this.refresh, this), SECONDS);
 		document.addEventListener('visibilitychange', L.bind(this.refresh, this));
