@@ -1,4 +1,5 @@
-//! `upxe check` and `upxe explain`, as they are run: what they see of the TFTP root, and the lines that they name.
+//! `upxe check` and `upxe explain`, as they are run: what they see of the TFTP root, and the lines that they name; and
+//! every command's help.
 
 #[path = "support/scratch.rs"]
 mod scratch;
@@ -37,6 +38,24 @@ impl Scene {
         let output = Command::new(env!("CARGO_BIN_EXE_upxe")).args(words).arg("-c").arg(folder).output().unwrap();
         String::from_utf8(output.stdout).unwrap().replace(&format!("{}/", folder.display()), "")
     }
+}
+
+#[test]
+fn help_comes_by_each_of_its_names() {
+    let help = |words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_upxe")).args(words).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    let commands = ["run", "check", "explain", "status", "doctor", "import", "script"];
+    for command in commands.map(Some).into_iter().chain([None]) {
+        let of = |name| help(&command.into_iter().chain([name]).collect::<Vec<_>>());
+        let (is_told, text) = of("--help");
+        let usage = format!("Usage: upxe{}", command.map(|command| format!(" {command}")).unwrap_or_default());
+        assert!(is_told && text.starts_with(&usage) && text.contains("-h, --help"), "{text}");
+        assert_eq!(of("-h"), (true, text.clone()), "{command:?}");
+        assert_eq!(of("help"), (true, text), "{command:?}");
+    }
+    assert!(!help(&["-x"]).0);
 }
 
 #[test]
@@ -84,7 +103,7 @@ fn a_script_that_hides_the_menu() {
         "tftp/boot.ipxe: note: iPXE gets this before the menu: chain menu.ipxe from it, or take it away\n";
     let said = Scene::new(ENTRY).with("tftp/boot.ipxe", "#!ipxe\nshell\n").run(&["check"]);
     assert!(said.contains(NOTE), "{said}");
-    assert!(said.ends_with("/tftp; a menu of 1 entry\n") || said.ends_with("tftp; a menu of 1 entry\n"), "{said}");
+    assert!(said.ends_with("; TFTP from tftp; a menu of 1 entry\n"), "{said}");
     for (config, script) in [(ENTRY, "#!ipxe\nchain menu.ipxe\n"), ("", "#!ipxe\nshell\n")] {
         let said = Scene::new(config).with("tftp/boot.ipxe", script).run(&["check"]);
         assert!(!said.contains("before the menu"), "{said}");

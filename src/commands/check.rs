@@ -19,12 +19,13 @@ pub mod mend;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use self::lint::{Script, Surroundings};
 use crate::config::files::{load_from, package, read};
 use crate::config::options::upxe;
 use crate::config::rules::Web;
-use crate::config::uci::Opt;
+use crate::config::uci::{Opt, Package};
 use crate::config::{Config, Diagnostic, Origin, Overrides, Severity};
 use crate::daemon::files::Files;
 use crate::menu::{self, MAX_TEXT, template};
@@ -45,7 +46,8 @@ pub fn run(confdir: &Path, overrides: &Overrides, json: bool) -> ExitCode {
         no_such_network(confdir, config, &mut diagnostics);
         let surroundings = Surroundings { scripts: scripts(&config.tftp.root), ..surroundings(config) };
         let found = lint::lint(config, &Files::new(&config.tftp, &config.rules), &surroundings);
-        diagnostics.extend(found.into_iter().map(|diagnostic| placed(confdir, diagnostic)));
+        let own = package(confdir, "upxe");
+        diagnostics.extend(found.into_iter().map(|diagnostic| placed(&own, diagnostic)));
     }
     let report = if json {
         let mends = diagnostics.iter().map(|diagnostic| mend::command(confdir, config.as_ref(), diagnostic));
@@ -99,19 +101,18 @@ fn scripts(root: &Path) -> Vec<Script> {
     found
 }
 
-/// Where `option NAME` of `config upxe` was written; line 0 if it wasn't.
-pub(super) fn option_place(confdir: &Path, name: &str) -> Origin {
-    let (file, own) = package(confdir, "upxe");
+/// Where `option NAME` of `config upxe` was written in our own file; line 0 if it wasn't.
+pub(super) fn option_place((file, own): &(Rc<str>, Package), name: &str) -> Origin {
     let main = own.sections.iter().find(|section| section.kind == upxe::SECTION.kind);
     let line = main.and_then(|section| section.option(name)).map_or(0, Opt::line);
-    Origin { file, line }
+    Origin { file: file.clone(), line }
 }
 
 /// Gives remarks on an option, which the rules hold without its place, a file and a line.
-fn placed(confdir: &Path, mut diagnostic: Diagnostic) -> Diagnostic {
+fn placed(own: &(Rc<str>, Package), mut diagnostic: Diagnostic) -> Diagnostic {
     let mut words = diagnostic.subject.split(' ');
     if let (0, Some("option"), Some(name)) = (diagnostic.origin.line, words.next(), words.next()) {
-        diagnostic.origin = option_place(confdir, name);
+        diagnostic.origin = option_place(own, name);
     }
     diagnostic
 }

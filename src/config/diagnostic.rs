@@ -4,7 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::Origin;
-use super::uci::{Found, SyntaxError};
+use super::uci::{Offending, SyntaxError};
 
 /// How much a diagnostic matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,8 +90,8 @@ impl Diagnostic {
     /// An error of the file's form.
     pub fn syntax(file: &Rc<str>, error: SyntaxError) -> Self {
         let found = match error.found {
-            Found::Text(bytes) => quoted(&bytes),
-            Found::Thing(thing) => thing.to_owned(),
+            Offending::Text(bytes) => quoted(&bytes),
+            Offending::Thing(thing) => thing.to_owned(),
         };
         Diagnostic {
             severity: Severity::Error,

@@ -9,6 +9,7 @@ pub mod link;
 pub mod local_socket;
 pub mod neighbour;
 pub mod packet_socket;
+pub mod pages;
 pub mod port_owner;
 pub mod privileges;
 pub mod program;

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use upxe::config::dnsmasq::files::NoFiles;
 use upxe::config::load::{Overrides, Source, Sources, load};
 use upxe::config::{self, Rules};
-use upxe::daemon::transfers::{Askers, Entrance, Transfers};
-use upxe::menu::Machine;
+use upxe::daemon::machines::Machines;
+use upxe::daemon::transfers::{Entrance, Transfers};
+use upxe::proxy::clients::Clients;
 use upxe::sys::epoll::Epoll;
 use upxe::sys::udp::UdpListener;
 use upxe::wire::frame::Mac;
@@ -145,15 +146,6 @@ impl Drop for Server {
     }
 }
 
-/// Whoever asks is this machine.
-struct Everybody;
-
-impl Askers for Everybody {
-    fn machine(&self, _: Ipv4Addr, _: u32, mac: Option<Mac>) -> Machine {
-        Machine::of(mac.unwrap_or(Mac([2, 0, 0, 0, 0, 1])))
-    }
-}
-
 /// A menu of one entry.
 fn menu() -> Rules {
     let upxe = Source { name: "upxe".into(), text: Some(b"config entry 'one'\noption kind 'local'\n".to_vec()) };
@@ -169,7 +161,8 @@ fn serve(mut config: config::Tftp, listener: &UdpListener, mut orders: UnixStrea
     let epoll = Epoll::new().unwrap();
     epoll.add(listener, LISTENER).unwrap();
     epoll.add(&orders, ORDERS).unwrap();
-    let entrance = Entrance { listener, epoll: &epoll, askers: &Everybody };
+    let machines = &Machines { clients: &Clients::default(), rules: &menu, links: &[] };
+    let entrance = Entrance { listener, epoll: &epoll, machines };
     let mut buffer = [0; 2048];
     loop {
         let timeout = transfers.next_deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));

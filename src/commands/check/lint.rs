@@ -11,8 +11,8 @@ mod tests;
 use std::path::Path;
 
 use crate::config::diagnostic::Mend;
-use crate::config::menu::Action;
-use crate::config::rules::{DhcpOption, Origin, Place, Rules, Service, TagTest, Value, VendorClass, Web};
+use crate::config::menu::Kind;
+use crate::config::rules::{DhcpOption, OptionValue, Origin, Place, Rules, Service, TagTest, VendorClass, Web};
 use crate::config::{Config, Diagnostic, Severity};
 use crate::proxy::BootFiles;
 use crate::proxy::options::BOOT_FILE;
@@ -108,7 +108,7 @@ fn images(rules: &Rules, out: &mut Remarks) {
         }
     };
     for entry in &rules.menu.entries {
-        if matches!(&entry.action, Action::Iso(image) if !is_url(image)) {
+        if matches!(&entry.kind, Kind::Iso(image) if !is_url(image)) {
             out.warn(&entry.origin, &["entry '", &entry.name, "'"].concat(), &[why]);
         }
     }
@@ -166,7 +166,7 @@ fn follows(narrow: &[TagTest], wide: &[TagTest]) -> bool {
 /// The text of `dhcp-option=67,…`.
 fn option_text(option: &DhcpOption) -> Option<&str> {
     match (&option.place, &option.value) {
-        (Place::Plain(BOOT_FILE), Value::Text(bytes) | Value::Bytes(bytes)) => str::from_utf8(bytes).ok(),
+        (Place::Plain(BOOT_FILE), OptionValue::Text(bytes) | OptionValue::Bytes(bytes)) => str::from_utf8(bytes).ok(),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Finding, Scene, shell_word};
+use super::{Finding, Patient, shell_word};
 use crate::commands::check::{lint, mend, surroundings};
 use crate::commands::import::import;
 use crate::config::files::package;
@@ -18,10 +18,10 @@ pub fn is_tftp(diagnostic: &Diagnostic) -> bool {
 }
 
 /// Boot lines, menus and TFTP of dnsmasq's own, and the release that answers wrongly.
-pub fn examine(scene: &Scene<'_>, diagnostics: &[Diagnostic], found: &mut Vec<Finding>) {
+pub fn examine(patient: &Patient<'_>, diagnostics: &[Diagnostic], found: &mut Vec<Finding>) {
     const RESTART: &str = " && service dnsmasq restart && service upxe reload";
-    let (file, dhcp) = package(scene.confdir, "dhcp");
-    let removal = |origin: &Origin| mend::removal(scene.confdir, origin);
+    let (file, dhcp) = package(patient.confdir, "dhcp");
+    let removal = |origin: &Origin| mend::removal(patient.confdir, origin);
     if let Some(diagnostic) = diagnostics.iter().find(|diagnostic| is_tftp(diagnostic)) {
         let what = &["dnsmasq serves TFTP itself, and upxe leaves port 69 to it"];
         let why = "Machines load their files from dnsmasq, slower and without word of their progress here.";
@@ -30,8 +30,8 @@ pub fn examine(scene: &Scene<'_>, diagnostics: &[Diagnostic], found: &mut Vec<Fi
     }
     // One command moves all lines: what is numbered would have another number after the first.
     let (mut copies, mut removals, mut first) = (String::new(), String::new(), None);
-    let (_, own) = package(scene.confdir, "upxe");
-    for diagnostic in lint::lint_dnsmasq(&scene.config.rules, &surroundings(scene.config)) {
+    let (_, own) = package(patient.confdir, "upxe");
+    for diagnostic in lint::lint_dnsmasq(&patient.config.rules, &surroundings(patient.config)) {
         let origin = &diagnostic.origin;
         let (code, why) = match &*diagnostic.subject {
             "pxe-service" | "pxe-prompt" => {
@@ -41,7 +41,7 @@ pub fn examine(scene: &Scene<'_>, diagnostics: &[Diagnostic], found: &mut Vec<Fi
             _ => ("dnsmasq-boot", "A machine that hears two boot files takes either, and not always the same."),
         };
         let mut finding = Finding::new(diagnostic.severity, code, &[&diagnostic.words()], why).at(origin);
-        let is_range = scene.config.rules.ranges.iter().any(|range| range.origin == *origin);
+        let is_range = patient.config.rules.ranges.iter().any(|range| range.origin == *origin);
         if code == "dnsmasq-broken" {
             // A pxe-service line is moved anyway.
             finding = if is_range { finding.mend(&[&removal(origin), RESTART]) } else { finding };
