@@ -265,7 +265,10 @@ fn files_that_are_missing_or_cannot_be_read() {
     let router = Router::start("files");
     router.also("upxe", "\nconfig boot\n\toption filename 'lost.efi'\n");
     let (what, mend) = router.ask(&[]).only("warning", "file-missing");
-    assert!(what.starts_with("there is no lost.efi in the TFTP root ") && mend.is_empty(), "{what} {mend}");
+    assert!(what.starts_with("there is no lost.efi in the TFTP root "), "{what}");
+    let place = router.tftp.join("lost.efi");
+    assert!(mend.starts_with("scp -O 'lost.efi' root@"), "{mend}");
+    assert!(mend.ends_with(&format!(":'{}'", place.display())), "{mend}");
 
     let path = router.tftp.join("lost.efi");
     write(&path, "found");
