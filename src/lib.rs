@@ -20,7 +20,7 @@
 //!      │        │         │
 //!      │     ┌──┴────┬────┤
 //!      ▼     ▼       ▼    ▼
-//!     wire ◄─┘     config            wire: bytes ⇄ values; config: text → typed settings
+//!     wire ◄─┴──── config            wire: bytes ⇄ values; config: text → typed settings
 //! ```
 //!
 //! # A DHCP request's way

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use argh::FromArgs;
-use upxe::commands::explain::{Description, Question};
+use upxe::commands::explain::{Description, ExplainArgs};
 use upxe::commands::{check, doctor, explain, import, run, script, status};
 use upxe::config::Overrides;
 
 /// Network boot beside dnsmasq: proxyDHCP, PXE boot server and TFTP.
 #[derive(FromArgs)]
+#[argh(help_triggers("-h", "--help", "help"))]
 struct Arguments {
     /// show the version and end
     #[argh(switch)]
@@ -34,7 +35,7 @@ enum Command {
 
 /// Serve until told to end; stays in the foreground.
 #[derive(FromArgs)]
-#[argh(subcommand, name = "run")]
+#[argh(subcommand, name = "run", help_triggers("-h", "--help", "help"))]
 struct Run {
     /// where the UCI files are (default: /etc/config)
     #[argh(option, short = 'c', default = "default_confdir()")]
@@ -59,7 +60,7 @@ struct Run {
 
 /// Show everything that is wrong with the configuration; fail if there are errors.
 #[derive(FromArgs)]
-#[argh(subcommand, name = "check")]
+#[argh(subcommand, name = "check", help_triggers("-h", "--help", "help"))]
 struct Check {
     /// where the UCI files are (default: /etc/config)
     #[argh(option, short = 'c', default = "default_confdir()")]
@@ -84,7 +85,7 @@ struct Check {
 
 /// Tell what a client is answered, and why. Without a client in a file or in hex, one is made up from the words here.
 #[derive(FromArgs)]
-#[argh(subcommand, name = "explain")]
+#[argh(subcommand, name = "explain", help_triggers("-h", "--help", "help"))]
 struct Explain {
     /// where the UCI files are (default: /etc/config)
     #[argh(option, short = 'c', default = "default_confdir()")]
@@ -169,7 +170,7 @@ struct Explain {
 
 /// Show what is served, and how each machine's boot goes.
 #[derive(FromArgs)]
-#[argh(subcommand, name = "status")]
+#[argh(subcommand, name = "status", help_triggers("-h", "--help", "help"))]
 struct Status {
     /// where the service answers (default: /var/run/upxe/status)
     #[argh(option, default = "default_socket()")]
@@ -186,7 +187,7 @@ struct Status {
 
 /// Tell what on this router stands in the way of network boot, and how to mend it; exit status 1 for warnings, 2 for errors.
 #[derive(FromArgs)]
-#[argh(subcommand, name = "doctor")]
+#[argh(subcommand, name = "doctor", help_triggers("-h", "--help", "help"))]
 struct Doctor {
     /// where the UCI files are (default: /etc/config)
     #[argh(option, short = 'c', default = "default_confdir()")]
@@ -219,7 +220,7 @@ struct Doctor {
 
 /// Print dnsmasq.conf lines as sections for /etc/config/upxe.
 #[derive(FromArgs)]
-#[argh(subcommand, name = "import")]
+#[argh(subcommand, name = "import", help_triggers("-h", "--help", "help"))]
 struct Import {
     /// the file with the lines
     #[argh(positional)]
@@ -228,7 +229,7 @@ struct Import {
 
 /// Print what TFTP would send a machine: the boot menu as its loader reads it, or a file or template by its name.
 #[derive(FromArgs)]
-#[argh(subcommand, name = "script")]
+#[argh(subcommand, name = "script", help_triggers("-h", "--help", "help"))]
 struct Script {
     /// the name that it asks for (default: its loader's menu)
     #[argh(positional)]
@@ -296,17 +297,19 @@ fn main() -> ExitCode {
         Some(Command::Check(Check { confdir, interface, tftp_root, conf_file, json })) => {
             check::run(&confdir, &Overrides { interfaces: interface, tftp_root, conf_file }, json)
         }
-        Some(Command::Status(Status { socket, watch, json })) => status::run(&socket, status::Wish { json, watch }),
+        Some(Command::Status(Status { socket, watch, json })) => {
+            status::run(&socket, status::StatusArgs { json, watch })
+        }
         Some(Command::Doctor(Doctor { confdir, interface, tftp_root, conf_file, socket, probe, json })) => {
             let overrides = Overrides { interfaces: interface, tftp_root, conf_file };
-            doctor::run(&confdir, &overrides, &doctor::Question { socket, probe, json })
+            doctor::run(&confdir, &overrides, &doctor::DoctorArgs { socket, probe, json })
         }
         Some(Command::Import(Import { file })) => import::run(&file),
         Some(Command::Script(script)) => {
             let Script { confdir, interface, tftp_root, conf_file, name, dialect, mac, uuid, host, arch, router } =
                 script;
             let client = Description { architectures: arch, mac, uuid, ..Description::default() };
-            let question = script::Question { name, dialect, client, host, router };
+            let question = script::ScriptArgs { name, dialect, client, host, router };
             script::run(&confdir, &Overrides { interfaces: interface, tftp_root, conf_file }, question)
         }
         Some(Command::Explain(explain)) => {
@@ -328,7 +331,7 @@ fn main() -> ExitCode {
             };
             let overrides =
                 Overrides { interfaces: explain.interface, tftp_root: explain.tftp_root, conf_file: explain.conf_file };
-            explain::run(&explain.confdir, &overrides, &Question { client, pcap, hex, router, json })
+            explain::run(&explain.confdir, &overrides, &ExplainArgs { client, pcap, hex, router, json })
         }
         None => {
             eprintln!(

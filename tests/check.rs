@@ -1,4 +1,5 @@
-//! `upxe check` and `upxe explain`, as they are run: what they see of the TFTP root, and the lines that they name.
+//! `upxe check` and `upxe explain`, as they are run: what they see of the TFTP root, and the lines that they name; and
+//! every command's help.
 
 #[path = "support/scratch.rs"]
 mod scratch;
@@ -40,6 +41,24 @@ impl Scene {
 }
 
 #[test]
+fn help_comes_by_each_of_its_names() {
+    let help = |words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_upxe")).args(words).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    let commands = ["run", "check", "explain", "status", "doctor", "import", "script"];
+    for command in commands.map(Some).into_iter().chain([None]) {
+        let of = |name| help(&command.into_iter().chain([name]).collect::<Vec<_>>());
+        let (is_told, text) = of("--help");
+        let usage = format!("Usage: upxe{}", command.map(|command| format!(" {command}")).unwrap_or_default());
+        assert!(is_told && text.starts_with(&usage) && text.contains("-h, --help"), "{text}");
+        assert_eq!(of("-h"), (true, text.clone()), "{command:?}");
+        assert_eq!(of("help"), (true, text), "{command:?}");
+    }
+    assert!(!help(&["-x"]).0);
+}
+
+#[test]
 fn words_that_no_template_knows_are_named() {
     let scene = Scene::new("").with("tftp/sub/x.ipxe.tmpl", "#!ipxe\necho {{mac}}\necho {{serial}} {{hst}}\n");
     let said = scene.run(&["check"]);
@@ -48,13 +67,43 @@ fn words_that_no_template_knows_are_named() {
     assert!(said.contains(expected), "{said}");
 }
 
+/// Run by a shell, each command makes its remark go away; `uci` and `scp` are for a router.
+#[test]
+fn what_is_remarked_on_comes_with_its_command() {
+    let lines =
+        "dhcp-match=set:ipxe,175\ndhcp-boot=tag:ipex,a.0\ndhcp-boot=b.0\ndhcp-boot=tag:lan,c.0\ndhcp-boot=a.0\n";
+    let scene = Scene::new("\toption scirpt 'x'\n\toption shoe 'size'\n\nconfig shoe\n").with("lines", lines);
+    let conf = scene.0.path().join("lines");
+    let root = scene.0.path().join("tftp");
+    fs::create_dir(&root).unwrap();
+    for name in ["a.0", "b.0"] {
+        fs::write(root.join(name), "").unwrap();
+    }
+    let said = || scene.run(&["check", "--json", "--conf-file", conf.to_str().unwrap()]);
+    let before = said();
+    for expected in [
+        r#""sed -i '3s/\\<scirpt\\>/script/g' 'upxe'""#,
+        r#""uci delete upxe.main.shoe && uci commit upxe""#,
+        r#""uci delete upxe.@shoe[0] && uci commit upxe""#,
+        r#""sed -i '2s/\\<ipex\\>/ipxe/g' 'lines'""#,
+        r#""sed -i '3s/^/# /' 'lines'""#,
+        r#""scp -O 'c.0' root@127.0.0.1:'tftp/c.0'""#,
+    ] {
+        assert!(before.contains(&format!(r#""mend":{expected}"#)), "{expected} {before}");
+    }
+    let commands = "sed -i '3s/\\<scirpt\\>/script/g' upxe; sed -i '2s/\\<ipex\\>/ipxe/g' lines; sed -i '3s/^/# /' lines; cp tftp/a.0 tftp/c.0";
+    assert!(Command::new("sh").args(["-c", commands]).current_dir(scene.0.path()).status().unwrap().success());
+    let after = said();
+    assert!(!after.contains("\"lines\"") && !after.contains("scirpt"), "{after}");
+}
+
 #[test]
 fn a_script_that_hides_the_menu() {
     const NOTE: &str =
         "tftp/boot.ipxe: note: iPXE gets this before the menu: chain menu.ipxe from it, or take it away\n";
     let said = Scene::new(ENTRY).with("tftp/boot.ipxe", "#!ipxe\nshell\n").run(&["check"]);
     assert!(said.contains(NOTE), "{said}");
-    assert!(said.ends_with("/tftp; a menu of 1 entry\n") || said.ends_with("tftp; a menu of 1 entry\n"), "{said}");
+    assert!(said.ends_with("; TFTP from tftp; a menu of 1 entry\n"), "{said}");
     for (config, script) in [(ENTRY, "#!ipxe\nchain menu.ipxe\n"), ("", "#!ipxe\nshell\n")] {
         let said = Scene::new(config).with("tftp/boot.ipxe", script).run(&["check"]);
         assert!(!said.contains("before the menu"), "{said}");

@@ -129,7 +129,7 @@ fn main() -> ExitCode {
         "  all of it took {:.0} s; full logs and packets: target/lab/runs/demo-*",
         started.elapsed().as_secs_f32()
     );
-    println!("next: README, \"Packages\" puts upxe on a router, and \"Use it\" sets it up");
+    println!("next: README, \"Install it\" puts upxe on a router, and \"Use it\" sets it up");
     ExitCode::SUCCESS
 }
 

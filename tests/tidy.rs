@@ -11,7 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("menu", &["config", "wire"]),
     ("tftp", &["config", "wire"]),
     ("sys", &["wire"]),
-    ("config", &[]),
+    ("config", &["wire"]),
     ("wire", &[]),
 ];
 

@@ -2,19 +2,18 @@
 //! sends it.
 
 use std::io::{self, Write};
-use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::ExitCode;
 
 use crate::commands::explain::packet::hex;
 use crate::commands::explain::{self, Description};
+use crate::config::Overrides;
 use crate::config::files::load_from;
-use crate::config::{Overrides, Rules};
 use crate::daemon::files::{Asker, Files};
+use crate::menu;
 use crate::menu::template::{self, Also};
-use crate::menu::{self, Machine};
 use crate::proxy::client::Client;
-use crate::proxy::{Arrival, Door, machine, matching};
+use crate::proxy::{Door, machine, matching};
 use crate::tftp::path::SafePath;
 use crate::wire::frame::Mac;
 use crate::wire::request::Request;
@@ -24,7 +23,7 @@ const MAX_SHOWN: usize = 1 << 20;
 
 /// What the command line asks.
 #[derive(Debug, Default)]
-pub struct Question {
+pub struct ScriptArgs {
     /// The name that is asked for.
     pub name: Option<String>,
     /// `--dialect`, which stands for the usual name in it.
@@ -42,7 +41,7 @@ const DIALECTS: [(&str, &str); 3] =
     [("ipxe", menu::SCRIPT), ("pxelinux", "pxelinux.cfg/default"), ("grub", "grub/grub.cfg")];
 
 /// Prints the text on standard output; fails if there is none.
-pub fn run(confdir: &Path, overrides: &Overrides, question: Question) -> ExitCode {
+pub fn run(confdir: &Path, overrides: &Overrides, question: ScriptArgs) -> ExitCode {
     match text(confdir, overrides, question) {
         Ok((text, unknown)) => {
             // Nobody is left to be told when standard output is closed.
@@ -62,7 +61,7 @@ fn complain(wrong: &str) {
 }
 
 /// The text, and what is to be said of words in it that should have been replaced.
-fn text(confdir: &Path, overrides: &Overrides, question: Question) -> Result<(Vec<u8>, Vec<String>), String> {
+fn text(confdir: &Path, overrides: &Overrides, question: ScriptArgs) -> Result<(Vec<u8>, Vec<String>), String> {
     let config = explain::usable(load_from(confdir, overrides))?;
     let network = explain::network(&config, question.router.as_deref())?;
     let dialect = question.dialect.as_deref().unwrap_or("ipxe");
@@ -85,8 +84,11 @@ fn text(confdir: &Path, overrides: &Overrides, question: Question) -> Result<(Ve
     // Who isn't described is not known.
     machine.mac = machine.mac.filter(|_| client.mac.is_some());
     machine.architecture = machine.architecture.filter(|_| !client.architectures.is_empty());
-    let described = Described { machine, rules: &config.rules, arrival };
-    let found = files.open(&path, &described).map_err(|why| {
+    let known = |mac: Option<Mac>| match mac.filter(|mac| machine.mac != Some(*mac)) {
+        Some(other) => machine::by_mac(&config.rules, &arrival, other),
+        None => machine.clone(),
+    };
+    let found = files.open(&path, &Asker { machine: &known, router: network.router }).map_err(|why| {
         let remedy = files.remedy(&why);
         let root = files.root().escape_ascii().to_string();
         let menus =
@@ -102,24 +104,4 @@ fn text(confdir: &Path, overrides: &Overrides, question: Question) -> Result<(Ve
     };
     let unknown = gaps.map(|also| template::unknown(&String::from_utf8_lossy(&text), also)).unwrap_or_default();
     Ok((text, unknown.into_iter().map(|(_, words)| words).collect()))
-}
-
-/// The machine of the command line.
-struct Described<'a> {
-    machine: Machine,
-    rules: &'a Rules,
-    arrival: Arrival<'a>,
-}
-
-impl Asker for Described<'_> {
-    fn machine(&self, mac: Option<Mac>) -> Machine {
-        match mac.filter(|mac| self.machine.mac != Some(*mac)) {
-            Some(other) => machine::by_mac(self.rules, &self.arrival, other),
-            None => self.machine.clone(),
-        }
-    }
-
-    fn router(&self) -> Ipv4Addr {
-        self.arrival.router
-    }
 }

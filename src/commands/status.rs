@@ -27,7 +27,7 @@ const BAR: u64 = 20;
 
 /// What the command line asks.
 #[derive(Debug, Clone, Copy)]
-pub struct Wish {
+pub struct StatusArgs {
     /// `--json`.
     pub json: bool,
     /// `--watch`: draw the table every second, until interrupted.
@@ -35,7 +35,7 @@ pub struct Wish {
 }
 
 /// Asks the service at `socket`, and prints its answer; fails if there is none.
-pub fn run(socket: &Path, wish: Wish) -> ExitCode {
+pub fn run(socket: &Path, wish: StatusArgs) -> ExitCode {
     loop {
         let answer = ask(socket).map_err(|error| silence(&error, socket));
         let mut out = match &answer {

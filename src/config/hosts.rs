@@ -26,6 +26,12 @@ impl Hosts<'_> {
     }
 }
 
+/// A host's name without a domain: letters, digits, `-` and `_`, at most 63 of them (RFC 1123 §2.1, and dnsmasq's `_`).
+pub fn is_host_name(text: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    (1..=63).contains(&text.len()) && text.bytes().all(legal) && !text.starts_with(['-', '_'])
+}
+
 /// hosts(5): an address, then names, then perhaps a comment.
 fn line_address(line: &str, name: &str) -> Option<Ipv4Addr> {
     let mut words = line.split('#').next()?.split_ascii_whitespace();

@@ -5,10 +5,13 @@ use std::rc::Rc;
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::dnsmasq::names;
+use super::hosts::is_host_name;
 use super::options::{Form, Known, entry, menu};
 use super::section::{self, Reader};
 use super::uci::{Package, Section};
 use super::{Origin, TagTest};
+use crate::wire::frame::Mac;
+use crate::wire::hex;
 
 /// Entries of a menu at most: more than fit on a screen twice, and few enough that their texts fit a transfer.
 pub const MAX_ENTRIES: usize = 64;
@@ -40,7 +43,7 @@ pub struct Entry {
     /// What the menu shows, without control characters.
     pub title: String,
     /// What it boots.
-    pub action: Action,
+    pub kind: Kind,
     /// For whom it is.
     pub whom: Whom,
 }
@@ -66,7 +69,7 @@ pub struct Whom {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Name {
     /// Its hardware address.
-    Mac([u8; 6]),
+    Mac(Mac),
     /// Its UUID, in the order in which it is written.
     Uuid([u8; 16]),
     /// The name of the host, without a domain.
@@ -75,7 +78,7 @@ pub enum Name {
 
 /// What an entry does. Files are under the TFTP root; a URL stands for itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
+pub enum Kind {
     /// Boots a kernel.
     Linux {
         /// The kernel.
@@ -111,25 +114,20 @@ pub enum Action {
     Shell,
 }
 
-impl Action {
-    /// The files and URLs that it needs.
-    pub fn files(&self) -> Vec<&str> {
-        match self {
-            Action::Linux { kernel, initrds, .. } => [kernel].into_iter().chain(initrds).map(String::as_str).collect(),
-            Action::Wimboot { program, files } => [program].into_iter().chain(files).map(String::as_str).collect(),
-            Action::Iso(file) | Action::Chain(file) | Action::Memtest(file) => vec![file],
-            Action::Iscsi { .. } | Action::Local | Action::Shell => Vec::new(),
-        }
+impl Kind {
+    /// The files and URLs that it needs; a copy.
+    pub fn files(&self) -> Vec<String> {
+        self.clone().files_mut().into_iter().map(std::mem::take).collect()
     }
 
     /// The same, to be changed.
     pub fn files_mut(&mut self) -> Vec<&mut String> {
         match self {
-            Action::Linux { kernel: first, initrds: more, .. } | Action::Wimboot { program: first, files: more } => {
+            Kind::Linux { kernel: first, initrds: more, .. } | Kind::Wimboot { program: first, files: more } => {
                 [first].into_iter().chain(more).collect()
             }
-            Action::Iso(file) | Action::Chain(file) | Action::Memtest(file) => vec![file],
-            Action::Iscsi { .. } | Action::Local | Action::Shell => Vec::new(),
+            Kind::Iso(file) | Kind::Chain(file) | Kind::Memtest(file) => vec![file],
+            Kind::Iscsi { .. } | Kind::Local | Kind::Shell => Vec::new(),
         }
     }
 }
@@ -187,9 +185,9 @@ fn read_entry(reader: &mut Reader<'_>, section: &Section) -> Option<Entry> {
         serials: words(reader, &entry::SERIAL, |_, word| label(word)),
         assets: words(reader, &entry::ASSET, |_, word| label(word)),
     };
-    let action = action(reader)?;
+    let kind = kind(reader)?;
     let title = reader.text(&entry::TITLE).unwrap_or_else(|| section.name.clone());
-    Some(Entry { origin: reader.origin(), name: section.name.clone(), title, action, whom })
+    Some(Entry { origin: reader.origin(), name: section.name.clone(), title, kind, whom })
 }
 
 /// The items of a list without their places.
@@ -198,7 +196,7 @@ fn words<T>(reader: &mut Reader<'_>, known: &'static Known, parse: fn(&Form, &st
 }
 
 /// What the options come to; a kind that isn't written follows from what is.
-fn action(reader: &mut Reader<'_>) -> Option<Action> {
+fn kind(reader: &mut Reader<'_>) -> Option<Kind> {
     let mut file = |known| reader.written(known, |form, text| section::text(form, text).filter(|it| is_file(it)));
     let (kernel, url, root_path) = (file(&entry::KERNEL), file(&entry::URL), file(&entry::ROOT_PATH));
     let [kernel, url, root_path] = [kernel, url, root_path].map(|written| written.map(|(value, _)| value));
@@ -207,7 +205,7 @@ fn action(reader: &mut Reader<'_>) -> Option<Action> {
     let files = words(reader, &entry::FILE, list);
     let append = reader.text(&entry::APPEND);
     let keep = reader.flag(&entry::KEEP_SAN);
-    let kind = reader.written(&entry::KIND, |_, text| KINDS.iter().copied().find(|kind| *kind == text));
+    let word = reader.written(&entry::KIND, |_, text| KINDS.iter().copied().find(|kind| *kind == text));
     let guess = || match (&kernel, &url, &root_path) {
         (Some(_), ..) => Some("linux"),
         _ if !files.is_empty() => Some("wimboot"),
@@ -222,30 +220,30 @@ fn action(reader: &mut Reader<'_>) -> Option<Action> {
             return None;
         }
     }
-    let chosen = kind.map(|(kind, _)| kind).or_else(guess);
-    let (missing, action) = match chosen {
+    let word = word.map(|(word, _)| word).or_else(guess);
+    let (missing, kind) = match word {
         Some("linux") => {
-            (&entry::KERNEL, kernel.map(|kernel| Action::Linux { kernel, initrds, append: append.unwrap_or_default() }))
+            (&entry::KERNEL, kernel.map(|kernel| Kind::Linux { kernel, initrds, append: append.unwrap_or_default() }))
         }
-        Some("memtest") => (&entry::KERNEL, kernel.map(Action::Memtest)),
+        Some("memtest") => (&entry::KERNEL, kernel.map(Kind::Memtest)),
         Some("wimboot") => {
             let program = kernel.unwrap_or_else(|| "wimboot".to_owned());
-            (&entry::FILE, (!files.is_empty()).then_some(Action::Wimboot { program, files }))
+            (&entry::FILE, (!files.is_empty()).then_some(Kind::Wimboot { program, files }))
         }
-        Some("iso") => (&entry::URL, url.map(Action::Iso)),
-        Some("chain") => (&entry::URL, url.map(Action::Chain)),
-        Some("iscsi") => (&entry::ROOT_PATH, root_path.map(|root_path| Action::Iscsi { root_path, keep })),
-        Some("local") => (&entry::KIND, Some(Action::Local)),
-        Some("shell") => (&entry::KIND, Some(Action::Shell)),
+        Some("iso") => (&entry::URL, url.map(Kind::Iso)),
+        Some("chain") => (&entry::URL, url.map(Kind::Chain)),
+        Some("iscsi") => (&entry::ROOT_PATH, root_path.map(|root_path| Kind::Iscsi { root_path, keep })),
+        Some("local") => (&entry::KIND, Some(Kind::Local)),
+        Some("shell") => (&entry::KIND, Some(Kind::Shell)),
         _ => (&entry::KIND, None),
     };
-    if action.is_some() {
-        remark_on_unused(reader, chosen.unwrap_or_default());
+    if kind.is_some() {
+        remark_on_unused(reader, word.unwrap_or_default());
     }
     // Who was told already that a value is wrong need not hear that it is missing.
     let has_any = |known: &[&'static Known]| known.iter().any(|known| reader.has(known));
     let is_written = has_any(&[missing]) || missing.name == entry::KIND.name && has_any(GUESSED_BY);
-    if action.is_none() && !is_written {
+    if kind.is_none() && !is_written {
         let advice = if missing.name == entry::KIND.name {
             "; give it a kernel, a url or a kind"
         } else {
@@ -254,7 +252,7 @@ fn action(reader: &mut Reader<'_>) -> Option<Action> {
         let parts = &["missing, and so the entry boots nothing and is left out", advice];
         reader.remark(Severity::Warning, missing, reader.origin(), parts);
     }
-    action
+    kind
 }
 
 /// Options that say what to boot, and have no effect with the entry's kind.
@@ -310,30 +308,15 @@ pub fn architecture(name: &str) -> Option<u16> {
 }
 
 fn machines_name(text: &str) -> Option<Name> {
-    let hex = |text: &str| -> Option<Vec<u8>> {
-        let digits: Vec<u8> = text.bytes().filter(|byte| !b":-".contains(byte)).collect();
-        // `from_str_radix` would take a sign.
-        if !digits.iter().all(u8::is_ascii_hexdigit) {
-            return None;
-        }
-        let (pairs, []) = digits.as_chunks::<2>() else { return None };
-        pairs.iter().map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()).collect()
-    };
-    if let Some(bytes) = hex(text) {
+    if let Some(bytes) = hex::bytes(text) {
         if let (Ok(mac), true) = (bytes.as_slice().try_into(), text.contains([':', '-'])) {
-            return Some(Name::Mac(mac));
+            return Some(Name::Mac(Mac(mac)));
         }
         if let Ok(uuid) = bytes.try_into() {
             return Some(Name::Uuid(uuid));
         }
     }
     is_host_name(text).then(|| Name::Host(text.to_ascii_lowercase()))
-}
-
-/// A host's name without a domain: letters, digits, `-` and `_`, at most 63 of them (RFC 1123 §2.1, and dnsmasq's `_`).
-pub fn is_host_name(text: &str) -> bool {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    (1..=63).contains(&text.len()) && text.bytes().all(legal) && !text.starts_with(['-', '_'])
 }
 
 /// A serial number or asset tag as far as iPXE writes every letter of it as it is, or a space, which it writes `%20`.

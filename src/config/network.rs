@@ -1,7 +1,14 @@
 //! Logical interfaces (`lan`) → Linux devices (`br-lan`), as netifd makes them from `/etc/config/network`.
 
-use super::uci::{Package, Section};
+use std::rc::Rc;
 
+use super::diagnostic::{Diagnostic, Severity, quoted};
+use super::load::COMMAND_LINE;
+use super::uci::{Package, Section};
+use super::{Interface, Origin};
+
+/// Networks served at once; each has a socket, and no router has more.
+pub const MAX_INTERFACES: usize = 32;
 /// linux/if.h IFNAMSIZ without its NUL.
 const DEVICE_MAX: usize = 15;
 /// `@lan` may stand for another alias; a longer chain is a circle.
@@ -9,7 +16,7 @@ const ALIASES_MAX: usize = 8;
 
 /// What a name stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Meaning {
+enum Meaning {
     /// A logical interface on this device.
     Device(String),
     /// A logical interface on several devices without a bridge; the first is given.
@@ -22,8 +29,64 @@ pub enum Meaning {
     Unknown,
 }
 
+/// The networks to serve by these names, each with its place, as `network`, the file `file`, has them.
+pub fn interfaces(
+    file: &Rc<str>,
+    network: &Package,
+    names: Vec<(String, Origin)>,
+    out: &mut Vec<Diagnostic>,
+) -> Vec<Interface> {
+    let mut interfaces: Vec<Interface> = Vec::new();
+    for (name, origin) in names {
+        let given_here = &*origin.file == COMMAND_LINE;
+        let subject = if given_here { "-i" } else { "option interface" };
+        let mut say = |severity, parts: &[&str]| out.push(Diagnostic::text(severity, origin.clone(), subject, parts));
+        let device = match resolve(network, &name) {
+            Meaning::Device(device) => Some(device),
+            Meaning::FirstOf(device) => {
+                let parts =
+                    &["'", &name, "' stands for several devices without a bridge; only ", &device, " is served"];
+                say(Severity::Warning, parts);
+                Some(device)
+            }
+            Meaning::NoDevice if is_device_name(&name) => {
+                say(Severity::Warning, &["interface '", &name, "' names no device: one of the same name is served"]);
+                Some(name.clone())
+            }
+            Meaning::Unknown if is_device_name(&name) => {
+                if !given_here {
+                    say(Severity::Note, &["no interface '", &name, "' in ", file, ": taken for a device's name"]);
+                }
+                Some(name.clone())
+            }
+            Meaning::Broken => {
+                say(Severity::Error, &["interface '", &name, "' of ", file, " leads to no device"]);
+                None
+            }
+            Meaning::NoDevice | Meaning::Unknown => {
+                let expected = "an interface of /etc/config/network, or a device's name of at most 15 bytes";
+                let found = quoted(name.as_bytes());
+                out.push(Diagnostic::found(Severity::Error, origin.clone(), subject, found, expected));
+                None
+            }
+        };
+        let Some(device) = device else { continue };
+        if interfaces.iter().any(|known| known.device == device) {
+            let parts = &["'", &name, "' stands for ", &device, ", which is served already"];
+            out.push(Diagnostic::text(Severity::Warning, origin, subject, parts));
+        } else if interfaces.len() == MAX_INTERFACES {
+            let parts = &["more interfaces than upxe serves at once (32)"];
+            out.push(Diagnostic::text(Severity::Error, origin, subject, parts));
+            break;
+        } else {
+            interfaces.push(Interface { name, device });
+        }
+    }
+    interfaces
+}
+
 /// Looks up `name` in `/etc/config/network`.
-pub fn resolve<'n>(network: &'n Package, name: &'n str) -> Meaning {
+fn resolve<'n>(network: &'n Package, name: &'n str) -> Meaning {
     let mut name = name;
     for hop in 0..ALIASES_MAX {
         let is_it = |section: &&Section| section.kind == "interface" && section.name == name;
@@ -54,7 +117,7 @@ pub fn resolve<'n>(network: &'n Package, name: &'n str) -> Meaning {
 }
 
 /// Linux net/core/dev.c `dev_valid_name`; what isn't ASCII is refused besides, since no OpenWrt device is called so.
-pub fn is_device_name(name: &str) -> bool {
+fn is_device_name(name: &str) -> bool {
     (1..=DEVICE_MAX).contains(&name.len())
         && name != "."
         && name != ".."

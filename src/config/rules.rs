@@ -1,6 +1,6 @@
 //! The rules by which clients are told what to boot: plain values in dnsmasq's terms, each with the place it was
-//! written at. How they are read is
-//! the business of [`dnsmasq`](super::dnsmasq); this file knows no syntax, and not what clients make of it all.
+//! written at. How they are read is the business of [`dnsmasq`](super::dnsmasq); this file knows no syntax, and not what
+//! clients make of it all.
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -266,16 +266,16 @@ pub struct Service {
     /// What the menu shows, 1 to 247 bytes.
     pub text: String,
     /// What it boots.
-    pub action: Action,
+    pub target: Target,
     /// `sname` when the entry is booted without a menu; empty: the server's address as text.
     pub server_name: String,
-    /// Who serves it; `None`: this router, or for [`Action::Type`] whoever answers a broadcast.
+    /// Who serves it; `None`: this router, or for [`Target::Type`] whoever answers a broadcast.
     pub server: Option<Ipv4Addr>,
 }
 
 /// What an entry of the boot menu boots.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
+pub enum Target {
     /// The client goes on with its next boot device.
     Local,
     /// A PXE boot server of this type, somewhere on the network, says what.
@@ -292,12 +292,12 @@ impl Rules {
     /// `srv/tftp/x` (iPXE), for that beneath its own folder (PXELINUX), or a web server, where no such file is.
     pub fn take_off_root(&mut self, root: &Path) {
         let services = self.services.iter_mut().filter(|service| service.server.is_none());
-        let of_services = services.filter_map(|service| match &mut service.action {
-            Action::File(file) => Some(file),
+        let of_services = services.filter_map(|service| match &mut service.target {
+            Target::File(file) => Some(file),
             _ => None,
         });
         let boots = self.boots.iter_mut().filter(|boot| boot.server.is_none()).map(|boot| &mut boot.file);
-        let entries = self.menu.entries.iter_mut().flat_map(|entry| entry.action.files_mut());
+        let entries = self.menu.entries.iter_mut().flat_map(|entry| entry.kind.files_mut());
         for name in boots.chain(of_services).chain(entries).chain(&mut self.script) {
             // Beneath / every name is as good without.
             let rest = Path::new(&*name).strip_prefix(root).ok().filter(|_| root.parent().is_some());
@@ -311,10 +311,10 @@ impl Rules {
     pub fn numbered_services(&self) -> impl Iterator<Item = (u16, &Service)> {
         let mut next = FIRST_SERVER_TYPE;
         self.services.iter().map(move |service| {
-            let number = match service.action {
-                Action::Local => 0,
-                Action::Type(number) => number,
-                Action::File(_) => {
+            let number = match service.target {
+                Target::Local => 0,
+                Target::Type(number) => number,
+                Target::File(_) => {
                     let number = next;
                     next = next.wrapping_add(1);
                     number
@@ -337,7 +337,7 @@ pub struct DhcpOption {
     /// Where it stands in the reply.
     pub place: Place,
     /// Its value.
-    pub value: Value,
+    pub value: OptionValue,
 }
 
 /// To whom an option is sent.
@@ -390,7 +390,7 @@ pub enum VendorClass {
 
 /// An option's value, at most 255 bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
+pub enum OptionValue {
     /// As it is.
     Bytes(Vec<u8>),
     /// Text, which gets a NUL at its end where clients want one.

@@ -8,7 +8,7 @@ mod cursor;
 
 use std::borrow::Cow;
 
-use cursor::{Cursor, Piece, Step, number};
+use cursor::{Cursor, Parsed, Piece, number};
 
 /// A larger file is refused: 5,000 static leases of 120 bytes need 600 KB, and the text is held in memory.
 pub const MAX_FILE: usize = 1 << 20;
@@ -78,14 +78,14 @@ pub struct SyntaxError {
     /// In bytes, from 1; a tabulator counts as one.
     pub column: u32,
     /// What stands there: raw bytes of the file.
-    pub found: Found,
+    pub found: Offending,
     /// What should stand there.
     pub expected: Cow<'static, str>,
 }
 
 /// What was met in place of the expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum Offending {
     /// A piece of the file.
     Text(Vec<u8>),
     /// A thing that has no text of its own.
@@ -155,7 +155,7 @@ fn unreadable(text: &[u8]) -> Option<SyntaxError> {
         return Some(SyntaxError {
             line: 1,
             column: 1,
-            found: Found::Thing("a larger file"),
+            found: Offending::Thing("a larger file"),
             expected: "at most 1 MiB".into(),
         });
     }
@@ -167,7 +167,7 @@ fn unreadable(text: &[u8]) -> Option<SyntaxError> {
     Some(SyntaxError {
         line: number(line) + 1,
         column: number(column) + 1,
-        found: Found::Thing("a NUL byte"),
+        found: Offending::Thing("a NUL byte"),
         expected: "text".into(),
     })
 }
@@ -191,7 +191,7 @@ struct Parser<'t> {
 
 impl Parser<'_> {
     /// One line with its continuations, or several commands parted by `;` (libuci: `uci_parse_line`).
-    fn line(&mut self) -> Step<()> {
+    fn line(&mut self) -> Parsed<()> {
         self.cursor.skip_spaces();
         while let Some(word) = self.cursor.word() {
             if word.bytes.first() == Some(&b'#') {
@@ -217,7 +217,7 @@ impl Parser<'_> {
     }
 
     /// `package NAME`: checked and otherwise passed over, as libuci does when it loads a single file.
-    fn package(&mut self, word: &Piece) -> Step<()> {
+    fn package(&mut self, word: &Piece) -> Parsed<()> {
         self.cursor.after(word, "a package name")?;
         let name = self.cursor.required("a package name")?;
         if !name.bytes.iter().all(|&byte| is_name_byte(byte) || byte == b'-') {
@@ -227,7 +227,7 @@ impl Parser<'_> {
     }
 
     /// `config TYPE [NAME]` opens a section, or goes on with the one of that name.
-    fn config(&mut self, word: &Piece) -> Step<()> {
+    fn config(&mut self, word: &Piece) -> Parsed<()> {
         self.cursor.after(word, "a section type")?;
         let kind = self.cursor.required("a section type")?;
         // libuci util.c uci_validate_type.
@@ -260,7 +260,7 @@ impl Parser<'_> {
     }
 
     /// `option NAME VALUE` and `list NAME VALUE`.
-    fn option(&mut self, word: &Piece, list: bool) -> Step<()> {
+    fn option(&mut self, word: &Piece, list: bool) -> Parsed<()> {
         if matches!(self.current, Current::None) {
             return Err(word.error(word.bytes.trim_ascii_end().to_vec(), "a config line before it"));
         }
@@ -305,7 +305,7 @@ impl Parser<'_> {
 }
 
 /// libuci util.c `uci_validate_name`; an empty name is for the caller to judge.
-fn check_name(name: &Piece) -> Step<()> {
+fn check_name(name: &Piece) -> Parsed<()> {
     if name.bytes.iter().all(|&byte| is_name_byte(byte)) {
         return Ok(());
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use log::warn;
 
 use super::files::Files;
-use super::limits::{Meter, Over, Pace, Quota};
+use super::limits::{Meter, Over, Pace, Payer, Quota};
 use super::report::{self, Said};
 use crate::config::{Config, PerSecond};
 use crate::proxy::clients::Clients;
@@ -21,7 +21,7 @@ const AT_ONCE: u32 = 16;
 const TOLD: Pace = Pace::new(1, Duration::from_secs(60));
 
 /// What answers are made of.
-pub struct Scene<'a> {
+pub struct Basis<'a> {
     /// The configuration.
     pub config: &'a Config,
     /// The files that can be fetched from here.
@@ -51,8 +51,8 @@ impl Way {
     }
 
     /// Whose replies are counted.
-    fn client(self, about: Mac) -> u64 {
-        (self as u64) << 48 | about.number()
+    fn payer(self, about: Mac) -> Payer {
+        Payer::account(about, self as u8)
     }
 }
 
@@ -79,13 +79,13 @@ impl Answers {
     ///
     /// # Errors
     /// The reason for silence.
-    pub fn admit(&mut self, scene: &Scene<'_>, way: Way, request: &Request<'_>) -> Result<(), Silence> {
-        let Err(over) = self.quota.check(scene.now, way.client(request.chaddr)) else { return Ok(()) };
+    pub fn admit(&mut self, basis: &Basis<'_>, way: Way, request: &Request<'_>) -> Result<(), Silence> {
+        let Err(over) = self.quota.check(basis.now, way.payer(request.chaddr)) else { return Ok(()) };
         let (told, silence, option) = match over {
             Over::All => (0, Silence::TooMany, "replies"),
             Over::Client => (1, Silence::TooOften, "replies_client"),
         };
-        if self.told.get_mut(told).is_some_and(|told| told.allows(scene.now, TOLD)) {
+        if self.told.get_mut(told).is_some_and(|told| told.allows(basis.now, TOLD)) {
             warn!("{} is not answered: {silence}; if that is right, raise option {option}", request.chaddr);
         }
         Err(silence)
@@ -94,13 +94,13 @@ impl Answers {
     /// The answer to `request`.
     pub fn consider(
         &self,
-        scene: &Scene<'_>,
+        basis: &Basis<'_>,
         arrival: &Arrival<'_>,
         request: &Request<'_>,
     ) -> (Decision, Option<Written>) {
-        let mut past = self.clients.past(scene.now, request);
-        past.fixed = !scene.all_ports;
-        proxy::consider(&scene.config.rules, scene.files, arrival, request, &past)
+        let mut past = self.clients.past(basis.now, request);
+        past.fixed = !basis.all_ports;
+        proxy::consider(&basis.config.rules, basis.files, arrival, request, &past)
     }
 
     /// The configuration is another one now.
@@ -113,7 +113,7 @@ impl Answers {
     /// Remembers the answer and has the log written; behind the reply, for that takes as long as deciding.
     pub fn report(
         &mut self,
-        scene: &Scene<'_>,
+        basis: &Basis<'_>,
         way: Way,
         arrival: &Arrival<'_>,
         request: &Request<'_>,
@@ -121,13 +121,13 @@ impl Answers {
     ) {
         // Who asked to boot has had the thinking, if not the reply.
         if answer.0.client().is_some() {
-            self.quota.count(scene.now, way.client(request.chaddr));
+            self.quota.count(basis.now, way.payer(request.chaddr));
         }
-        self.clients.note(scene.now, arrival.door, request, &answer.0);
-        self.clients.tell(scene.now, arrival.door, arrival.device, request, &answer.0);
-        report::decided(&mut self.said, scene.now, arrival, request, answer);
+        self.clients.note(basis.now, arrival.door, request, &answer.0);
+        self.clients.tell(basis.now, arrival.door, arrival.device, request, &answer.0);
+        report::decided(&mut self.said, basis.now, arrival, request, answer);
         if let (Decision { outcome: Err(Silence::NoFile { looked_for }), .. }, _) = answer {
-            scene.files.report_unservable(looked_for, |what| self.said.is_new(what));
+            basis.files.report_unservable(looked_for, |what| self.said.is_new(what));
         }
     }
 }
@@ -142,8 +142,8 @@ mod tests {
         let mut quota = Quota::new(PerSecond { all: 300, client: 4 }, AT_ONCE);
         let now = Instant::now();
         let mut told = |way: Way, about: Mac| {
-            let client = way.client(about);
-            quota.check(now, client).map(|()| quota.count(now, client)).is_ok()
+            let payer = way.payer(about);
+            quota.check(now, payer).map(|()| quota.count(now, payer)).is_ok()
         };
         for way in [Way::of(other, machine), Way::BootServer] {
             assert_eq!((0..100).filter(|_| told(way, machine)).count(), AT_ONCE as usize, "{way:?}");

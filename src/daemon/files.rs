@@ -27,11 +27,11 @@ pub struct Files {
 }
 
 /// Who asks for a file, for texts that depend on it.
-pub trait Asker {
-    /// What is known of the machine; of the one at this address, if any is given.
-    fn machine(&self, mac: Option<Mac>) -> Machine;
+pub struct Asker<'a> {
+    /// What is known of the machine that asks; of the one with this hardware address, if one is given.
+    pub machine: &'a dyn Fn(Option<Mac>) -> Machine,
     /// This router, as the machine reaches it.
-    fn router(&self) -> Ipv4Addr;
+    pub router: Ipv4Addr,
 }
 
 /// What answers to a name.
@@ -39,11 +39,11 @@ pub enum Found<'a> {
     /// A file, as it is.
     File(ServedFile),
     /// A text that is made for who asks.
-    Made(Source<'a>),
+    Made(MadeFrom<'a>),
 }
 
 /// What a text is made of.
-pub enum Source<'a> {
+pub enum MadeFrom<'a> {
     /// A file, with its gaps filled.
     Template(ServedFile),
     /// The menu.
@@ -108,7 +108,7 @@ impl Files {
     ///
     /// # Errors
     /// See [`Refused`].
-    pub fn open(&self, path: &SafePath, asker: &dyn Asker) -> Result<ServedFile, Refused> {
+    pub fn open(&self, path: &SafePath, asker: &Asker<'_>) -> Result<ServedFile, Refused> {
         match self.find(path)? {
             Found::File(file) => Ok(file),
             Found::Made(source) => self.make(source, asker),
@@ -119,15 +119,15 @@ impl Files {
     ///
     /// # Errors
     /// `Failed`: it can't be read, or would be longer than any may be.
-    pub fn make(&self, source: Source<'_>, asker: &dyn Asker) -> Result<ServedFile, Refused> {
-        let machine = asker.machine(if let Source::Menu(Wanted::Ipxe(mac)) = source { mac } else { None });
+    pub fn make(&self, source: MadeFrom<'_>, asker: &Asker<'_>) -> Result<ServedFile, Refused> {
+        let machine = (asker.machine)(if let MadeFrom::Menu(Wanted::Ipxe(mac)) = source { mac } else { None });
         let has = |name: &str| self.has(name);
-        let router = asker.router();
+        let router = asker.router;
         let base = self.web.as_ref().filter(|_| machine.http).map(|web| web.base(router));
         let scene = Scene { menu: &self.menu, machine: &machine, router, http: base.as_deref(), has: &has };
         let text = match source {
-            Source::Menu(wanted) => menu::render(wanted, &scene),
-            Source::Template(file) => {
+            MadeFrom::Menu(wanted) => menu::render(wanted, &scene),
+            MadeFrom::Template(file) => {
                 let bytes = file.read_whole(MAX_TEXT).map_err(Refused::Failed)?;
                 template::fill(&String::from_utf8_lossy(&bytes), &scene, Also::Ipxe)
             }
@@ -155,11 +155,11 @@ impl Files {
         if let Some(template) = template::of(name) {
             let file = open(template.as_bytes());
             if !matches!(file, Err(Refused::NotFound)) {
-                return file.map(|file| Found::Made(Source::Template(file)));
+                return file.map(|file| Found::Made(MadeFrom::Template(file)));
             }
         }
         let wanted = menu::wanted(name).filter(|_| !self.menu.entries.is_empty());
-        wanted.map(|wanted| Found::Made(Source::Menu(wanted))).ok_or(Refused::NotFound)
+        wanted.map(|wanted| Found::Made(MadeFrom::Menu(wanted))).ok_or(Refused::NotFound)
     }
 }
 

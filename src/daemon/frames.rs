@@ -7,7 +7,7 @@ use crate::sys::transfer_socket::MAX_SEGMENTED_SEND;
 use crate::sys::tree::{ServedFile, Version};
 use crate::tftp::TransferId;
 use crate::tftp::negotiate::MAX_WINDOWSIZE;
-use crate::tftp::netascii::Text;
+use crate::tftp::netascii::NetasciiText;
 use crate::tftp::session::Blocks;
 use crate::wire::tftp::{DATA_HEADER, data_header};
 
@@ -44,7 +44,7 @@ struct Held {
 
 /// A file as a transfer sends it.
 #[derive(Debug, Clone, Copy)]
-pub struct Source<'a> {
+pub struct Outgoing<'a> {
     /// Which transfer.
     pub id: TransferId,
     /// The open file.
@@ -68,11 +68,11 @@ impl Frames {
     }
 
     /// The packets of the first of `blocks`, as many as one send takes; and how many those are. All but the file's
-    /// last have the same length, [`Source::stride`].
+    /// last have the same length, [`Outgoing::stride`].
     ///
     /// # Errors
     /// `UnexpectedEof` when the file has become shorter than it was; those of the file system.
-    pub fn octet(&mut self, now: Instant, source: Source<'_>, blocks: Blocks) -> io::Result<(&[u8], u16)> {
+    pub fn octet(&mut self, now: Instant, source: Outgoing<'_>, blocks: Blocks) -> io::Result<(&[u8], u16)> {
         let count = usize::from(blocks.count).min(source.frames_per_send());
         let held = self.held.filter(|held| held.serves(now, source));
         let skipped = match held {
@@ -82,7 +82,7 @@ impl Frames {
                 let count = if goes_on { source.read_ahead(count, blocks.first) } else { count };
                 self.held = None;
                 self.fill(source, blocks.first, count)?;
-                let Source { id, file, blksize } = source;
+                let Outgoing { id, file, blksize } = source;
                 self.held = Some(Held { id, at: now, version: file.version(), blksize, first: blocks.first, count });
                 0
             }
@@ -97,7 +97,12 @@ impl Frames {
     ///
     /// # Errors
     /// As for [`octet`](Self::octet).
-    pub fn netascii(&mut self, source: Source<'_>, number: u64, text: &mut Text) -> io::Result<(&[u8], bool)> {
+    pub fn netascii(
+        &mut self,
+        source: Outgoing<'_>,
+        number: u64,
+        text: &mut NetasciiText,
+    ) -> io::Result<(&[u8], bool)> {
         self.held = None;
         self.make_room(source.stride());
         text.rewind();
@@ -121,7 +126,7 @@ impl Frames {
         Ok((self.buffer.get(..DATA_HEADER + len).unwrap_or_default(), is_last))
     }
 
-    fn fill(&mut self, source: Source<'_>, first: u64, count: usize) -> io::Result<()> {
+    fn fill(&mut self, source: Outgoing<'_>, first: u64, count: usize) -> io::Result<()> {
         self.make_room(count * source.stride());
         let mut left = source.bytes(first, count);
         let mut parts: heapless::Vec<IoSliceMut<'_>, MAX_FRAMES> = heapless::Vec::new();
@@ -146,7 +151,7 @@ impl Default for Frames {
 impl Held {
     /// Whether it is what `source` would read now. In the very milliseconds in which somebody writes to a file that is
     /// being sent, another reader may get what stood there just before.
-    fn serves(&self, now: Instant, source: Source<'_>) -> bool {
+    fn serves(&self, now: Instant, source: Outgoing<'_>) -> bool {
         let is_shared =
             self.version.is_some() && self.version == source.file.version() && self.blksize == source.blksize;
         self.id == source.id || is_shared && now.saturating_duration_since(self.at) < SHARED_FOR
@@ -161,7 +166,7 @@ impl Held {
     }
 }
 
-impl Source<'_> {
+impl Outgoing<'_> {
     /// Bytes in a packet with a full block.
     pub fn stride(&self) -> usize {
         DATA_HEADER + usize::from(self.blksize)

@@ -1,11 +1,13 @@
 //! How much of a thing may happen: so much at once, then one in each interval; for all, and for each of those who ask.
 //! Knows no clock.
 
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use crate::config::PerSecond;
+use crate::wire::frame::Mac;
 
-/// Whom [`Quota`] keeps apart. Each place is in use for as long as the one who has it is above its pace; when all are,
+/// Payers that [`Quota`] keeps apart. Each place is in use for as long as the one who has it is above its pace; when all are,
 /// the one that is nearest to it makes room.
 const MAX_CLIENTS: usize = 256;
 
@@ -61,6 +63,31 @@ impl Meter {
     }
 }
 
+/// Who pays for what happens: a machine, as far as it is known, in one of its accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Payer(u64);
+
+impl Payer {
+    /// All of whom nothing is known, together.
+    pub const NOBODY: Payer = Payer(0);
+
+    /// The machine with this hardware address.
+    pub fn station(mac: Mac) -> Payer {
+        Payer::account(mac, 0)
+    }
+
+    /// One of several that this machine has, each apart from the others.
+    pub fn account(mac: Mac, number: u8) -> Payer {
+        // No hardware address has more than 48 bits, and no host's address as many.
+        Payer((u64::from(number) + 1) << 48 | mac.number())
+    }
+
+    /// Whoever has this address, where no hardware address is known.
+    pub fn host(address: Ipv4Addr) -> Payer {
+        Payer(u32::from(address).into())
+    }
+}
+
 /// Why there may be no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Over {
@@ -76,7 +103,7 @@ pub struct Quota {
     all: Pace,
     each: Pace,
     used: Meter,
-    used_by: Vec<(u64, Meter)>,
+    used_by: Vec<(Payer, Meter)>,
 }
 
 impl Quota {
@@ -96,35 +123,35 @@ impl Quota {
         *self = Self { used: self.used, used_by, ..Self::new(rates, burst) };
     }
 
-    /// Whether there may be one more for `client` now.
+    /// Whether there may be one more for `payer` now.
     ///
     /// # Errors
     /// Who is above the pace.
-    pub fn check(&self, now: Instant, client: u64) -> Result<(), Over> {
+    pub fn check(&self, now: Instant, payer: Payer) -> Result<(), Over> {
         if !self.used.has_room(now, self.all) {
             return Err(Over::All);
         }
-        let known = self.used_by.iter().find(|(known, _)| *known == client);
+        let known = self.used_by.iter().find(|(known, _)| *known == payer);
         if known.is_some_and(|(_, used)| !used.has_room(now, self.each)) {
             return Err(Over::Client);
         }
         Ok(())
     }
 
-    /// Counts one for `client`.
-    pub fn count(&mut self, now: Instant, client: u64) {
+    /// Counts one for `payer`.
+    pub fn count(&mut self, now: Instant, payer: Payer) {
         self.used.count(now, self.all);
-        let at = match self.used_by.iter().position(|(known, _)| *known == client) {
+        let at = match self.used_by.iter().position(|(known, _)| *known == payer) {
             Some(at) => at,
             None if self.used_by.len() < MAX_CLIENTS => {
-                self.used_by.push((client, Meter::default()));
+                self.used_by.push((payer, Meter::default()));
                 self.used_by.len() - 1
             }
             None => {
                 let least = self.used_by.iter().enumerate().min_by_key(|(_, (_, used))| used.until);
                 let at = least.map_or(0, |(at, _)| at);
                 if let Some(place) = self.used_by.get_mut(at) {
-                    *place = (client, Meter::default());
+                    *place = (payer, Meter::default());
                 }
                 at
             }
@@ -147,8 +174,8 @@ mod tests {
     }
 
     fn take(quota: &mut Quota, now: Instant, client: u64) -> Result<(), Over> {
-        quota.check(now, client)?;
-        quota.count(now, client);
+        quota.check(now, Payer(client))?;
+        quota.count(now, Payer(client));
         Ok(())
     }
 

@@ -198,5 +198,6 @@ mod tests {
         let mut link = Link::new(interface, 0);
         link.refresh(&Epoll::new().unwrap());
         assert!(link.ready().is_none());
+        assert_eq!(link.trouble(), Some("no such device"));
     }
 }

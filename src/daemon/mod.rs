@@ -5,12 +5,13 @@
 //! and the same door sends them. TFTP goes through [`transfers`].
 
 mod answers;
-mod askers;
+mod channel;
 pub mod files;
 mod frames;
 mod guard;
 mod limits;
 pub mod links;
+pub mod machines;
 mod port;
 mod progress;
 mod report;
@@ -25,14 +26,14 @@ use std::time::{Duration, Instant};
 
 use log::{info, warn};
 
-use self::answers::{Answers, Scene, Way};
-use self::askers::Known;
+use self::answers::{Answers, Basis, Way};
 use self::guard::Guard;
 use self::links::{Link, Ready};
+use self::machines::Machines;
 use self::port::Port;
-use self::report::Trouble;
+use self::report::TroubleLog;
 use self::status::Status;
-use self::transfers::{Askers, Entrance, Transfers};
+use self::transfers::{Entrance, Transfers};
 use crate::config::Config;
 use crate::proxy::{self, Door, Silence};
 use crate::sys::epoll::{self, Epoll};
@@ -95,7 +96,7 @@ pub struct Daemon {
     tftp: Port,
     transfers: Transfers,
     answers: Answers,
-    trouble: Trouble,
+    trouble: TroubleLog,
     status: Status,
     started: Instant,
     guard: Guard,
@@ -130,7 +131,7 @@ impl Daemon {
             next_link: token::FIRST_LINK,
             retry_at: None,
             answers: Answers::new(config.replies),
-            trouble: Trouble::default(),
+            trouble: TroubleLog::default(),
             status: Status::default(),
             started: Instant::now(),
             guard: Guard::default(),
@@ -165,15 +166,14 @@ impl Daemon {
             now = Instant::now();
             let mut count = 0;
             let mut at_the_doors = false;
-            let askers = Known { clients: &self.answers.clients, rules: &self.config.rules, links: &self.links };
-            let askers: &dyn Askers = &askers;
+            let machines = &Machines { clients: &self.answers.clients, rules: &self.config.rules, links: &self.links };
             for token in ready {
                 count += 1;
                 match token {
                     token::DOORS => at_the_doors = true,
                     _ => self.transfers.on_ready(
                         now,
-                        self.tftp.listener().map(|listener| Entrance { listener, epoll: &self.epoll, askers }),
+                        self.tftp.listener().map(|listener| Entrance { listener, epoll: &self.epoll, machines }),
                         token,
                     ),
                 }
@@ -221,14 +221,14 @@ impl Daemon {
     fn on_frames(&mut self, token: u64, now: Instant) {
         let mut buffer = [0; FRAME_LEN];
         let all_ports = self.all_ports();
-        let (scene, answers) =
-            (Scene { config: &self.config, files: self.transfers.files(), all_ports, now }, &mut self.answers);
+        let (basis, answers) =
+            (Basis { config: &self.config, files: self.transfers.files(), all_ports, now }, &mut self.answers);
         let Some(link) = self.links.iter().find(|link| link.token == token) else { return };
         let Some(ready) = link.ready() else { return };
         let device = &link.interface.device;
         for _ in 0..BURST {
             match ready.socket.receive(&mut buffer) {
-                Ok(Some(frame)) => match on_frame(&scene, answers, link, ready, frame) {
+                Ok(Some(frame)) => match on_frame(&basis, answers, link, ready, frame) {
                     Ok(result) => result.unwrap_or_else(|error| self.trouble.say(device, "sending", &error)),
                     Err(silence) => report::dropped(device, &silence),
                 },
@@ -258,18 +258,18 @@ impl Daemon {
             };
             let device = &link.interface.device;
             let all_ports = self.all_ports();
-            let scene = Scene { config: &self.config, files: self.transfers.files(), all_ports, now };
-            if let Err(silence) = self.answers.admit(&scene, Way::BootServer, &request) {
+            let basis = Basis { config: &self.config, files: self.transfers.files(), all_ports, now };
+            if let Err(silence) = self.answers.admit(&basis, Way::BootServer, &request) {
                 report::dropped("port 4011", &silence);
                 continue;
             }
-            let answer = self.answers.consider(&scene, &arrival, &request);
+            let answer = self.answers.consider(&basis, &arrival, &request);
             if let Some(written) = &answer.1 {
                 listener
                     .send(&written.bytes, received.peer, received.local, received.ifindex)
                     .unwrap_or_else(|error| self.trouble.say(device, "sending", &error));
             }
-            self.answers.report(&scene, Way::BootServer, &arrival, &request, &answer);
+            self.answers.report(&basis, Way::BootServer, &arrival, &request, &answer);
         }
     }
 
@@ -287,8 +287,8 @@ impl Daemon {
                         self.answers.clients.met(now, mac, device, peer);
                     }
                     let (clients, rules) = (&self.answers.clients, &self.config.rules);
-                    let askers = &Known { clients, rules, links: &self.links };
-                    let entrance = Entrance { listener, epoll: &self.epoll, askers };
+                    let machines = &Machines { clients, rules, links: &self.links };
+                    let entrance = Entrance { listener, epoll: &self.epoll, machines };
                     self.transfers.on_request(now, entrance, payload, &received, mac);
                 }
                 Err(silence) => report::dropped("port 69", &silence),
@@ -390,7 +390,7 @@ fn link_of<'l>(links: &'l [Link], received: &Received, relay: bool) -> Result<(&
 
 /// Answers a frame that came to port 67; the inner result is that of sending.
 fn on_frame(
-    scene: &Scene<'_>,
+    basis: &Basis<'_>,
     answers: &mut Answers,
     link: &Link,
     ready: &Ready,
@@ -399,9 +399,9 @@ fn on_frame(
     let datagram = frame::open(frame).map_err(Silence::Frame)?;
     let request = Request::read(datagram.payload).map_err(Silence::Request)?;
     let way = Way::of(datagram.source_mac, request.chaddr);
-    answers.admit(scene, way, &request)?;
+    answers.admit(basis, way, &request)?;
     let arrival = link.arrival(Door::Proxy, ready);
-    let answer = answers.consider(scene, &arrival, &request);
+    let answer = answers.consider(basis, &arrival, &request);
     let mut sent = Ok(());
     if let Some(written) = &answer.1 {
         let envelope = match request.giaddr {
@@ -414,7 +414,7 @@ fn on_frame(
             sent = ready.socket.send(frame);
         }
     }
-    answers.report(scene, way, &arrival, &request, &answer);
+    answers.report(basis, way, &arrival, &request, &answer);
     Ok(sent)
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::proxy::advice::Trouble;
 use crate::proxy::clients::Clients;
-pub use crate::proxy::clients::Transfer;
+pub use crate::proxy::clients::Fetch;
 use crate::proxy::progress::NOT_FOUND;
 use crate::sys::tree::Refused;
 use crate::tftp::session::End;
@@ -19,7 +19,7 @@ pub struct News {
     /// The file, as it was looked for; nothing where it is no matter.
     pub name: Box<[u8]>,
     /// What.
-    pub what: Transfer,
+    pub what: Fetch,
 }
 
 /// Why there is no file for it.
@@ -51,7 +51,7 @@ pub fn refused(why: &Refused) -> &'static Trouble {
 
 /// Why its request was refused before a file was looked for; `None` if that is nothing to tell of a boot.
 pub fn refused_request(refusal: &Refusal<'_>) -> Option<&'static Trouble> {
-    let Refusal { why: tftp::Refused::Name(_), .. } = refusal else { return None };
+    let Refusal { why: tftp::BadRequest::Name(_), .. } = refusal else { return None };
     Some(&Trouble {
         code: "bad-name",
         reason: "it asked for FILE, and no file in ROOT can be called so",

@@ -10,7 +10,7 @@ use super::limits::{Meter, Pace};
 use crate::menu::is_url;
 use crate::proxy::client::Program;
 use crate::proxy::vendor::Shape;
-use crate::proxy::{Arrival, ChosenBy, Decision, Door, Form, Offer, Silence, Unfit};
+use crate::proxy::{Arrival, ChosenBy, Decision, Door, Offer, OfferForm, Silence, Unfit};
 use crate::wire::fingerprint;
 use crate::wire::reply::Written;
 use crate::wire::request::{Request, message_name};
@@ -143,8 +143,8 @@ pub fn dropped(place: &str, silence: &Silence) {
 /// The file and who serves it, or what comes first; a URL names its server itself.
 fn offered(offer: &Offer) -> String {
     match &offer.shape {
-        _ if offer.form == Some(Form::AskAgain) => format!("{}, to be asked for on port 4011", offer.file),
-        _ if offer.form == Some(Form::Menu) => format!("{}, as a menu of one entry", offer.file),
+        _ if offer.form == Some(OfferForm::AskAgain) => format!("{}, to be asked for on port 4011", offer.file),
+        _ if offer.form == Some(OfferForm::Menu) => format!("{}, as a menu of one entry", offer.file),
         _ if offer.client.program == Program::RaspberryPi => format!("its own files from {}", offer.server),
         Shape::Menu(menu) => format!("a menu of {} entries{}", menu.entries.len(), left_out(menu.left_out)),
         Shape::AskAgain => "the way to port 4011, for a menu".to_owned(),
@@ -170,12 +170,12 @@ fn chosen_by(offer: &Offer) -> String {
 
 /// System trouble, each kind at each place said at most once a minute: a stranger may be able to provoke it.
 #[derive(Debug, Default)]
-pub struct Trouble {
+pub struct TroubleLog {
     /// Hashes of what was said; the oldest is forgotten first.
     said: RefCell<heapless::Deque<(u32, Instant), 16>>,
 }
 
-impl Trouble {
+impl TroubleLog {
     /// Says that `doing` something at `place` failed.
     pub fn say(&self, place: &str, doing: &str, error: &io::Error) {
         const INTERVAL: Duration = Duration::from_secs(60);
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn trouble_at_one_place_does_not_hide_that_at_another() {
-        let (trouble, now, minute) = (Trouble::default(), Instant::now(), Duration::from_secs(60));
+        let (trouble, now, minute) = (TroubleLog::default(), Instant::now(), Duration::from_secs(60));
         let is_new = |at: u64, what| trouble.is_new(now + Duration::from_secs(at), minute, what);
         assert!(is_new(0, "br-lan sending") && is_new(1, "br-guest sending"));
         assert!(!is_new(59, "br-lan sending") && is_new(60, "br-lan sending") && !is_new(60, "br-guest sending"));

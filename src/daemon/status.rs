@@ -37,7 +37,7 @@ use crate::config::rules::{Host, MacPattern};
 use crate::proxy::advice::Trouble;
 use crate::proxy::client::short;
 use crate::proxy::clients::Seen;
-use crate::proxy::progress::{Stage, TICKS, speed};
+use crate::proxy::progress::{Amount, Stage, TICKS};
 use crate::sys::epoll::Epoll;
 use crate::sys::local_socket;
 use crate::wire::frame::Mac;
@@ -58,18 +58,18 @@ const LATEST: usize = 64;
 #[derive(Debug, Default)]
 pub struct Status {
     listener: Option<UnixListener>,
-    slow: [Option<Reader>; MAX_READERS],
+    slow: [Option<SlowReader>; MAX_READERS],
     next: usize,
 }
 
 /// A reader and what it hasn't taken yet.
 #[derive(Debug)]
-struct Reader {
+struct SlowReader {
     stream: UnixStream,
     rest: Vec<u8>,
 }
 
-impl Reader {
+impl SlowReader {
     /// Writes what is taken without waiting; true when there is nothing left to do.
     fn is_done(&mut self) -> bool {
         while !self.rest.is_empty() {
@@ -117,7 +117,7 @@ impl Status {
             if text.is_empty() {
                 text = describe();
             }
-            let mut reader = Reader { stream, rest: text.clone().into_bytes() };
+            let mut reader = SlowReader { stream, rest: text.clone().into_bytes() };
             if reader.stream.set_nonblocking(true).is_err() || reader.is_done() {
                 continue;
             }
@@ -136,7 +136,7 @@ impl Status {
     /// Goes on with the slow reader in this place.
     pub fn go_on(&mut self, at: u64) {
         let Some(slot) = usize::try_from(at).ok().and_then(|at| self.slow.get_mut(at)) else { return };
-        if slot.as_mut().is_some_and(Reader::is_done) {
+        if slot.as_mut().is_some_and(SlowReader::is_done) {
             *slot = None;
         }
     }
@@ -190,17 +190,14 @@ impl Daemon {
         let (progress, tick) = (&seen.progress, self.answers.clients.tick(now));
         let is_its =
             |address, name: &[u8]| address == seen.address && String::from_utf8_lossy(name).ends_with(progress.file());
-        let under_way = self.transfers.under_way().find(|transfer| is_its(transfer.0, transfer.1));
+        let under_way = self.transfers.under_way().find(|(address, name, _)| is_its(*address, name));
         let since = match &under_way {
             // Its packets aren't counted one by one.
             Some(_) => Duration::ZERO,
             None => now.saturating_duration_since(seen.last),
         };
         let stage = progress.stage(since)?;
-        let (size, bytes, speed) = match under_way {
-            Some((_, _, size, bytes, time)) => (size, bytes, speed(bytes, time)),
-            None => progress.loaded(),
-        };
+        let Amount { size, bytes, speed } = under_way.map_or(progress.loaded(), |(_, _, amount)| amount);
         let amount = |number| match stage {
             Stage::Loading | Stage::Loaded | Stage::Failed | Stage::Gone if size > 0 => whole(number),
             _ => Null,
@@ -270,11 +267,11 @@ mod tests {
     use super::*;
     use std::io::Read;
 
-    fn pair(len: usize) -> (Reader, UnixStream, Vec<u8>) {
+    fn pair(len: usize) -> (SlowReader, UnixStream, Vec<u8>) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         let rest: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
-        (Reader { stream: ours, rest: rest.clone() }, theirs, rest)
+        (SlowReader { stream: ours, rest: rest.clone() }, theirs, rest)
     }
 
     #[test]

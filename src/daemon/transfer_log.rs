@@ -12,7 +12,7 @@ use super::limits::{Over, Pace};
 use super::report::Budget;
 use crate::sys::tree;
 use crate::tftp::session::{End, Session};
-use crate::tftp::{Ignored, Order, Refusal, Refused};
+use crate::tftp::{BadRequest, Ignored, Order, Refusal};
 
 /// Lines about what came to nothing, all reasons together: so many at once, and how often there is one more. A machine
 /// that looks for its configuration asks for a dozen names that are not there.
@@ -60,11 +60,11 @@ impl TransferLog {
     pub fn refused_request(&mut self, now: Instant, host: Ipv4Addr, refusal: &Refusal<'_>) {
         let name = refusal.filename.escape_ascii();
         match refusal.why {
-            Refused::Unterminated => debug!("TFTP malformed request from {host}"),
+            BadRequest::Unterminated => debug!("TFTP malformed request from {host}"),
             _ if !self.failures.allows(now) => {}
-            Refused::Write => info!("TFTP refused to write for {host}: nothing is ever written"),
-            Refused::Mode => info!("TFTP refused {name} to {host}: mode is not octet or netascii"),
-            Refused::Name(why) => info!("TFTP refused {name} to {host}: {why}"),
+            BadRequest::Write => info!("TFTP refused to write for {host}: nothing is ever written"),
+            BadRequest::Mode => info!("TFTP refused {name} to {host}: mode is not octet or netascii"),
+            BadRequest::Name(why) => info!("TFTP refused {name} to {host}: {why}"),
         }
     }
 

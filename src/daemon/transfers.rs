@@ -6,15 +6,17 @@ use std::time::{Duration, Instant};
 
 use log::debug;
 
+use super::channel::Channel;
 use super::files::{Asker, Files, Found};
-use super::frames::{Frames, Source};
-use super::limits::Quota;
+use super::frames::{Frames, Outgoing};
+use super::limits::{Payer, Quota};
+use super::machines::Machines;
 use super::progress::{self, News};
 use super::transfer_log::{Ended, TransferLog};
 use crate::config::{self, Rules};
-use crate::menu::Machine;
+use crate::proxy::progress::Amount;
 use crate::sys::epoll::Epoll;
-use crate::sys::transfer_socket::{TransferSocket, refuses_segments};
+use crate::sys::transfer_socket::TransferSocket;
 use crate::sys::tree::{self, ServedFile};
 use crate::sys::udp::{Received, UdpListener};
 use crate::tftp::session::{Action, Blocks, Content, End, Session};
@@ -66,39 +68,7 @@ pub struct Entrance<'a> {
     /// Where the sockets of new transfers are added.
     pub epoll: &'a Epoll,
     /// Who may ask.
-    pub askers: &'a dyn Askers,
-}
-
-/// Knows who asks.
-pub trait Askers {
-    /// What is known of the machine at `address` on this link; of the one with this hardware address, if one is given.
-    fn machine(&self, address: Ipv4Addr, ifindex: u32, mac: Option<Mac>) -> Machine;
-}
-
-/// The sender of a request.
-struct Sender<'a>(&'a Received, &'a dyn Askers);
-
-impl Asker for Sender<'_> {
-    fn machine(&self, mac: Option<Mac>) -> Machine {
-        self.1.machine(*self.0.peer.ip(), self.0.ifindex, mac)
-    }
-
-    fn router(&self) -> Ipv4Addr {
-        self.0.local
-    }
-}
-
-/// What a transfer needs besides the protocol's state.
-#[derive(Debug)]
-struct Channel {
-    socket: TransferSocket,
-    file: ServedFile,
-    name: Box<[u8]>,
-    /// Our address.
-    local: Ipv4Addr,
-    ifindex: u32,
-    /// Windows leave in one system call.
-    is_segmented: bool,
+    pub machines: &'a Machines<'a>,
 }
 
 impl Transfers {
@@ -129,12 +99,12 @@ impl Transfers {
         std::mem::take(&mut self.news)
     }
 
-    /// The transfers in progress: to whom, which file of how many bytes, how many of them came, and in what time.
-    pub fn under_way(&self) -> impl Iterator<Item = (Ipv4Addr, &[u8], u64, u64, Duration)> {
+    /// The transfers in progress: to whom, which file, and how much of it has come.
+    pub fn under_way(&self) -> impl Iterator<Item = (Ipv4Addr, &[u8], Amount)> {
         self.table.transfers().map(|transfer| {
-            let Channel { file, name, .. } = &transfer.resource;
-            let came = came(&transfer.session, file);
-            (*transfer.peer.ip(), &**name, file.size(), came, transfer.session.duration())
+            let Transfer { peer, session, resource: channel, .. } = transfer;
+            let amount = Amount::new(channel.file.size(), channel.came(session), session.duration());
+            (*peer.ip(), &*channel.name, amount)
         })
     }
 
@@ -214,7 +184,7 @@ impl Transfers {
             Verdict::Refuse(refusal) => {
                 self.log.refused_request(now, *peer.ip(), &refusal);
                 if let Some(trouble) = progress::refused_request(&refusal) {
-                    let what = progress::Transfer::Refused(trouble);
+                    let what = progress::Fetch::Refused(trouble);
                     self.news.push(News { host: *peer.ip(), name: refusal.filename.into(), what });
                 }
                 self.refuse(now, entrance.listener, received, station, refusal.why.error());
@@ -253,7 +223,8 @@ impl Transfers {
                 if !self.may_make(now, host, order) {
                     return;
                 }
-                self.files.make(source, &Sender(received, entrance.askers))
+                let machine = |mac| entrance.machines.find(host, received.ifindex, mac);
+                self.files.make(source, &Asker { machine: &machine, router: received.local })
             }
             Err(why) => Err(why),
         };
@@ -262,7 +233,7 @@ impl Transfers {
             Ok(file) => file,
             Err(why) => {
                 self.log.refused_file(now, host, order, &why, &self.files);
-                let what = progress::Transfer::Refused(progress::refused(&why));
+                let what = progress::Fetch::Refused(progress::refused(&why));
                 self.news.push(News { host, name: order.path.as_bytes().into(), what });
                 return self.refuse(now, entrance.listener, received, order.station(), answer(&why));
             }
@@ -278,12 +249,13 @@ impl Transfers {
     /// Whether a text may be made for who asks: it takes longer than to send a file, and anybody may ask in anybody's name.
     fn may_make(&mut self, now: Instant, host: Ipv4Addr, order: &Order<'_>) -> bool {
         // Who forges addresses that nobody has doesn't get more by forging many. Behind a relay no station is known.
-        let client = order.station().map_or(if self.relay { u32::from(host) } else { 0 }.into(), number_of);
-        if let Err(over) = self.texts.check(now, client) {
+        let nobody = if self.relay { Payer::host(host) } else { Payer::NOBODY };
+        let payer = order.station().map_or(nobody, Payer::station);
+        if let Err(over) = self.texts.check(now, payer) {
             self.log.not_answered(now, host, over);
             return false;
         }
-        self.texts.count(now, client);
+        self.texts.count(now, payer);
         // One that could not be kept need not be made.
         self.scarce_memory(now, order, 1).is_ok() || self.no_room(host)
     }
@@ -332,7 +304,7 @@ impl Transfers {
         let channel = Channel { socket, file, name, local, ifindex, is_segmented: false };
         let Some((id, action)) = self.table.start(now, order, size, mtu, channel) else { return Ok(()) };
         let (host, name) = (*received.peer.ip(), order.path.as_bytes().into());
-        self.news.push(News { host, name, what: progress::Transfer::Began(size) });
+        self.news.push(News { host, name, what: progress::Fetch::Began(size) });
         if let Some(transfer) = self.table.transfer(id) {
             if let Err(error) = entrance.epoll.add(&transfer.resource.socket, TOKEN | id.to_u64()) {
                 self.table.remove(id);
@@ -363,7 +335,7 @@ impl Transfers {
                 let has_some = transfer.session.acked() > 0;
                 let action = transfer.session.on_packet(now, packet);
                 if !has_some && transfer.session.acked() > 0 {
-                    let (host, what) = (*transfer.peer.ip(), progress::Transfer::Arrives);
+                    let (host, what) = (*transfer.peer.ip(), progress::Fetch::Arrives);
                     self.news.push(News { host, name: Box::default(), what });
                 }
                 action
@@ -376,7 +348,7 @@ impl Transfers {
         };
         // The one port may hold the client's next request already, which must not be closed with the transfer.
         let ends_here = self.single_port && matches!(action, Action::End(_));
-        let next = ends_here.then(|| next_request(&transfer.resource, &mut inbox)).flatten();
+        let next = ends_here.then(|| transfer.resource.next_request(&mut inbox)).flatten();
         let Channel { local, ifindex, .. } = transfer.resource;
         let peer = transfer.peer;
         self.carry_out(now, id, action);
@@ -414,7 +386,7 @@ impl Transfers {
         let Some(Transfer { session, resource: channel, .. }) = self.table.transfer(id) else { return Ok(()) };
         let was_segmented = channel.is_segmented;
         while blocks.count > 0 {
-            let source = Source { id, file: &channel.file, blksize: session.blksize() };
+            let source = Outgoing { id, file: &channel.file, blksize: session.blksize() };
             let stride = source.stride();
             let (packets, count) = match session.content() {
                 Content::Octet(_) => self.frames.octet(now, source, blocks).map_err(read_failure)?,
@@ -448,14 +420,14 @@ impl Transfers {
             // The client is gone or it isn't: there is nothing to be done about a failure.
             let _ = transfer.resource.socket.send(&packet);
         }
-        let Transfer { session, resource: Channel { name, file, .. }, .. } = transfer;
+        let Transfer { session, resource: channel, .. } = transfer;
         let host = *transfer.peer.ip();
-        self.log.ended(now, host, &Ended { name: &name, size: file.size(), session: &session, end });
+        self.log.ended(now, host, &Ended { name: &channel.name, size: channel.file.size(), session: &session, end });
         let what = match end {
-            End::Probe | End::Superseded => progress::Transfer::Withdrawn,
-            _ => progress::Transfer::Ended(came(&session, &file), session.duration(), progress::ended(end)),
+            End::Probe | End::Superseded => progress::Fetch::Withdrawn,
+            _ => progress::Fetch::Ended(channel.came(&session), session.duration(), progress::ended(end)),
         };
-        self.news.push(News { host, name, what });
+        self.news.push(News { host, name: channel.name, what });
     }
 
     /// Answers a request with an ERROR, from a port of its own like any answer (RFC 1350 §4), unless all comes from one.
@@ -467,11 +439,11 @@ impl Transfers {
         station: Option<Mac>,
         (code, message): (ErrorCode, &str),
     ) {
-        let client = station.map_or(u32::from(*received.peer.ip()).into(), number_of);
-        if let Err(over) = self.refusals.check(now, client) {
+        let payer = station.map_or(Payer::host(*received.peer.ip()), Payer::station);
+        if let Err(over) = self.refusals.check(now, payer) {
             return self.log.not_answered(now, *received.peer.ip(), over);
         }
-        self.refusals.count(now, client);
+        self.refusals.count(now, payer);
         let packet = error(code, message);
         let Received { local, peer, ifindex, .. } = *received;
         // A client that cannot be reached hears nothing, and asks again or gives up by itself.
@@ -480,44 +452,6 @@ impl Transfers {
             false => TransferSocket::connect(local, peer).and_then(|socket| socket.send(&packet)),
         };
     }
-}
-
-impl Channel {
-    /// Sends packets that lie one behind the other, all of `stride` bytes but the last.
-    fn send(&mut self, packets: &[u8], stride: usize) -> io::Result<()> {
-        if self.is_segmented {
-            match self.socket.send(packets) {
-                Err(error) if refuses_segments(&error) => {
-                    self.is_segmented = false;
-                    self.socket.segment(0)?;
-                }
-                result => return result,
-            }
-        }
-        packets.chunks(stride.max(1)).try_for_each(|packet| self.socket.send(packet))
-    }
-}
-
-/// A machine's number; no address is so great.
-fn number_of(station: Mac) -> u64 {
-    1 << 48 | station.number()
-}
-
-/// The bytes of the file that have arrived for certain.
-fn came(session: &Session, file: &ServedFile) -> u64 {
-    session.acked().saturating_mul(session.blksize().into()).min(file.size())
-}
-
-/// The next request among what waits at a socket that is about to close; the rest is passed over.
-fn next_request(channel: &Channel, inbox: &mut [u8]) -> Option<usize> {
-    // What comes later than the last look is for the listener. If that can't be had, the client asks again.
-    let _ = channel.socket.let_go(channel.local);
-    while let Ok(Some(len)) = channel.socket.receive(inbox) {
-        if inbox.get(..len).is_some_and(is_request) {
-            return Some(len);
-        }
-    }
-    None
 }
 
 /// What the system cannot take at the moment (a full queue, a device that is down) counts as lost on the way; only a

@@ -3,8 +3,8 @@
 //! Everything that is configured stands in single quotes, in which GRUB's language knows no special letter but the quote
 //! that ends them.
 
-use super::{ONLY_IPXE, Piece, Scene, command_line, default, is_url, needs_ipxe, pieces, push_line, whose};
-use crate::config::menu::{Action, Entry};
+use super::{ONLY_IPXE, Scene, Stanza, command_line, default, is_url, needs_ipxe, pieces, push_line, whose};
+use crate::config::menu::{Entry, Kind};
 
 /// The configuration.
 pub fn render(scene: &Scene<'_>) -> String {
@@ -23,14 +23,14 @@ pub fn render(scene: &Scene<'_>) -> String {
 }
 
 /// What becomes of an entry; its errors are why GRUB can't boot it.
-fn piece(scene: &Scene<'_>, entry: &Entry) -> Piece {
+fn piece(scene: &Scene<'_>, entry: &Entry) -> Stanza {
     if needs_ipxe(entry) {
         return Err(ONLY_IPXE);
     }
     let mut text = ["menuentry ", &quoted(&entry.title), " --id ", &quoted(&entry.name), " {\n"].concat();
     let mut line = |words: &[&str]| push_line(&mut text, "\t", words, "\n");
-    match &entry.action {
-        Action::Linux { kernel, initrds, append } => {
+    match &entry.kind {
+        Kind::Linux { kernel, initrds, append } => {
             let words = words(&command_line(scene, append));
             line(&["linux ", &file(scene, kernel)?, &words]);
             let initrds = initrds.iter().map(|initrd| file(scene, initrd)).collect::<Result<Vec<_>, _>>()?;
@@ -38,20 +38,20 @@ fn piece(scene: &Scene<'_>, entry: &Entry) -> Piece {
                 line(&["initrd ", &initrds.join(" ")]);
             }
         }
-        Action::Memtest(program) | Action::Chain(program) if program.to_ascii_lowercase().ends_with(".efi") => {
+        Kind::Memtest(program) | Kind::Chain(program) if program.to_ascii_lowercase().ends_with(".efi") => {
             line(&["chainloader ", &file(scene, program)?]);
         }
-        Action::Memtest(program) => line(&["linux ", &file(scene, program)?]),
-        Action::Local => line(&["exit"]),
-        Action::Chain(_) => return Err("GRUB goes on with UEFI programs only"),
-        Action::Iso(_) | Action::Wimboot { .. } | Action::Iscsi { .. } | Action::Shell => return Err(ONLY_IPXE),
+        Kind::Memtest(program) => line(&["linux ", &file(scene, program)?]),
+        Kind::Local => line(&["exit"]),
+        Kind::Chain(_) => return Err("GRUB goes on with UEFI programs only"),
+        Kind::Iso(_) | Kind::Wimboot { .. } | Kind::Iscsi { .. } | Kind::Shell => return Err(ONLY_IPXE),
     }
     text.push_str("}\n");
     Ok(text)
 }
 
 /// A file in GRUB's terms, where a server is a device.
-fn file(scene: &Scene<'_>, name: &str) -> Piece {
+fn file(scene: &Scene<'_>, name: &str) -> Stanza {
     let whole = match scene.http {
         Some(base) if !is_url(name) => [base, "/", name.trim_start_matches('/')].concat(),
         _ if is_url(name) => name.to_owned(),

@@ -5,8 +5,8 @@
 //! one (settings.c `expand_settings`), and a value with spaces stays one word. So files are percent-encoded, titles lose
 //! what is special, and a command line that has any of it, which no kernel needs, is refused.
 
-use super::{MAX_TEXT, Piece, Scene, command_line, default, is_url, pieces, push_line, whose};
-use crate::config::menu::{Action, Entry};
+use super::{MAX_TEXT, Scene, Stanza, command_line, default, is_url, pieces, push_line, whose};
+use crate::config::menu::{Entry, Kind};
 
 /// The script.
 pub fn render(scene: &Scene<'_>) -> String {
@@ -37,12 +37,12 @@ pub fn render(scene: &Scene<'_>) -> String {
 const LOCAL: &str = ":upxe-local\niseq ${platform} efi && exit ||\nsanboot --no-describe --drive 0x80 || exit\nexit\n";
 
 /// What becomes of an entry of the menu; its errors are why iPXE can't boot it.
-pub fn piece(scene: &Scene<'_>, entry: &Entry) -> Piece {
+pub fn piece(scene: &Scene<'_>, entry: &Entry) -> Stanza {
     const FAILED: &str = " || goto upxe-failed\n";
     let mut text = [":", &entry.name, "\n"].concat();
     let mut line = |words: &[&str]| push_line(&mut text, "", words, FAILED);
-    match &entry.action {
-        Action::Linux { kernel, initrds, append } => {
+    match &entry.kind {
+        Kind::Linux { kernel, initrds, append } => {
             let mut words = String::new();
             // UEFI kernels look for their initrds by name in what iPXE shows them as a file system.
             for at in 0..initrds.len() {
@@ -54,11 +54,11 @@ pub fn piece(scene: &Scene<'_>, entry: &Entry) -> Piece {
             }
             line(&["boot"]);
         }
-        Action::Memtest(program) => {
+        Kind::Memtest(program) => {
             line(&["kernel ", &uri(scene, program)]);
             line(&["boot"]);
         }
-        Action::Wimboot { program, files } => {
+        Kind::Wimboot { program, files } => {
             line(&["kernel ", &uri(scene, program)]);
             for file in files {
                 // wimboot looks for its files by their names alone.
@@ -67,17 +67,17 @@ pub fn piece(scene: &Scene<'_>, entry: &Entry) -> Piece {
             }
             line(&["boot"]);
         }
-        Action::Iso(image) if is_url(image) || scene.http.is_some() => {
+        Kind::Iso(image) if is_url(image) || scene.http.is_some() => {
             line(&["sanboot ", &uri(scene, image)]);
         }
-        Action::Iso(_) => return Err("iPXE reads images by HTTP only; give its URL"),
-        Action::Chain(next) => line(&["chain ", &uri(scene, next)]),
-        Action::Iscsi { root_path, keep } => {
+        Kind::Iso(_) => return Err("iPXE reads images by HTTP only; give its URL"),
+        Kind::Chain(next) => line(&["chain ", &uri(scene, next)]),
+        Kind::Iscsi { root_path, keep } => {
             line(&[if *keep { "set keep-san 1" } else { "clear keep-san" }]);
             line(&["sanboot", &plain(root_path)?]);
         }
-        Action::Local => text.push_str("goto upxe-local\n"),
-        Action::Shell => text.push_str("shell\ngoto upxe-menu\n"),
+        Kind::Local => text.push_str("goto upxe-local\n"),
+        Kind::Shell => text.push_str("shell\ngoto upxe-menu\n"),
     }
     Ok(text)
 }
@@ -129,7 +129,7 @@ pub fn encoded(text: &str) -> String {
 }
 
 /// Words behind a space each, as they are.
-fn plain(text: &str) -> Piece {
+fn plain(text: &str) -> Stanza {
     let mut words = String::new();
     for word in text.split_whitespace() {
         if is_terminator(word) || word.starts_with('#') || word.contains("${") {

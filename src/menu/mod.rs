@@ -13,7 +13,8 @@ pub mod template;
 
 use std::net::Ipv4Addr;
 
-use crate::config::menu::{Action, BootMenu, Entry, Name, Whom, is_host_name};
+use crate::config::hosts::is_host_name;
+use crate::config::menu::{BootMenu, Entry, Kind, Name, Whom};
 use crate::wire::frame::Mac;
 
 /// Bytes of a generated text at most.
@@ -62,7 +63,7 @@ impl Machine {
         let is_it = |wanted: &u16| self.architecture == Some(if *wanted == 9 { 7 } else { *wanted });
         let has = |tag: &String| self.tags.contains(tag);
         let is_host = |host: &Name| match host {
-            Name::Mac(mac) => self.mac == Some(Mac(*mac)),
+            Name::Mac(mac) => self.mac == Some(*mac),
             Name::Uuid(uuid) => self.uuid.as_ref() == Some(uuid),
             Name::Host(name) => self.host().is_some_and(|host| host.eq_ignore_ascii_case(name)),
         };
@@ -127,24 +128,10 @@ pub fn wanted(path: &str) -> Option<Wanted<'_>> {
         return Some(Wanted::Ipxe(None));
     }
     if let Some(mac) = path.strip_prefix(SCRIPTS).and_then(|name| name.strip_suffix(".ipxe")) {
-        return mac_of(mac).map(|mac| Wanted::Ipxe(Some(mac)));
+        return Mac::read(mac).map(|mac| Wanted::Ipxe(Some(mac)));
     }
     // PXELINUX and GRUB look for other names before these, by address and UUID: whatever the user has put there holds.
     folder_of(PXELINUX).map(Wanted::Pxelinux).or_else(|| folder_of(GRUB).map(|_| Wanted::Grub))
-}
-
-/// `52-54-00-12-34-56`, or with colons.
-fn mac_of(text: &str) -> Option<Mac> {
-    let mut bytes = text.split([':', '-']).map(|pair| match pair.as_bytes() {
-        [b'+', _] => None,
-        [_, _] => u8::from_str_radix(pair, 16).ok(),
-        _ => None,
-    });
-    let mut mac = [0; 6];
-    for byte in &mut mac {
-        *byte = bytes.next()??;
-    }
-    bytes.next().is_none().then_some(Mac(mac))
 }
 
 /// The text in this language.
@@ -157,14 +144,14 @@ pub fn render(wanted: Wanted<'_>, scene: &Scene<'_>) -> String {
 }
 
 /// A loader's text for an entry, or why it can't boot that.
-type Piece = Result<String, &'static str>;
+type Stanza = Result<String, &'static str>;
 
 /// The entries' pieces one behind the other; in place of one that is left out, a comment says why. All three languages
 /// have the same comments. `item` tells the bytes that an entry takes in the list that is shown.
 fn pieces<'e>(
     entries: impl Iterator<Item = &'e Entry>,
     item: impl Fn(&'e Entry) -> usize,
-    piece: impl Fn(&'e Entry) -> Piece,
+    piece: impl Fn(&'e Entry) -> Stanza,
 ) -> (String, Vec<&'e Entry>) {
     // What stands around them, and the comments, are much less than the rest.
     const ROOM: usize = MAX_TEXT - 16 * 1024;
@@ -191,7 +178,7 @@ fn pieces<'e>(
 fn default<'e>(menu: &'e BootMenu, there: &[&'e Entry]) -> Option<(&'e str, u32)> {
     let (name, timeout) = match &menu.default {
         Some((wanted, _)) => {
-            let is_local = |entry: &&&Entry| matches!(entry.action, Action::Local);
+            let is_local = |entry: &&&Entry| matches!(entry.kind, Kind::Local);
             match there.iter().find(|entry| entry.name == *wanted).or_else(|| there.iter().find(is_local)) {
                 Some(entry) => (&entry.name, menu.timeout),
                 None => (&there.first()?.name, 0),
@@ -226,7 +213,7 @@ fn command_line(scene: &Scene<'_>, append: &str) -> String {
 
 /// True for an entry that only iPXE can tell to be for a machine.
 fn needs_ipxe(entry: &Entry) -> bool {
-    !(entry.whom.serials.is_empty() && entry.whom.assets.is_empty()) || matches!(entry.action, Action::Shell)
+    !(entry.whom.serials.is_empty() && entry.whom.assets.is_empty()) || matches!(entry.kind, Kind::Shell)
 }
 
 /// Why such an entry is left out elsewhere.

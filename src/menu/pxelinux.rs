@@ -5,8 +5,8 @@
 //! without colons, which have a meaning of their own there.
 
 use super::ipxe::encoded;
-use super::{ONLY_IPXE, Piece, Scene, command_line, default, is_url, needs_ipxe, pieces, push_line, whose};
-use crate::config::menu::{Action, Entry};
+use super::{ONLY_IPXE, Scene, Stanza, command_line, default, is_url, needs_ipxe, pieces, push_line, whose};
+use crate::config::menu::{Entry, Kind};
 
 /// Programs that show the entries on the screen, best first. Without them they are typed in by name.
 const SCREENS: [&str; 2] = ["vesamenu.c32", "menu.c32"];
@@ -47,14 +47,14 @@ pub fn render(scene: &Scene<'_>, folder: &str) -> String {
 }
 
 /// What becomes of an entry; its errors are why PXELINUX can't boot it.
-fn piece(scene: &Scene<'_>, folder: &str, entry: &Entry) -> Piece {
+fn piece(scene: &Scene<'_>, folder: &str, entry: &Entry) -> Stanza {
     if needs_ipxe(entry) {
         return Err(ONLY_IPXE);
     }
     let mut text = ["LABEL ", &entry.name, "\n\tMENU LABEL ", &shown(&entry.title), "\n"].concat();
     let mut line = |words: &[&str]| push_line(&mut text, "\t", words, "\n");
-    match &entry.action {
-        Action::Linux { kernel, initrds, append } => {
+    match &entry.kind {
+        Kind::Linux { kernel, initrds, append } => {
             line(&["LINUX ", &file(scene, folder, kernel)?]);
             let initrds = initrds.iter().map(|initrd| file(scene, folder, initrd)).collect::<Result<Vec<_>, _>>()?;
             if !initrds.is_empty() {
@@ -64,21 +64,21 @@ fn piece(scene: &Scene<'_>, folder: &str, entry: &Entry) -> Piece {
                 line(&["APPEND ", &command_line(scene, append)]);
             }
         }
-        Action::Memtest(program) => line(&["LINUX ", &file(scene, folder, program)?]),
-        Action::Iso(image) if (scene.has)(&[folder, MEMDISK].concat()) => {
+        Kind::Memtest(program) => line(&["LINUX ", &file(scene, folder, program)?]),
+        Kind::Iso(image) if (scene.has)(&[folder, MEMDISK].concat()) => {
             line(&["LINUX ", MEMDISK]);
             line(&["INITRD ", &file(scene, folder, image)?]);
             line(&["APPEND iso raw"]);
         }
-        Action::Iso(_) => return Err("it needs memdisk beside the loader, which is not there"),
-        Action::Local => line(&["LOCALBOOT 0"]),
-        Action::Wimboot { .. } | Action::Chain(_) | Action::Iscsi { .. } | Action::Shell => return Err(ONLY_IPXE),
+        Kind::Iso(_) => return Err("it needs memdisk beside the loader, which is not there"),
+        Kind::Local => line(&["LOCALBOOT 0"]),
+        Kind::Wimboot { .. } | Kind::Chain(_) | Kind::Iscsi { .. } | Kind::Shell => return Err(ONLY_IPXE),
     }
     Ok(text)
 }
 
 /// A file's name. PXELINUX takes the folder that it came from for its root; `::` leads out of there. lpxelinux takes URLs.
-fn file(scene: &Scene<'_>, folder: &str, name: &str) -> Piece {
+fn file(scene: &Scene<'_>, folder: &str, name: &str) -> Stanza {
     if let Some(base) = scene.http.filter(|_| !is_url(name)) {
         return Ok([base, "/", &encoded(name.trim_start_matches('/'))].concat());
     }

@@ -5,7 +5,7 @@
 
 use super::Scene;
 use crate::config::options::nearest;
-use crate::wire::push_hex;
+use crate::wire::hex;
 
 /// What else may be filled in, besides what upxe knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +99,7 @@ pub fn hyphened(bytes: &[u8]) -> String {
         if at > 0 && (bytes.len() < 16 || matches!(at, 4 | 6 | 8 | 10)) {
             text.push('-');
         }
-        push_hex(&mut text, *byte);
+        hex::push(&mut text, *byte);
     }
     text
 }

@@ -11,7 +11,7 @@ use dhcproto::v4::{MessageType, OptionCode};
 
 use super::advice::Trouble;
 use super::client::{Client, Program};
-use super::decision::{Decision, Door, Form, Offer};
+use super::decision::{Decision, Door, Offer, OfferForm};
 use super::progress::{Progress, TICKS};
 use super::vendor::Shape;
 use crate::menu::Machine;
@@ -43,7 +43,7 @@ const UPGRADE: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Past {
     /// The form that the next offer should have.
-    pub form: Form,
+    pub form: OfferForm,
     /// Only the first form can be served, for want of port 4011 or of TFTP.
     pub fixed: bool,
     /// It is iPXE loaded for want of HTTP in another one.
@@ -85,7 +85,7 @@ pub struct Clients {
 
 /// What became of a machine's request for a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transfer {
+pub enum Fetch {
     /// It began; the file has so many bytes.
     Began(u64),
     /// The first of it has come for certain: nobody else asked in its name.
@@ -111,7 +111,7 @@ pub struct Seen {
     pub progress: Progress,
     /// What it said of itself when it asked to boot; `None` if it hasn't been heard to.
     pub machine: Option<Box<Machine>>,
-    boot: Boot,
+    boot: PresentBoot,
     loads: [Loads; 2],
     /// The kind of its latest offer, while that offer's file hasn't come.
     awaited: Option<usize>,
@@ -121,14 +121,14 @@ pub struct Seen {
 
 /// Firmware's present boot.
 #[derive(Debug, Clone, Default)]
-struct Boot {
+struct PresentBoot {
     /// The form that the boot began with: what worked last, or what is tried next.
-    form: Form,
+    form: OfferForm,
     /// DISCOVERs of this boot.
     asked: u8,
     last_asked: Option<Instant>,
     /// The form of the latest offer, if there was a choice.
-    offered: Option<Form>,
+    offered: Option<OfferForm>,
     /// It asked for a lease,
     leased: bool,
     /// and then for a file.
@@ -155,7 +155,7 @@ impl Seen {
             last: now,
             progress: Progress::default(),
             machine: None,
-            boot: Boot::default(),
+            boot: PresentBoot::default(),
             loads: [Loads::default(), Loads::default()],
             awaited: None,
             upgraded: None,
@@ -175,9 +175,9 @@ impl Seen {
     }
 }
 
-impl Boot {
+impl PresentBoot {
     /// The boot that a DISCOVER at `now` belongs to, that one counted.
-    fn with_discover(&self, now: Instant) -> Boot {
+    fn with_discover(&self, now: Instant) -> PresentBoot {
         let mut boot = self.clone();
         let pause = self.last_asked.map(|last| now.saturating_duration_since(last));
         if self.leased || self.went_on || pause.is_none_or(|pause| pause > BOOT_PAUSE) {
@@ -200,7 +200,7 @@ impl Boot {
 
     /// The form for the latest DISCOVER. The first two of a boot get the same: the DHCP server may just be slow, and the
     /// firmware may be collecting offers. Who asks a third time had at least twelve seconds to go on.
-    fn next_form(&self) -> Form {
+    fn next_form(&self) -> OfferForm {
         match self.asked {
             0..=2 => self.form,
             3 => self.form.next(),
@@ -209,7 +209,7 @@ impl Boot {
     }
 
     /// The client went on; `form` is the one that it took.
-    fn go_on(&mut self, form: Form) {
+    fn go_on(&mut self, form: OfferForm) {
         if !self.went_on && self.offered.is_some() {
             (self.form, self.went_on) = (form, true);
         }
@@ -286,19 +286,19 @@ impl Clients {
     }
 
     /// Remembers what became of a transfer to `address`.
-    pub fn transferred(&mut self, now: Instant, address: Ipv4Addr, file: &str, transfer: Transfer) {
+    pub fn transferred(&mut self, now: Instant, address: Ipv4Addr, file: &str, transfer: Fetch) {
         let tick = self.tick(now);
         let Some(seen) = self.touch_at(now, address) else { return };
-        if matches!(transfer, Transfer::Began(_) | Transfer::Refused(_)) {
+        if matches!(transfer, Fetch::Began(_) | Fetch::Refused(_)) {
             // Without a word on port 4011: it took the file that stands in the offer.
             seen.boot.go_on(seen.boot.form);
         }
         match transfer {
-            Transfer::Began(size) => seen.progress.began(tick, file, size),
-            Transfer::Arrives => seen.loaded(now),
-            Transfer::Withdrawn => seen.progress.withdrew(file),
-            Transfer::Ended(bytes, time, trouble) => seen.progress.ended(tick, file, bytes, time, trouble),
-            Transfer::Refused(trouble) => seen.progress.refused(tick, file, trouble),
+            Fetch::Began(size) => seen.progress.began(tick, file, size),
+            Fetch::Arrives => seen.loaded(now),
+            Fetch::Withdrawn => seen.progress.withdrew(file),
+            Fetch::Ended(bytes, time, trouble) => seen.progress.ended(tick, file, bytes, time, trouble),
+            Fetch::Refused(trouble) => seen.progress.refused(tick, file, trouble),
         }
     }
 
@@ -335,10 +335,10 @@ impl Clients {
             Door::BootServer => {
                 let chosen = matches!(offer.shape, Shape::Chosen(_));
                 let taken = match seen.boot.offered {
-                    Some(Form::Menu) if chosen => Form::Menu,
-                    Some(Form::AskAgain | Form::Menu) => Form::AskAgain,
+                    Some(OfferForm::Menu) if chosen => OfferForm::Menu,
+                    Some(OfferForm::AskAgain | OfferForm::Menu) => OfferForm::AskAgain,
                     // Who was sent a file and asks all the same takes the file's offer.
-                    _ => Form::Direct,
+                    _ => OfferForm::Direct,
                 };
                 seen.boot.go_on(taken);
             }

@@ -66,14 +66,14 @@ pub struct Offer {
     /// Options that say so, and those that rules add.
     pub options: Vec<Sent>,
     /// Which of several possible forms this is, where there is a choice.
-    pub form: Option<Form>,
+    pub form: Option<OfferForm>,
     /// The file is an iPXE with HTTP, for one without.
     pub upgrade: bool,
 }
 
 /// The forms that an offer may have. No firmware is known to take none of them, and none to take all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Form {
+pub enum OfferForm {
     /// "Load this file": discovery control 8.
     #[default]
     Direct,
@@ -83,13 +83,13 @@ pub enum Form {
     Menu,
 }
 
-impl Form {
+impl OfferForm {
     /// What is tried when this was of no avail.
-    pub fn next(self) -> Form {
+    pub fn next(self) -> OfferForm {
         match self {
-            Form::Direct => Form::AskAgain,
-            Form::AskAgain => Form::Menu,
-            Form::Menu => Form::Direct,
+            OfferForm::Direct => OfferForm::AskAgain,
+            OfferForm::AskAgain => OfferForm::Menu,
+            OfferForm::Menu => OfferForm::Direct,
         }
     }
 }

@@ -51,7 +51,7 @@ pub fn carried(rules: &Rules, arrival: &Arrival<'_>, request: &Request<'_>) -> (
     for network in rules.interface_tags.iter().filter(|network| network.interface == arrival.interface) {
         tags.set(&network.tag, SetBy::Rule(network.origin.clone()));
     }
-    match range(&rules.ranges, &Network::of(rules, arrival, request), &early) {
+    match range(&rules.ranges, &Subnet::of(rules, arrival, request), &early) {
         Ok(Some(Range { set: Some(tag), origin, .. })) => tags.set(tag, SetBy::Rule(origin.clone())),
         Ok(_) => {}
         Err(other) => result = result.and(Err(Barred::OtherRange(other.origin.clone()))),
@@ -69,7 +69,7 @@ fn set_by(taggers: &[Tagger], tags: &mut TagSet, holds: impl Fn(&Condition) -> b
 
 /// The range that a client belongs to: of the proxy ranges on this network the first for it, else of the others; or a
 /// proxy range, where those that there are are all for others.
-fn range<'r>(ranges: &'r [Range], network: &Network, tags: &TagSet) -> Result<Option<&'r Range>, &'r Range> {
+fn range<'r>(ranges: &'r [Range], network: &Subnet, tags: &TagSet) -> Result<Option<&'r Range>, &'r Range> {
     let mut here = ranges.iter().filter(|range| network.holds(range.start));
     let mut proxies = here.clone().filter(|range| range.proxy);
     match (proxies.clone().find(|range| tags.meets(&range.when)), proxies.next()) {
@@ -196,7 +196,7 @@ fn set_host_tags<'r>(
     let so_far = tags.inferring(&rules.tag_ifs);
     let id = request.option(OptionCode::ClientIdentifier).filter(|id| !rules.ignore_client_ids && !id.is_empty());
     let search = Search { hosts: &rules.hosts, tags: &so_far, id: id.as_deref(), mac: &request.chaddr.0 };
-    let network = Network::of(rules, arrival, request);
+    let network = Subnet::of(rules, arrival, request);
     let here = |host: &Host| host.address.is_none_or(|address| network.holds(address));
     let mut host = search.find(here);
     match (host, search.find(|_| true)) {
@@ -302,24 +302,24 @@ fn fully_qualified(value: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The network that a client is on.
-struct Network {
+struct Subnet {
     address: Ipv4Addr,
     mask: Ipv4Addr,
 }
 
-impl Network {
+impl Subnet {
     /// That of the relay before the client (dnsmasq: `complete_context`), or of the client's own address where a relay has
     /// helped it to one; else the one that the request came in on.
-    fn of(rules: &Rules, arrival: &Arrival<'_>, request: &Request<'_>) -> Network {
-        let own = Network { address: arrival.router, mask: arrival.mask };
+    fn of(rules: &Rules, arrival: &Arrival<'_>, request: &Request<'_>) -> Subnet {
+        let own = Subnet { address: arrival.router, mask: arrival.mask };
         let elsewhere = [request.giaddr, request.ciaddr].into_iter().find(|address| !address.is_unspecified());
         match elsewhere.filter(|address| rules.relay && !own.holds(*address)) {
             None => own,
             Some(address) => {
                 let masks = rules.ranges.iter().filter_map(|range| Some((range.start, range.mask?)));
-                let written = masks.map(|(start, mask)| (Network { address: start, mask }, mask));
+                let written = masks.map(|(start, mask)| (Subnet { address: start, mask }, mask));
                 let mut written = written.filter(|(network, _)| network.holds(address));
-                Network { address, mask: written.next().map_or(Ipv4Addr::new(255, 255, 255, 0), |(_, mask)| mask) }
+                Subnet { address, mask: written.next().map_or(Ipv4Addr::new(255, 255, 255, 0), |(_, mask)| mask) }
             }
         }
     }

@@ -26,7 +26,7 @@ use dhcproto::v4::{MessageType, OptionCode};
 
 use self::client::{Client, Program};
 use self::clients::Past;
-pub use self::decision::{ChosenBy, Decision, Door, Form, Offer, PassedOver, Silence, Unfit};
+pub use self::decision::{ChosenBy, Decision, Door, Offer, OfferForm, PassedOver, Silence, Unfit};
 use self::options::Selection;
 pub use self::select::BootFiles;
 use self::select::{Choice, Chooser, OWN_SERVER_TYPE};
@@ -162,15 +162,15 @@ fn offer(chooser: &mut Chooser<'_>, request: &Request<'_>) -> Result<Offer, Sile
 }
 
 /// Gives a plain offer to firmware the form that this machine seems to want; `None` where there is but one way.
-fn adapt(chooser: &Chooser<'_>, choice: &mut Choice) -> Option<Form> {
+fn adapt(chooser: &Chooser<'_>, choice: &mut Choice) -> Option<OfferForm> {
     let plain = choice.shape == Shape::Direct && chooser.client.program == Program::Pxe;
     if !plain || chooser.past.fixed || chooser.door != Door::Proxy || choice.server != chooser.router {
         return None;
     }
     match chooser.past.form {
-        Form::Direct => {}
-        Form::AskAgain => choice.shape = Shape::AskAgain,
-        Form::Menu => {
+        OfferForm::Direct => {}
+        OfferForm::AskAgain => choice.shape = Shape::AskAgain,
+        OfferForm::Menu => {
             let entry = MenuEntry {
                 origin: Origin { file: "".into(), line: 0 },
                 server_type: OWN_SERVER_TYPE,

@@ -6,7 +6,7 @@ use dhcproto::v4::OptionCode;
 
 use super::matching::{Carried, contains, suboption};
 use super::vendor::{self, Shape};
-use crate::config::rules::{DhcpOption, Origin, Place, Rules, Send, Value, VendorClass};
+use crate::config::rules::{DhcpOption, OptionValue, Origin, Place, Rules, Send, VendorClass};
 use crate::wire::request::Request;
 
 /// Option 43, which PXE has to itself.
@@ -83,7 +83,7 @@ impl<'r> Selection<'r> {
     /// The server's address that options 255 (dnsmasq's `option:server-ip-address`), 66 or 150 give.
     pub fn server(&self) -> Option<Ipv4Addr> {
         let first = |code| match &self.find(code)?.value {
-            Value::Addresses(addresses) => addresses.first().copied(),
+            OptionValue::Addresses(addresses) => addresses.first().copied(),
             _ => None,
         };
         let server = first(NEXT_SERVER).or_else(|| self.server_name().parse().ok()).or_else(|| first(TFTP_SERVERS));
@@ -246,10 +246,10 @@ impl<'r> Selection<'r> {
     }
 
     /// 0.0.0.0 stands for ourselves (dnsmasq `do_opt`).
-    fn plain_value(&self, value: &Value) -> Vec<u8> {
+    fn plain_value(&self, value: &OptionValue) -> Vec<u8> {
         match value {
-            Value::Bytes(bytes) | Value::Text(bytes) => bytes.clone(),
-            Value::Addresses(addresses) => {
+            OptionValue::Bytes(bytes) | OptionValue::Text(bytes) => bytes.clone(),
+            OptionValue::Addresses(addresses) => {
                 let own = |address: &Ipv4Addr| if address.is_unspecified() { self.router } else { *address };
                 addresses.iter().flat_map(|address| own(address).octets()).collect()
             }
@@ -293,19 +293,19 @@ fn plain<'r>(options: &'r [DhcpOption], carried: &Carried) -> Vec<(u8, &'r DhcpO
 }
 
 /// A value as it stands in a suboption; the parser makes bytes of addresses there.
-fn bytes(value: &Value) -> Option<&[u8]> {
+fn bytes(value: &OptionValue) -> Option<&[u8]> {
     match value {
-        Value::Bytes(bytes) | Value::Text(bytes) => Some(bytes),
-        Value::Addresses(_) => None,
+        OptionValue::Bytes(bytes) | OptionValue::Text(bytes) => Some(bytes),
+        OptionValue::Addresses(_) => None,
     }
 }
 
-fn text(value: &Value) -> Option<String> {
+fn text(value: &OptionValue) -> Option<String> {
     match value {
-        Value::Bytes(bytes) | Value::Text(bytes) => {
+        OptionValue::Bytes(bytes) | OptionValue::Text(bytes) => {
             let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
             Some(str::from_utf8(bytes.get(..end)?).ok()?.to_owned())
         }
-        Value::Addresses(addresses) => addresses.first().map(Ipv4Addr::to_string),
+        OptionValue::Addresses(addresses) => addresses.first().map(Ipv4Addr::to_string),
     }
 }

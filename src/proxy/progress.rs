@@ -70,6 +70,25 @@ struct Step {
     len: u8,
 }
 
+/// How much of a file has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// The file's bytes.
+    pub size: u64,
+    /// Those that came.
+    pub bytes: u64,
+    /// Those of a second.
+    pub speed: u64,
+}
+
+impl Amount {
+    /// So many bytes came in that time.
+    pub fn new(size: u64, bytes: u64, time: Duration) -> Amount {
+        let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
+        Amount { size, bytes, speed: bytes.saturating_mul(1000) / milliseconds }
+    }
+}
+
 /// A machine's boot.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
@@ -79,10 +98,8 @@ pub struct Progress {
     steps: heapless::Vec<Step, MAX_STEPS, u8>,
     names: heapless::String<NAMES, u8>,
     trouble: Option<&'static Trouble>,
-    /// Of the file that is or was loaded: bytes, those that came, and those of a second.
-    size: u64,
-    bytes: u64,
-    speed: u64,
+    /// Of the file that is or was loaded.
+    amount: Amount,
 }
 
 impl Progress {
@@ -101,7 +118,7 @@ impl Progress {
             self.names.clear();
         }
         self.client = Some((client.architectures.first().copied(), client.program));
-        (self.size, self.bytes, self.speed) = (0, 0, 0);
+        self.amount = Amount::default();
         match outcome {
             Ok(file) => {
                 self.trouble = None;
@@ -121,14 +138,14 @@ impl Progress {
             self.steps.pop();
         }
         self.trouble = None;
-        (self.size, self.bytes, self.speed) = (size, 0, 0);
+        self.amount = Amount { size, ..Amount::default() };
         self.step(now, Stage::Loading, file);
     }
 
     /// The file came whole, or so much of it, and the transfer is over.
     pub fn ended(&mut self, now: u32, file: &str, bytes: u64, time: Duration, trouble: Option<&'static Trouble>) {
         self.trouble = trouble;
-        (self.bytes, self.speed) = (bytes, speed(bytes, time));
+        self.amount = Amount::new(self.amount.size, bytes, time);
         self.step(now, if trouble.is_some() { Stage::Failed } else { Stage::Loaded }, file);
     }
 
@@ -143,7 +160,7 @@ impl Progress {
     /// It asked for a file that it can't have.
     pub fn refused(&mut self, now: u32, file: &str, trouble: &'static Trouble) {
         self.trouble = Some(trouble);
-        (self.size, self.bytes, self.speed) = (0, 0, 0);
+        self.amount = Amount::default();
         self.step(now, Stage::Failed, file);
     }
 
@@ -169,9 +186,9 @@ impl Progress {
         self.steps.last().map_or("", |last| self.name(last))
     }
 
-    /// The file's size, the bytes that came, and those of a second, of a transfer that is over.
-    pub fn loaded(&self) -> (u64, u64, u64) {
-        (self.size, self.bytes, self.speed)
+    /// How much came of its file, once the transfer is over.
+    pub fn loaded(&self) -> Amount {
+        self.amount
     }
 
     /// Why it doesn't go on.
@@ -261,12 +278,6 @@ fn tail(file: &str) -> &str {
     file.get(start..).unwrap_or_default()
 }
 
-/// Bytes in a second.
-pub fn speed(bytes: u64, time: Duration) -> u64 {
-    let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
-    bytes.saturating_mul(1000) / milliseconds
-}
-
 /// The file that a silence is about.
 fn file_of(silence: &Silence) -> &str {
     match silence {
@@ -303,7 +314,7 @@ mod tests {
         assert_eq!(boot.stage(Duration::from_secs(59)), Some(Stage::Loading));
         assert_eq!(boot.stage(Duration::from_secs(61)), Some(Stage::Gone));
         boot.ended(7, "snponly.efi", 1000, Duration::from_millis(20), None);
-        assert_eq!(boot.loaded(), (1000, 1000, 50_000));
+        assert_eq!(boot.loaded(), Amount { size: 1000, bytes: 1000, speed: 50_000 });
         boot.refused(8, "grub.cfg-01", &NOT_FOUND);
         boot.refused(9, "grub.cfg-C0", &NOT_FOUND);
         assert_eq!(boot.trouble().unwrap().code, "not-found");
@@ -314,7 +325,8 @@ mod tests {
             said(&boot),
             "2 offered snponly.efi, 3 boot-server snponly.efi, 7 loaded snponly.efi, 11 failed grub.cfg"
         );
-        assert_eq!((boot.file(), boot.loaded(), boot.trouble()), ("grub.cfg", (10, 3, 3000), Some(gave_up)));
+        let amount = Amount { size: 10, bytes: 3, speed: 3000 };
+        assert_eq!((boot.file(), boot.loaded(), boot.trouble()), ("grub.cfg", amount, Some(gave_up)));
         boot.answered(11 + NEW_BOOT, Door::Proxy, &client(), Ok("a"));
         assert_eq!(boot.steps().count(), 5);
         boot.answered(12 + 2 * NEW_BOOT, Door::Proxy, &client(), Ok("a"));

@@ -11,7 +11,7 @@ use super::raspberry_pi;
 use super::tags::TagSet;
 use super::upgrade::needs_more;
 use super::vendor::{BootItem, Menu, MenuEntry, Shape};
-use crate::config::rules::{Action, Boot, Origin, Rules, Service};
+use crate::config::rules::{Boot, Origin, Rules, Service, Target};
 pub use crate::menu::is_url;
 use crate::menu::template::hyphened;
 use crate::menu::{self, Machine};
@@ -114,7 +114,7 @@ impl<'a> Chooser<'a> {
         let rules = self.rules;
         match rules.numbered_services().find(|(number, _)| *number == item.server_type) {
             Some((_, service)) => {
-                let Action::File(name) = &service.action else { return Err(Silence::OtherServer(item.server_type)) };
+                let Target::File(name) = &service.target else { return Err(Silence::OtherServer(item.server_type)) };
                 let file = layered(name, item.layer);
                 if service.server.is_none() && !is_url(&file) && !self.finds(&file) {
                     return Err(self.no_file());
@@ -135,7 +135,7 @@ impl<'a> Chooser<'a> {
     /// Menu entries beat boot lines: a ROM that is shown a menu doesn't look at the file beside it.
     fn firmware(&mut self) -> Result<Choice, Silence> {
         let entries = self.entries();
-        let files = entries.services.iter().filter(|(_, service)| matches!(service.action, Action::File(_))).count();
+        let files = entries.services.iter().filter(|(_, service)| matches!(service.target, Target::File(_))).count();
         // A menu of one entry chooses itself; the offer may as well name its file. For UEFI dnsmasq does the same
         // (`pxe_uefi_workaround`), and takes entries without files for nothing.
         let only = if entries.uefi { files == 1 } else { entries.services.len() == 1 && !self.options.has_prompt() };
@@ -433,7 +433,7 @@ impl Entries<'_> {
             origin: service.origin.clone(),
             server_type: *number,
             text: service.text.clone(),
-            server: if matches!(service.action, Action::File(_)) { Some(router) } else { service.server },
+            server: if matches!(service.target, Target::File(_)) { Some(router) } else { service.server },
         };
         self.services.iter().map(entry).collect()
     }
@@ -449,9 +449,9 @@ pub fn boots_by_precedence<'r>(boots: &'r [Boot], tags: &TagSet) -> impl Iterato
 
 /// The file of a menu entry as a client asks for it first.
 pub fn file_of(service: &Service) -> Option<String> {
-    match &service.action {
-        Action::File(name) => Some(layered(name, 0)),
-        Action::Local | Action::Type(_) => None,
+    match &service.target {
+        Target::File(name) => Some(layered(name, 0)),
+        Target::Local | Target::Type(_) => None,
     }
 }
 

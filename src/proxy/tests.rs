@@ -1,7 +1,7 @@
 //! Requests in, decisions and replies out.
 
 use super::*;
-use crate::config::menu::{Action, Entry, Whom};
+use crate::config::menu::{Entry, Kind, Whom};
 use crate::config::rules::{Host, MacPattern, Web};
 use crate::config::{Boot, TagTest};
 use crate::wire::frame::Mac;
@@ -454,9 +454,9 @@ fn without_no_override_names_move_to_options_if_asked_for() {
 fn scripts_of_a_group_come_before_everybodys_and_the_menu_last() {
     let mut rules = rules(&[]);
     let origin = Origin { file: "upxe".into(), line: 1 };
-    let (name, title, action) = ("a".to_owned(), "a".to_owned(), Action::Local);
+    let (name, title, kind) = ("a".to_owned(), "a".to_owned(), Kind::Local);
     let whom = Whom { architectures: vec![0], ..Whom::default() };
-    rules.menu.entries.push(Entry { origin, name, title, action, whom });
+    rules.menu.entries.push(Entry { origin, name, title, kind, whom });
     let (group, own) = ("ipxe/tag/lan.ipxe", "ipxe/52-54-00-00-00-01.ipxe");
     let x64: &[(u8, &[u8])] = &[(60, b"PXEClient"), (93, &[0, 7]), (175, &[0x13, 1, 1])];
     for (files, client, expected) in [

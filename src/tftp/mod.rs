@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 
 use crate::config::TftpLimits;
 use crate::wire::frame::Mac;
-use crate::wire::tftp::{ErrorCode, Options, Packet, TftpError};
+use crate::wire::tftp::{ErrorCode, Packet, TftpError, TftpOptions};
 use crate::wire::{SERVER_PORTS, fingerprint};
 use negotiate::negotiate;
-use netascii::Text;
+use netascii::NetasciiText;
 use path::{PathError, SafePath};
 use session::{Action, Content, Session};
 
@@ -125,7 +125,7 @@ pub struct Order<'a> {
     pub mode: Mode,
     peer: SocketAddrV4,
     owner: Owner,
-    options: Options<'a>,
+    options: TftpOptions<'a>,
     fingerprint: u32,
     /// The client's earlier transfer from the same port, which it has given up by asking for something else. To be
     /// ended with [`Table::remove`] whatever comes of this one.
@@ -149,12 +149,12 @@ pub struct Refusal<'a> {
     /// The file asked for; empty when the request has no legible name.
     pub filename: &'a [u8],
     /// Why.
-    pub why: Refused,
+    pub why: BadRequest,
 }
 
 /// Why a request is answered with an ERROR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
+pub enum BadRequest {
     /// A WRQ: nothing is ever written.
     Write,
     /// Name or mode have no end.
@@ -165,7 +165,7 @@ pub enum Refused {
     Name(PathError),
 }
 
-impl Refused {
+impl BadRequest {
     /// The ERROR's number and message.
     pub fn error(self) -> (ErrorCode, &'static str) {
         match self {
@@ -251,11 +251,11 @@ impl<R> Table<R> {
         }
         let request = match Packet::read(datagram) {
             Ok(Packet::ReadRequest(request)) => request,
-            Ok(Packet::WriteRequest) => return refuse(b"", Refused::Write),
+            Ok(Packet::WriteRequest) => return refuse(b"", BadRequest::Write),
             Ok(Packet::Data { .. } | Packet::Ack { .. } | Packet::Error { .. } | Packet::OptionAck(_)) => {
                 return Verdict::Ignore(Ignored::Stray);
             }
-            Err(TftpError::Unterminated) => return refuse(b"", Refused::Unterminated),
+            Err(TftpError::Unterminated) => return refuse(b"", BadRequest::Unterminated),
             Err(TftpError::Short | TftpError::UnknownOpcode(_)) => return Verdict::Ignore(Ignored::Malformed),
         };
         let mode = if request.mode.eq_ignore_ascii_case(b"octet") {
@@ -263,11 +263,11 @@ impl<R> Table<R> {
         } else if request.mode.eq_ignore_ascii_case(b"netascii") {
             Mode::Netascii
         } else {
-            return refuse(request.filename, Refused::Mode);
+            return refuse(request.filename, BadRequest::Mode);
         };
         let path = match SafePath::new(request.filename, root) {
             Ok(path) => path,
-            Err(error) => return refuse(request.filename, Refused::Name(error)),
+            Err(error) => return refuse(request.filename, BadRequest::Name(error)),
         };
         // Two requests that happen to agree in it cost the client a repetition.
         let fingerprint = fingerprint(datagram);
@@ -315,7 +315,7 @@ impl<R> Table<R> {
         };
         let (told, content) = match order.mode {
             Mode::Octet => (Some(size), Content::Octet(size)),
-            Mode::Netascii => (None, Content::Netascii(Text::new(size))),
+            Mode::Netascii => (None, Content::Netascii(NetasciiText::new(size))),
         };
         let terms = negotiate(order.options, told, mtu, self.most_in_flight());
         let (session, action) = Session::start(now, terms, content, self.limits.retries);
@@ -466,7 +466,7 @@ impl<R> Table<R> {
     }
 }
 
-fn refuse(filename: &[u8], why: Refused) -> Verdict<'_> {
+fn refuse(filename: &[u8], why: BadRequest) -> Verdict<'_> {
     Verdict::Refuse(Refusal { filename, why })
 }
 

@@ -1,6 +1,6 @@
 //! Which of a client's options are accepted, and with what values (RFC 2347, 2348, 2349, 7440).
 
-use crate::wire::tftp::{OptionAck, Options};
+use crate::wire::tftp::{OptionAck, TftpOptions};
 
 /// Without the option (RFC 1350 §2).
 const DEFAULT_BLKSIZE: u16 = 512;
@@ -33,7 +33,7 @@ pub struct Terms {
 /// wire are not known beforehand; there blocks go one by one, since each begins where the one before it happened to
 /// end. `mtu` is that of the way to the client: a block never needs a fragmented datagram. A window is at most `in_flight`
 /// bytes, but one block at least.
-pub fn negotiate(options: Options<'_>, size: Option<u64>, mtu: u32, in_flight: u32) -> Terms {
+pub fn negotiate(options: TftpOptions<'_>, size: Option<u64>, mtu: u32, in_flight: u32) -> Terms {
     let mut answer = OptionAck::default();
     for (name, value) in options {
         let Some(value) = decimal(value) else { continue };

@@ -5,24 +5,24 @@
 /// How many bytes of the file a block takes depends on what is in them, so blocks have no fixed place in the file. Two
 /// places are kept: the start of the block that awaits its ACK, and the start of the one after it.
 #[derive(Debug)]
-pub struct Text {
+pub struct NetasciiText {
     size: u64,
-    start: Place,
-    next: Place,
+    start: Position,
+    next: Position,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
+struct Position {
     /// Bytes of the file before this place.
     offset: u64,
     /// The second byte of a pair that did not fit into the block before.
     owed: Option<u8>,
 }
 
-impl Text {
+impl NetasciiText {
     /// The beginning of a file of `size` bytes.
     pub fn new(size: u64) -> Self {
-        let place = Place { offset: 0, owed: None };
+        let place = Position { offset: 0, owed: None };
         Self { size, start: place, next: place }
     }
 
@@ -85,7 +85,7 @@ mod tests {
 
     /// The wire's bytes when blocks hold `blksize` and the file is read in pieces of `piece` bytes.
     fn encode(file: &[u8], blksize: usize, piece: usize) -> Vec<Vec<u8>> {
-        let mut text = Text::new(file.len() as u64);
+        let mut text = NetasciiText::new(file.len() as u64);
         let mut blocks = Vec::new();
         loop {
             // Each block twice, as if its first copy were lost.

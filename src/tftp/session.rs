@@ -11,7 +11,7 @@
 use std::time::{Duration, Instant};
 
 use super::negotiate::Terms;
-use super::netascii::Text;
+use super::netascii::NetasciiText;
 use super::timer::Timer;
 use crate::wire::tftp::{ErrorCode, OptionAck, Packet};
 
@@ -54,7 +54,7 @@ pub enum Content {
     /// The file as it is: its size in bytes.
     Octet(u64),
     /// The file as text.
-    Netascii(Text),
+    Netascii(NetasciiText),
 }
 
 /// What is to be done next.

@@ -88,7 +88,7 @@ fn servers_are_not_answered() {
 
 #[test]
 fn error_texts_say_nothing_about_the_server() {
-    for why in [Refused::Write, Refused::Unterminated, Refused::Mode, Refused::Name(PathError::Upwards)] {
+    for why in [BadRequest::Write, BadRequest::Unterminated, BadRequest::Mode, BadRequest::Name(PathError::Upwards)] {
         assert!(!why.error().1.contains('/'));
     }
 }

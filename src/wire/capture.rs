@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::frame;
+use super::{frame, hex};
 
 /// A capture with more requests than this is explained up to here.
 pub const MAX_REQUESTS: usize = 1000;
@@ -193,11 +193,7 @@ pub fn hex(text: &str) -> Result<Vec<u8>, CaptureError> {
             if let Some(wrong) = word.chars().find(|letter| !letter.is_ascii_hexdigit()) {
                 return Err(CaptureError::NotHex(wrong, index + 1));
             }
-            if word.len() % 2 != 0 {
-                return Err(CaptureError::OddDigits(index + 1));
-            }
-            let pairs = word.as_bytes().chunks_exact(2).filter_map(|pair| str::from_utf8(pair).ok());
-            bytes.extend(pairs.filter_map(|pair| u8::from_str_radix(pair, 16).ok()));
+            bytes.extend(hex::bytes(word).ok_or(CaptureError::OddDigits(index + 1))?);
             if bytes.len() > MAX_HEX {
                 return Err(CaptureError::TooLong);
             }

@@ -9,6 +9,8 @@ use smoltcp::wire::{
     Ipv4Packet, Ipv4Repr, UDP_HEADER_LEN, UdpPacket, UdpRepr,
 };
 
+use super::hex;
+
 /// Bytes that stand before the UDP payload in a frame that [`seal`] makes.
 pub const HEADERS_LEN: usize = ETHERNET_HEADER_LEN + IPV4_HEADER_LEN + UDP_HEADER_LEN;
 
@@ -22,6 +24,12 @@ pub struct Mac(pub [u8; 6]);
 impl Mac {
     /// All ones: every station on the link.
     pub const BROADCAST: Mac = Mac([0xff; 6]);
+
+    /// Reads `52:54:00:12:34:56`, or with `-`.
+    pub fn read(text: &str) -> Option<Mac> {
+        let is_parted = text.len() == 17 && text.bytes().skip(2).step_by(3).all(|byte| b":-".contains(&byte));
+        hex::bytes(text).filter(|_| is_parted)?.try_into().ok().map(Mac)
+    }
 
     /// The address as a number of 48 bits.
     pub fn number(self) -> u64 {

@@ -1,7 +1,8 @@
-//! Bytes ⇄ values, for Ethernet frames, DHCP messages, TFTP packets and JSON; knows no policy.
+//! Bytes ⇄ values, for Ethernet frames, DHCP messages, TFTP packets, JSON and hex; knows no policy.
 
 pub mod capture;
 pub mod frame;
+pub mod hex;
 pub mod json;
 pub mod reply;
 pub mod request;
@@ -15,10 +16,4 @@ pub const SERVER_PORTS: [u16; 3] = [0, 67, 69];
 /// FNV-1a, for what is remembered to be the same without being kept; a forger can make two things agree in it.
 pub fn fingerprint(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
-}
-
-/// Appends a byte as two hexadecimal digits.
-pub fn push_hex(text: &mut String, byte: u8) {
-    let digits = [byte >> 4, byte & 15].into_iter().filter_map(|half| char::from_digit(half.into(), 16));
-    text.extend(digits);
 }

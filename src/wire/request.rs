@@ -94,7 +94,7 @@ impl<'a> Request<'a> {
     }
 
     /// The value of an option; its pieces joined if it was sent in several (RFC 3396).
-    pub fn option(&self, code: OptionCode) -> Option<Value<'a>> {
+    pub fn option(&self, code: OptionCode) -> Option<OptionData<'a>> {
         self.options.find(code)
     }
 
@@ -128,20 +128,20 @@ impl<'a> Request<'a> {
 
 /// An option's value.
 #[derive(Debug)]
-pub enum Value<'a> {
+pub enum OptionData<'a> {
     /// As it stands in the packet.
     Whole(DhcpOption<'a>),
     /// Put together from options of the same code.
     Joined(Vec<u8>),
 }
 
-impl Deref for Value<'_> {
+impl Deref for OptionData<'_> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
         match self {
-            Value::Whole(option) => option.data(),
-            Value::Joined(bytes) => bytes,
+            OptionData::Whole(option) => option.data(),
+            OptionData::Joined(bytes) => bytes,
         }
     }
 }
@@ -202,14 +202,14 @@ impl<'a> Fields<'a> {
         [self.options, self.file, self.sname].into_iter().flat_map(DhcpOptionIterator::new)
     }
 
-    fn find(&self, code: OptionCode) -> Option<Value<'a>> {
+    fn find(&self, code: OptionCode) -> Option<OptionData<'a>> {
         let mut pieces = self.iter().filter(|option| option.code() == code);
         let first = pieces.next()?;
-        let Some(second) = pieces.next() else { return Some(Value::Whole(first)) };
+        let Some(second) = pieces.next() else { return Some(OptionData::Whole(first)) };
         let mut joined = first.data().to_vec();
         joined.extend_from_slice(second.data());
         pieces.for_each(|piece| joined.extend_from_slice(piece.data()));
-        Some(Value::Joined(joined))
+        Some(OptionData::Joined(joined))
     }
 }
 

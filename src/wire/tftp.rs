@@ -57,7 +57,7 @@ pub enum TftpError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packet<'a> {
     /// RRQ: a client wants to read a file.
-    ReadRequest(Request<'a>),
+    ReadRequest(TftpRequest<'a>),
     /// WRQ: a client wants to write one.
     WriteRequest,
     /// DATA.
@@ -80,7 +80,7 @@ pub enum Packet<'a> {
         err_msg: &'a [u8],
     },
     /// OACK: the options that the server accepts.
-    OptionAck(Options<'a>),
+    OptionAck(TftpOptions<'a>),
 }
 
 /// True for what begins a transfer, well-formed or not.
@@ -95,18 +95,18 @@ pub fn is_read_request(datagram: &[u8]) -> bool {
 
 /// What a read request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Request<'a> {
+pub struct TftpRequest<'a> {
     /// The file's name as sent; not empty of danger.
     pub filename: &'a [u8],
     /// The mode as sent, in any case.
     pub mode: &'a [u8],
     /// What follows the mode.
-    pub options: Options<'a>,
+    pub options: TftpOptions<'a>,
 }
 
 /// Names and values of options; what is cut off at the end isn't shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options<'a> {
+pub struct TftpOptions<'a> {
     rest: &'a [u8],
 }
 
@@ -135,7 +135,7 @@ impl<'a> Packet<'a> {
     pub fn read(payload: &'a [u8]) -> Result<Self, TftpError> {
         let opcode = number(payload, field::OPCODE)?;
         Ok(match opcode {
-            opcode::RRQ => Self::ReadRequest(Request::read(payload.get(field::FILENAME).unwrap_or_default())?),
+            opcode::RRQ => Self::ReadRequest(TftpRequest::read(payload.get(field::FILENAME).unwrap_or_default())?),
             opcode::WRQ => Self::WriteRequest,
             opcode::DATA => {
                 Self::Data { block: number(payload, field::BLOCK)?, data: payload.get(field::DATA).unwrap_or_default() }
@@ -146,21 +146,21 @@ impl<'a> Packet<'a> {
                 let err_msg = text.split(|&byte| byte == 0).next().unwrap_or_default();
                 Self::Error { error_code: ErrorCode(number(payload, field::ERROR_CODE)?), err_msg }
             }
-            opcode::OACK => Self::OptionAck(Options { rest: payload.get(field::OPTIONS).unwrap_or_default() }),
+            opcode::OACK => Self::OptionAck(TftpOptions { rest: payload.get(field::OPTIONS).unwrap_or_default() }),
             unknown => return Err(TftpError::UnknownOpcode(unknown)),
         })
     }
 }
 
-impl<'a> Request<'a> {
+impl<'a> TftpRequest<'a> {
     fn read(fields: &'a [u8]) -> Result<Self, TftpError> {
         let (filename, rest) = string(fields).ok_or(TftpError::Unterminated)?;
         let (mode, rest) = string(rest).ok_or(TftpError::Unterminated)?;
-        Ok(Self { filename, mode, options: Options { rest } })
+        Ok(Self { filename, mode, options: TftpOptions { rest } })
     }
 }
 
-impl<'a> Iterator for Options<'a> {
+impl<'a> Iterator for TftpOptions<'a> {
     /// Name and value.
     type Item = (&'a [u8], &'a [u8]);
 

@@ -70,7 +70,7 @@ fn names_lose_the_roots_own_path() {
     let rules = &config.rules;
     assert_eq!(rules.script.as_deref(), Some("a.ipxe"));
     assert_eq!(rules.boots.iter().map(|boot| boot.file.as_str()).collect::<Vec<_>>(), ["b", "/srv/boot/c"]);
-    assert_eq!(rules.services[0].action, upxe::config::rules::Action::File("sub/p".to_owned()));
-    let files: Vec<&str> = rules.menu.entries.iter().flat_map(|entry| entry.action.files()).collect();
+    assert_eq!(rules.services[0].target, upxe::config::rules::Target::File("sub/p".to_owned()));
+    let files: Vec<String> = rules.menu.entries.iter().flat_map(|entry| entry.kind.files()).collect();
     assert_eq!(files, ["deb/linux", "/srv/booty/i", "srv/boot/i", "http://x/srv/boot/y"]);
 }

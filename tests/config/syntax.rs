@@ -1,6 +1,6 @@
 //! The form of a file: what is refused, with its place, and how reading goes on behind it.
 
-use upxe::config::uci::{self, Found, SyntaxError};
+use upxe::config::uci::{self, Offending, SyntaxError};
 
 /// Texts, and each error as `line:column found, expected`.
 const ERRORS: &[(&str, &[&str])] = &[
@@ -46,8 +46,8 @@ const ERRORS: &[(&str, &[&str])] = &[
 
 fn show(error: SyntaxError) -> String {
     let found = match error.found {
-        Found::Text(bytes) => format!("'{}'", String::from_utf8(bytes).unwrap()),
-        Found::Thing(thing) => thing.to_owned(),
+        Offending::Text(bytes) => format!("'{}'", String::from_utf8(bytes).unwrap()),
+        Offending::Thing(thing) => thing.to_owned(),
     };
     format!("{}:{} {found}, {}", error.line, error.column, error.expected)
 }

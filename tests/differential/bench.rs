@@ -15,7 +15,7 @@ use upxe::config::diagnostic::Diagnostic;
 use upxe::config::dnsmasq::Collected;
 use upxe::config::dnsmasq::files::{ConfReader, NoFiles};
 use upxe::config::hosts::Hosts;
-use upxe::config::rules::Action;
+use upxe::config::rules::Target;
 use upxe::proxy::{self, Arrival, BootFiles, Decision, Door, matching};
 use upxe::wire::reply;
 use upxe::wire::request::Request;
@@ -255,7 +255,7 @@ fn exchanges(config: &str, rules: &Rules, mode: Mode, client: &Client) -> Vec<Ex
         all.push(exchange(1, Door::BootServer, None));
         // Every entry's number, and one that nobody has.
         let mut numbers: Vec<u16> = rules.numbered_services().map(|(number, _)| number).collect();
-        let files = rules.services.iter().filter(|service| matches!(service.action, Action::File(_))).count();
+        let files = rules.services.iter().filter(|service| matches!(service.target, Target::File(_))).count();
         numbers.push(0x8000 + files as u16);
         numbers.dedup();
         all.extend(

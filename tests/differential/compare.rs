@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use upxe::config::Rules;
-use upxe::config::rules::{Place, Value};
+use upxe::config::rules::{OptionValue, Place};
 use upxe::proxy::architecture::is_ipxe_binary;
 use upxe::proxy::matching::Barred;
 use upxe::proxy::{ChosenBy, Door, Silence, Unfit};
@@ -491,7 +491,7 @@ impl Comparison<'_> {
     fn chosen_by_option(&self, exchange: &Exchange) -> bool {
         let Ok(offer) = &exchange.decision.outcome else { return false };
         let ChosenBy::Rule(origin) = &offer.chosen_by else { return false };
-        self.rules.options.iter().any(|option| option.origin == *origin && matches!(option.value, Value::Text(_)))
+        self.rules.options.iter().any(|option| option.origin == *origin && matches!(option.value, OptionValue::Text(_)))
     }
 }
 

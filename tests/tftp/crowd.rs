@@ -141,6 +141,7 @@ fn clients_that_never_answer_make_room_for_those_that_do() {
     }
     let mut client = server.client();
     assert!(client.get("room", 512, 2) == file);
+    logged("sent room to ");
     assert!(log_lines("room").iter().all(|line| line.starts_with("DEBUG") || line.contains("sent room")));
 }
 

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use upxe::config::dnsmasq::files::NoFiles;
 use upxe::config::load::{Overrides, Source, Sources, load};
 use upxe::config::{self, Rules};
-use upxe::daemon::transfers::{Askers, Entrance, Transfers};
-use upxe::menu::Machine;
+use upxe::daemon::machines::Machines;
+use upxe::daemon::transfers::{Entrance, Transfers};
+use upxe::proxy::clients::Clients;
 use upxe::sys::epoll::Epoll;
 use upxe::sys::udp::UdpListener;
 use upxe::wire::frame::Mac;
@@ -145,15 +146,6 @@ impl Drop for Server {
     }
 }
 
-/// Whoever asks is this machine.
-struct Everybody;
-
-impl Askers for Everybody {
-    fn machine(&self, _: Ipv4Addr, _: u32, mac: Option<Mac>) -> Machine {
-        Machine::of(mac.unwrap_or(Mac([2, 0, 0, 0, 0, 1])))
-    }
-}
-
 /// A menu of one entry.
 fn menu() -> Rules {
     let upxe = Source { name: "upxe".into(), text: Some(b"config entry 'one'\noption kind 'local'\n".to_vec()) };
@@ -169,17 +161,24 @@ fn serve(mut config: config::Tftp, listener: &UdpListener, mut orders: UnixStrea
     let epoll = Epoll::new().unwrap();
     epoll.add(listener, LISTENER).unwrap();
     epoll.add(&orders, ORDERS).unwrap();
-    let entrance = Entrance { listener, epoll: &epoll, askers: &Everybody };
+    let mut clients = Clients::default();
     let mut buffer = [0; 2048];
     loop {
         let timeout = transfers.next_deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let ready = epoll.wait(timeout).unwrap();
         let now = Instant::now();
         for token in ready {
+            let received = (token == LISTENER).then(|| listener.receive(&mut buffer).unwrap()).flatten();
+            if let Some(received) = &received {
+                // Whoever asks is this machine.
+                clients.met(now, Mac([2, 0, 0, 0, 0, 1]), "lo", *received.peer.ip());
+            }
+            let machines = &Machines { clients: &clients, rules: &menu, links: &[] };
+            let entrance = Entrance { listener, epoll: &epoll, machines };
             match token {
                 _ if Transfers::owns(token) => transfers.on_ready(now, Some(entrance), token),
                 LISTENER => {
-                    if let Some(received) = listener.receive(&mut buffer).unwrap() {
+                    if let Some(received) = received {
                         let [.., host] = received.peer.ip().octets();
                         let station = (host >= KNOWN).then_some(Mac([2, 0, 0, 0, 0, host]));
                         transfers.on_request(now, entrance, &buffer[..received.len], &received, station);

@@ -1,24 +1,14 @@
 //! The TFTP server alone, without the rest of upxe: `serve ROOT PORT [LINK_TARGET…]`. For measurements.
 
 use std::io;
-use std::net::Ipv4Addr;
 use std::time::Instant;
 
 use upxe::config::{self, Rules};
-use upxe::daemon::transfers::{Askers, Entrance, Transfers};
-use upxe::menu::Machine;
+use upxe::daemon::machines::Machines;
+use upxe::daemon::transfers::{Entrance, Transfers};
+use upxe::proxy::clients::Clients;
 use upxe::sys::epoll::Epoll;
 use upxe::sys::udp::UdpListener;
-use upxe::wire::frame::Mac;
-
-/// There is no menu here.
-struct Nobody;
-
-impl Askers for Nobody {
-    fn machine(&self, _: Ipv4Addr, _: u32, _: Option<Mac>) -> Machine {
-        Machine::default()
-    }
-}
 
 fn main() -> io::Result<()> {
     simple_logger::init_with_level(log::Level::Info).map_err(io::Error::other)?;
@@ -34,11 +24,13 @@ fn main() -> io::Result<()> {
         limits: config::TftpLimits { client_transfers: 1024, ..Default::default() },
         single_port: false,
     };
-    let mut transfers = Transfers::new(&config, &Rules::default());
+    let rules = &Rules::default();
+    let mut transfers = Transfers::new(&config, rules);
     let listener = UdpListener::bind(port.parse().map_err(io::Error::other)?)?;
     let epoll = Epoll::new()?;
     epoll.add(&listener, 0)?;
-    let entrance = Entrance { listener: &listener, epoll: &epoll, askers: &Nobody };
+    let machines = &Machines { clients: &Clients::default(), rules, links: &[] };
+    let entrance = Entrance { listener: &listener, epoll: &epoll, machines };
     let mut buffer = [0; 2048];
     loop {
         let timeout = transfers.next_deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));

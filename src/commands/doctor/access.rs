@@ -4,9 +4,10 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{Finding, Scene, shell_word};
+use super::{Finding, Patient, shell_word};
 use crate::commands::check::lint::boot;
-use crate::commands::check::option_place;
+use crate::commands::check::{mend, option_place};
+use crate::config::files::package;
 use crate::config::options::upxe::SCRIPT;
 use crate::proxy::BootFiles;
 use crate::sys::privileges::{Account, account};
@@ -21,8 +22,8 @@ const SEARCH: u32 = 1;
 const READ: u32 = 4;
 
 /// The folder of boot files, those that rules name, and those that lie there.
-pub fn examine(scene: &Scene<'_>, found: &mut Vec<Finding>) {
-    let config = scene.config;
+pub fn examine(patient: &Patient<'_>, found: &mut Vec<Finding>) {
+    let config = patient.config;
     let root = &config.tftp.root;
     let shown = root.to_string_lossy();
     let word = shell_word(&shown);
@@ -56,53 +57,53 @@ pub fn examine(scene: &Scene<'_>, found: &mut Vec<Finding>) {
         let finding = Finding::error("root-unreadable", &what, why);
         return found.push(finding.mend(&["chmod o+", mode, " ", &shell_word(&barrier)]));
     }
-    named_files(scene, user, found);
-    lying_files(scene, user, found);
+    named_files(patient, user, found);
+    lying_files(patient, user, found);
 }
 
 /// Files that rules name: missing, or not readable.
-fn named_files(scene: &Scene<'_>, user: Option<Account>, found: &mut Vec<Finding>) {
-    let (config, root) = (scene.config, &scene.config.tftp.root);
+fn named_files(patient: &Patient<'_>, user: Option<Account>, found: &mut Vec<Finding>) {
+    let (config, root) = (patient.config, &patient.config.tftp.root);
     let script = boot::wanted_script(&config.rules).map(|script| (None, script.to_owned()));
     let named = boot::wanted(&config.rules).into_iter().map(|(origin, file)| (Some(origin), file));
     for (origin, file) in named.chain(script) {
         let path = root.join(file.trim_start_matches('/'));
         let finding = if path.exists() {
-            let Some(finding) = unreadable(scene, user, &path) else { continue };
+            let Some(finding) = unreadable(patient, user, &path) else { continue };
             finding
-        } else if scene.files.has(&file) {
+        } else if patient.files.has(&file) {
             // By another spelling, or a name that stands in for it.
             continue;
         } else {
             let why =
                 "A boot rule that names a missing file is passed over; a menu entry is shown all the same, and fails.";
             let what = ["there is no ", &file, " in the TFTP root ", &root.to_string_lossy()];
-            Finding::warning("file-missing", &what, why)
+            Finding::warning("file-missing", &what, why).mend(&[&mend::copy(config, &file)])
         };
         found.push(match origin {
             Some(origin) => finding.at(&origin),
-            None => finding.at(&option_place(scene.confdir, SCRIPT.name)),
+            None => finding.at(&option_place(&package(patient.confdir, "upxe"), SCRIPT.name)),
         });
     }
 }
 
 /// Files that lie in the folder, and can't be read by whom they are for.
-fn lying_files(scene: &Scene<'_>, user: Option<Account>, found: &mut Vec<Finding>) {
-    let Ok(entries) = scene.config.tftp.root.read_dir() else { return };
+fn lying_files(patient: &Patient<'_>, user: Option<Account>, found: &mut Vec<Finding>) {
+    let Ok(entries) = patient.config.tftp.root.read_dir() else { return };
     let files = entries.flatten().take(MAX_FILES).map(|entry| entry.path()).filter(|path| path.is_file());
     let mut is_empty = true;
     let mut told = 0;
     for path in files {
         is_empty = false;
-        let Some(finding) = unreadable(scene, user, &path).filter(|_| told < MAX_TOLD) else { continue };
+        let Some(finding) = unreadable(patient, user, &path).filter(|_| told < MAX_TOLD) else { continue };
         if !found.iter().any(|known| known.mend == finding.mend) {
             told += 1;
             found.push(finding);
         }
     }
-    let rules = &scene.config.rules;
+    let rules = &patient.config.rules;
     if is_empty && rules.boots.is_empty() && rules.services.is_empty() && rules.script.is_none() {
-        let what = ["there is no file in the TFTP root ", &scene.config.tftp.root.to_string_lossy()];
+        let what = ["there is no file in the TFTP root ", &patient.config.tftp.root.to_string_lossy()];
         let why = "Without rules and without files nobody is offered anything. Put the boot files there: README, \"Files that \
                    need no rule\", has their names.";
         found.push(Finding::warning("root-empty", &what, why));
@@ -110,12 +111,12 @@ fn lying_files(scene: &Scene<'_>, user: Option<Account>, found: &mut Vec<Finding
 }
 
 /// A file that the service may not send.
-fn unreadable(scene: &Scene<'_>, user: Option<Account>, path: &Path) -> Option<Finding> {
+fn unreadable(patient: &Patient<'_>, user: Option<Account>, path: &Path) -> Option<Finding> {
     let why = "upxe sends no file that not everybody may read: TFTP knows no password.";
     let real = path.canonicalize().ok()?;
     // Root reads everything, and so asks what others may.
     let user = user.unwrap_or(Account { uid: u32::MAX, gid: u32::MAX });
-    let (barrier, mode) = if scene.config.user == "root" {
+    let (barrier, mode) = if patient.config.user == "root" {
         let readable = real.metadata().is_ok_and(|metadata| metadata.mode() & READ != 0);
         if readable {
             return None;
@@ -125,7 +126,7 @@ fn unreadable(scene: &Scene<'_>, user: Option<Account>, path: &Path) -> Option<F
         barred(&real, user, READ)?
     };
     let (shown, barrier) = (path.to_string_lossy(), barrier.to_string_lossy());
-    let whom = if scene.config.user == "root" { "everybody" } else { &scene.config.user };
+    let whom = if patient.config.user == "root" { "everybody" } else { &patient.config.user };
     let finding = Finding::warning("file-unreadable", &[&shown, " may not be read by ", whom], why);
     Some(finding.mend(&["chmod o+", mode, " ", &shell_word(&barrier)]))
 }

@@ -1,6 +1,6 @@
 //! What became of the machines that asked lately, by the running service's own word.
 
-use super::{Finding, Scene};
+use super::{Finding, Patient};
 use crate::commands::status::ago;
 use crate::wire::json::Raw;
 
@@ -11,8 +11,8 @@ const MAX_FAILED: usize = 8;
 const RECENT: u64 = 86_400_000;
 
 /// Who failed, and when somebody was last offered something.
-pub fn examine(scene: &Scene<'_>, found: &mut Vec<Finding>) {
-    let Some(status) = scene.status else { return };
+pub fn examine(patient: &Patient<'_>, found: &mut Vec<Finding>) {
+    let Some(status) = patient.status else { return };
     let clients = || status.get("clients").into_iter().flat_map(Raw::items);
     let failed = clients().filter_map(|client| Some((client, client.get("trouble")?)));
     // Whom a rule keeps from being answered has not failed.

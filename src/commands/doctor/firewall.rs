@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use super::{Finding, Scene, shell_word};
+use super::{Finding, Patient, shell_word};
 use crate::config::Interface;
 use crate::config::files::package;
 use crate::config::rules::Web;
@@ -19,12 +19,12 @@ pub enum Gate<'a> {
 }
 
 /// Looks at each network that is served. Offers need no permission: a packet socket hears before any firewall.
-pub fn examine(scene: &Scene<'_>, found: &mut Vec<Finding>) {
-    let (_, firewall) = package(scene.confdir, "firewall");
+pub fn examine(patient: &Patient<'_>, found: &mut Vec<Finding>) {
+    let (_, firewall) = package(patient.confdir, "firewall");
     if firewall.sections.is_empty() {
         return;
     }
-    let (config, mut ports) = (scene.config, Vec::new());
+    let (config, mut ports) = (patient.config, Vec::new());
     if config.tftp.enabled && !config.dnsmasq.tftp {
         ports.push(("udp", 69));
     }
@@ -48,7 +48,7 @@ pub fn examine(scene: &Scene<'_>, found: &mut Vec<Finding>) {
             found.push(Finding::error("firewall-closed", what, &why.concat()));
             continue;
         };
-        if scene.is_off || is_opened_by_procd(zone) {
+        if patient.is_off || is_opened_by_procd(zone) {
             continue;
         }
         let list = |protocol: &str| {

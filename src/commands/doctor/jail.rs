@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Finding, Scene, shell_word};
+use super::{Finding, Patient, shell_word};
 use crate::config::files::package;
 use crate::config::options::upxe;
 use crate::config::uci::Section;
@@ -13,19 +13,19 @@ use crate::sys::privileges::account;
 const PARTS: [&str; 2] = ["/sbin/ujail", "/etc/capabilities/upxe.json"];
 
 /// What lies outside of the jail and is wanted in it.
-pub fn examine(scene: &Scene<'_>, found: &mut Vec<Finding>) {
-    let user = &scene.config.user;
+pub fn examine(patient: &Patient<'_>, found: &mut Vec<Finding>) {
+    let user = &patient.config.user;
     if user == "root" || !matches!(account(user), Ok(Some(_))) || !PARTS.iter().all(|part| Path::new(part).exists()) {
         return;
     }
-    let (_, own) = package(scene.confdir, "upxe");
-    let (_, dhcp) = package(scene.confdir, "dhcp");
+    let (_, own) = package(patient.confdir, "upxe");
+    let (_, dhcp) = package(patient.confdir, "dhcp");
     let main = own.sections.iter().find(|section| section.name == "main");
     let masq = dhcp.sections.iter().find(|section| section.kind == "dnsmasq");
     let folders = mounts(main, masq);
     // While a folder is missing the init script does without a jail.
     if folders.iter().all(|folder| folder.is_dir()) {
-        hidden(scene.config, &folders, found);
+        hidden(patient.config, &folders, found);
     }
 }
 

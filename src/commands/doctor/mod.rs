@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::check::lint;
+use super::check::mend::shell_word;
 use super::status::{self, for_terminal};
 use crate::config::files::load_from;
 use crate::config::{Config, Diagnostic, Origin, Overrides, Severity};
@@ -39,7 +40,7 @@ const MAX_ERRORS: usize = 5;
 
 /// What the command line asks.
 #[derive(Debug)]
-pub struct Question {
+pub struct DoctorArgs {
     /// `--socket`: where the service answers.
     pub socket: PathBuf,
     /// `--probe`: ask the network who gives out addresses.
@@ -94,7 +95,7 @@ impl Finding {
 }
 
 /// What there is to look at.
-struct Scene<'a> {
+struct Patient<'a> {
     confdir: &'a Path,
     config: &'a Config,
     files: Files,
@@ -105,7 +106,7 @@ struct Scene<'a> {
 }
 
 /// Looks at everything, says what was found on standard output, and fails with 1 for warnings, with 2 for errors.
-pub fn run(confdir: &Path, overrides: &Overrides, question: &Question) -> ExitCode {
+pub fn run(confdir: &Path, overrides: &Overrides, question: &DoctorArgs) -> ExitCode {
     let found = examine(confdir, overrides, question);
     let text = if question.json { json(&found) } else { text(&found) };
     // Nobody is left to be told when standard output is closed.
@@ -117,7 +118,7 @@ pub fn run(confdir: &Path, overrides: &Overrides, question: &Question) -> ExitCo
     }
 }
 
-fn examine(confdir: &Path, overrides: &Overrides, question: &Question) -> Vec<Finding> {
+fn examine(confdir: &Path, overrides: &Overrides, question: &DoctorArgs) -> Vec<Finding> {
     let mut found = Vec::new();
     let (config, diagnostics) = load_from(confdir, overrides);
     let Some(config) = config else {
@@ -132,32 +133,32 @@ fn examine(confdir: &Path, overrides: &Overrides, question: &Question) -> Vec<Fi
     let status = answer.as_deref().ok().map(Raw);
     let off = service::switched(&config, answer.as_ref().err(), &question.socket);
     let (files, is_off) = (Files::new(&config.tftp, &config.rules), off.is_some());
-    let scene = Scene { confdir, config: &config, files, status, is_off };
+    let patient = Patient { confdir, config: &config, files, status, is_off };
     if !privileges::is_root() {
         let why = "Only root is told who holds a port, and what the service says of itself.";
         found.push(Finding::note("not-root", &["not everything can be seen without root"], why));
     }
     found.extend(off);
-    service::networks(&scene, &mut found);
-    service::ports(&scene, &mut found);
+    service::networks(&patient, &mut found);
+    service::ports(&patient, &mut found);
     if question.probe {
-        probe::ask(&scene, &mut found);
+        probe::ask(&patient, &mut found);
     } else {
         service::dhcp_server(&mut found);
     }
-    firewall::examine(&scene, &mut found);
-    dnsmasq::examine(&scene, &diagnostics, &mut found);
-    access::examine(&scene, &mut found);
-    jail::examine(&scene, &mut found);
-    web::examine(&scene, &diagnostics, &mut found);
-    rules(&scene, &diagnostics, &mut found);
-    clients::examine(&scene, &mut found);
+    firewall::examine(&patient, &mut found);
+    dnsmasq::examine(&patient, &diagnostics, &mut found);
+    access::examine(&patient, &mut found);
+    jail::examine(&patient, &mut found);
+    web::examine(&patient, &diagnostics, &mut found);
+    rules(&patient, &diagnostics, &mut found);
+    clients::examine(&patient, &mut found);
     found
 }
 
 /// What `upxe check` has to say about the rules, which is its business to tell.
-fn rules(scene: &Scene<'_>, diagnostics: &[Diagnostic], found: &mut Vec<Finding>) {
-    let lint = lint::lint_rules(scene.config, &scene.files);
+fn rules(patient: &Patient<'_>, diagnostics: &[Diagnostic], found: &mut Vec<Finding>) {
+    let lint = lint::lint_rules(patient.config, &patient.files);
     let is_told = |diagnostic: &Diagnostic| dnsmasq::is_tftp(diagnostic) || web::is_missing(diagnostic);
     let worth = |diagnostic: &&Diagnostic| diagnostic.severity > Severity::Note && !is_told(diagnostic);
     let count = diagnostics.iter().chain(&lint).filter(worth).count();
@@ -213,11 +214,6 @@ fn text(found: &[Finding]) -> String {
         }
     }
     text
-}
-
-/// A word for a shell, whatever is in it.
-fn shell_word(text: &str) -> String {
-    ["'", &text.replace('\'', "'\\''"), "'"].concat()
 }
 
 #[cfg(test)]

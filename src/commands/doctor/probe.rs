@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use dhcproto::v4::OptionCode;
 
-use super::{Finding, Scene};
+use super::{Finding, Patient};
 use crate::commands::explain::Description;
 use crate::daemon::links::usable;
 use crate::sys::epoll::Epoll;
@@ -37,8 +37,8 @@ struct Answer {
 }
 
 /// Asks on each network that can be asked, all at once.
-pub fn ask(scene: &Scene<'_>, found: &mut Vec<Finding>) {
-    let (asked, answers) = match collect(scene) {
+pub fn ask(patient: &Patient<'_>, found: &mut Vec<Finding>) {
+    let (asked, answers) = match collect(patient) {
         Ok(collected) => collected,
         Err(error) => {
             let what = ["the networks could not be asked: ", &error.to_string()];
@@ -47,7 +47,7 @@ pub fn ask(scene: &Scene<'_>, found: &mut Vec<Finding>) {
     };
     let has_own = port_owner::is_bound(67);
     // Why another could not be asked, `service::networks` tells.
-    let networks = scene.config.interfaces.iter().enumerate().filter(|(at, _)| asked.contains(at));
+    let networks = patient.config.interfaces.iter().enumerate().filter(|(at, _)| asked.contains(at));
     for (at, interface) in networks {
         let here = || answers.iter().filter(|answer| answer.network == at);
         let name = &interface.name;
@@ -82,11 +82,11 @@ pub fn ask(scene: &Scene<'_>, found: &mut Vec<Finding>) {
 }
 
 /// The networks that were asked, and who answered.
-fn collect(scene: &Scene<'_>) -> io::Result<(Vec<usize>, Vec<Answer>)> {
+fn collect(patient: &Patient<'_>) -> io::Result<(Vec<usize>, Vec<Answer>)> {
     let epoll = Epoll::new()?;
     let mut sockets = Vec::new();
     let mut trouble = None;
-    for (at, interface) in scene.config.interfaces.iter().enumerate() {
+    for (at, interface) in patient.config.interfaces.iter().enumerate() {
         let opened = link::device(&interface.device).and_then(|device| {
             let (device, _, address) = usable(device).map_err(io::Error::other)?;
             let socket = PacketSocket::open(device.ifindex, 68)?;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::{Finding, Scene};
+use super::{Finding, Patient};
 use crate::config::{Config, Interface};
 use crate::daemon::links::usable;
 use crate::sys::{link, port_owner, privileges};
@@ -25,8 +25,8 @@ pub fn switched(config: &Config, silence: Option<&io::Error>, socket: &Path) -> 
 }
 
 /// Whether each network's device is there and can be heard.
-pub fn networks(scene: &Scene<'_>, found: &mut Vec<Finding>) {
-    for Interface { name, device } in &scene.config.interfaces {
+pub fn networks(patient: &Patient<'_>, found: &mut Vec<Finding>) {
+    for Interface { name, device } in &patient.config.interfaces {
         let looked = link::device(device).map(usable);
         let trouble = match &looked {
             Ok(Ok(_)) => continue,
@@ -41,9 +41,9 @@ pub fn networks(scene: &Scene<'_>, found: &mut Vec<Finding>) {
 }
 
 /// Whether the two ports are ours; what dnsmasq holds by its own configuration is told with that.
-pub fn ports(scene: &Scene<'_>, found: &mut Vec<Finding>) {
-    let config = scene.config;
-    let told = scene.status.and_then(|status| status.get("ports"));
+pub fn ports(patient: &Patient<'_>, found: &mut Vec<Finding>) {
+    let config = patient.config;
+    let told = patient.status.and_then(|status| status.get("ports"));
     for (port, wanted, why) in [
         (
             4011,

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::{Finding, Scene};
+use super::{Finding, Patient};
 use crate::config::load::UHTTPD;
 use crate::config::options::upxe;
 use crate::config::rules::Web;
@@ -24,25 +24,25 @@ pub fn is_missing(diagnostic: &Diagnostic) -> bool {
 }
 
 /// Asks for a file of the folder as machines do.
-pub fn examine(scene: &Scene<'_>, diagnostics: &[Diagnostic], found: &mut Vec<Finding>) {
+pub fn examine(patient: &Patient<'_>, diagnostics: &[Diagnostic], found: &mut Vec<Finding>) {
     if let Some(diagnostic) = diagnostics.iter().find(|it| is_missing(it)) {
         let what = &["option ", upxe::HTTP.name, " is on, and ", UHTTPD, " is not there"];
         let why = "UEFI HTTP Boot is not answered, and all else goes by TFTP.";
         let finding = Finding::warning("web-missing", what, why).at(&diagnostic.origin);
         found.push(finding.mend(&["opkg update && opkg install uhttpd && service upxe restart"]));
     }
-    let Some(web) = &scene.config.rules.web else { return };
-    if scene.is_off && matches!(web, Web::Own(_)) {
+    let Some(web) = &patient.config.rules.web else { return };
+    if patient.is_off && matches!(web, Web::Own(_)) {
         return;
     }
-    let interfaces = scene.config.interfaces.iter();
+    let interfaces = patient.config.interfaces.iter();
     let mut routers: Vec<Ipv4Addr> =
         interfaces.filter_map(|interface| Some(link::device(&interface.device).ok()??.addresses.first()?.ip)).collect();
     if let Web::At(_) = web {
         // The same server for all.
         routers = vec![Ipv4Addr::UNSPECIFIED];
     }
-    let file = some_file(scene).unwrap_or_default();
+    let file = some_file(patient).unwrap_or_default();
     for router in routers {
         let base = web.base(router);
         // A name is for machines to look up.
@@ -88,10 +88,10 @@ fn place(base: &str) -> Option<(SocketAddr, &str)> {
 }
 
 /// The path of any file that both servers should have.
-fn some_file(scene: &Scene<'_>) -> Option<String> {
-    let entries = scene.config.tftp.root.read_dir().ok()?.flatten().take(MAX_FILES);
+fn some_file(patient: &Patient<'_>) -> Option<String> {
+    let entries = patient.config.tftp.root.read_dir().ok()?.flatten().take(MAX_FILES);
     let mut names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    names.find_map(|name| scene.files.web_path(&name)).map(|path| encoded(&path))
+    names.find_map(|name| patient.files.web_path(&name)).map(|path| encoded(&path))
 }
 
 /// The first line of the answer to a HEAD request (RFC 9110 §9.3.2).

@@ -24,7 +24,7 @@
 //! A tag that the interface's name sets has no file; line 0 is the command line. Values are the words of the text output.
 
 use super::packet::{Field, Shown, hex};
-use super::{Later, Reply, Report, Tag, Verdict};
+use super::{Fate, Later, ReplyReport, Report, Tag};
 use crate::config::Origin;
 use crate::wire::json::Json::{self, Flag, List, Map, Null, Number, Text};
 use crate::wire::json::string;
@@ -57,8 +57,8 @@ fn report(report: &Report) -> Json {
         ("mask", Text(network.mask.to_string())),
         ("client", fields(&report.client)),
         ("tags", List(report.tags.iter().map(tag).collect())),
-        ("rules", List(report.rules.iter().map(verdict).collect())),
-        ("options", List(report.options.iter().map(verdict).collect())),
+        ("rules", List(report.rules.iter().map(fate).collect())),
+        ("options", List(report.options.iter().map(fate).collect())),
         ("reply", reply),
         ("silence", silence),
         ("later", List(report.later.iter().map(later).collect())),
@@ -88,18 +88,18 @@ fn tag(tag: &Tag) -> Json {
     Map(entries)
 }
 
-fn verdict(verdict: &Verdict) -> Json {
+fn fate(fate: &Fate) -> Json {
     let mut entries = vec![
-        ("kind", string(verdict.kind)),
-        ("what", string(&verdict.what)),
-        ("won", Flag(verdict.won)),
-        ("why", string(&verdict.why)),
+        ("kind", string(fate.kind)),
+        ("what", string(&fate.what)),
+        ("won", Flag(fate.won)),
+        ("why", string(&fate.why)),
     ];
-    entries.extend(place(Some(&verdict.origin)));
+    entries.extend(place(Some(&fate.origin)));
     Map(entries)
 }
 
-fn answer(reply: &Reply) -> Json {
+fn answer(reply: &ReplyReport) -> Json {
     let options = reply.options.iter().map(|(shown, origins)| {
         let mut entries = option(shown);
         entries.push(("from", List(origins.iter().map(|origin| Map(place(Some(origin)).into())).collect())));

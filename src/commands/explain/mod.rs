@@ -2,10 +2,10 @@
 //! it is, its tags, each line's fate and the reply out.
 
 pub mod client;
+mod fate;
 pub mod json;
 pub mod packet;
 pub mod text;
-mod verdict;
 
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
@@ -15,9 +15,9 @@ use std::process::ExitCode;
 use dhcproto::v4::OptionCode;
 
 pub use self::client::Description;
+pub use self::fate::{Fate, setters};
+use self::fate::{Judge, setter_kind};
 use self::packet::{Field, Shown};
-use self::verdict::{Judge, setter_kind};
-pub use self::verdict::{Verdict, setters};
 use crate::config::files::{load_from, read};
 use crate::config::{Config, Diagnostic, Origin, Overrides, Rules};
 use crate::daemon::files::Files;
@@ -28,7 +28,7 @@ use crate::proxy::options::ETHERBOOT;
 use crate::proxy::select::is_url;
 use crate::proxy::tags::SetBy;
 use crate::proxy::vendor;
-use crate::proxy::{self, Arrival, BootFiles, ChosenBy, Decision, Door, Form, Offer, Silence};
+use crate::proxy::{self, Arrival, BootFiles, ChosenBy, Decision, Door, Offer, OfferForm, Silence};
 use crate::sys::link;
 use crate::wire::capture::{self, Captured};
 use crate::wire::reply::Written;
@@ -43,7 +43,7 @@ const DEFAULT_MASK: Ipv4Addr = Ipv4Addr::new(255, 255, 255, 0);
 
 /// What the command line asks.
 #[derive(Debug, Default)]
-pub struct Question {
+pub struct ExplainArgs {
     /// A client in words.
     pub client: Description,
     /// `--pcap`.
@@ -77,7 +77,7 @@ impl Network {
 }
 
 /// Answers the question, on standard output.
-pub fn run(confdir: &Path, overrides: &Overrides, question: &Question) -> ExitCode {
+pub fn run(confdir: &Path, overrides: &Overrides, question: &ExplainArgs) -> ExitCode {
     let reports = reports(confdir, overrides, question);
     let (text, code) = match reports {
         Ok(reports) if question.json => (json::write(&reports), ExitCode::SUCCESS),
@@ -92,7 +92,7 @@ pub fn run(confdir: &Path, overrides: &Overrides, question: &Question) -> ExitCo
     code
 }
 
-fn reports(confdir: &Path, overrides: &Overrides, question: &Question) -> Result<Vec<Report>, String> {
+fn reports(confdir: &Path, overrides: &Overrides, question: &ExplainArgs) -> Result<Vec<Report>, String> {
     let config = usable(load_from(confdir, overrides))?;
     let network = network(&config, question.router.as_deref())?;
     let files = Files::new(&config.tftp, &config.rules);
@@ -178,11 +178,11 @@ pub struct Report {
     /// Its tags.
     pub tags: Vec<Tag>,
     /// The lines that name something to boot.
-    pub rules: Vec<Verdict>,
+    pub rules: Vec<Fate>,
     /// The lines that add options.
-    pub options: Vec<Verdict>,
+    pub options: Vec<Fate>,
     /// The reply, or why there is none, to a client that the running service knows nothing of.
-    pub outcome: Result<Reply, Quiet>,
+    pub outcome: Result<ReplyReport, SilenceReport>,
     /// What it is told if there was more before.
     pub later: Vec<Later>,
 }
@@ -209,7 +209,7 @@ pub struct Tag {
 
 /// A reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
+pub struct ReplyReport {
     /// What it is called: `DHCPOFFER`.
     pub message: &'static str,
     /// Its length in bytes, without the headers of UDP and IP.
@@ -224,7 +224,7 @@ pub struct Reply {
     pub left_out: Option<u8>,
 }
 
-impl Reply {
+impl ReplyReport {
     /// The boot file that its header names.
     fn file(&self) -> &str {
         self.fields.iter().find(|field| field.name == "file").map_or("", |field| &field.value)
@@ -233,7 +233,7 @@ impl Reply {
 
 /// Silence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quiet {
+pub struct SilenceReport {
     /// The reason in one word, for programs.
     pub code: &'static str,
     /// The reason.
@@ -305,10 +305,10 @@ pub fn explain(
 }
 
 /// A silence, with its name and what to do about it.
-fn quiet(silence: &Silence, config: &Config) -> Quiet {
+fn quiet(silence: &Silence, config: &Config) -> SilenceReport {
     let Trouble { code, advice, .. } = advice(silence);
     let root = config.tftp.root.to_string_lossy();
-    Quiet { code, reason: silence.to_string(), advice: advice.replace("ROOT", &root) }
+    SilenceReport { code, reason: silence.to_string(), advice: advice.replace("ROOT", &root) }
 }
 
 /// What the running service tells this client once it has seen more of it than this request.
@@ -319,8 +319,8 @@ fn later(first: &Decision, consider: &dyn Fn(&Past) -> Decision) -> Vec<Later> {
         Ok(other) if other.form == offer.form => {}
         Ok(other) => {
             let told = match other.form {
-                Some(Form::AskAgain) => "the file is to be asked for on port 4011: no option 43",
-                Some(Form::Menu) => "the file as a menu of one entry that boots at once",
+                Some(OfferForm::AskAgain) => "the file is to be asked for on port 4011: no option 43",
+                Some(OfferForm::Menu) => "the file as a menu of one entry that boots at once",
                 _ => "the file itself",
             };
             later.push(Later { when, told: told.to_owned() });
@@ -330,8 +330,8 @@ fn later(first: &Decision, consider: &dyn Fn(&Past) -> Decision) -> Vec<Later> {
         }
         Err(silence) => later.push(Later { when, told: ["no answer: ", &silence.to_string()].concat() }),
     };
-    add("asks a third time and went no further", &Past { form: Form::AskAgain, ..Past::default() });
-    add("asks a fourth time", &Past { form: Form::Menu, ..Past::default() });
+    add("asks a third time and went no further", &Past { form: OfferForm::AskAgain, ..Past::default() });
+    add("asks a fourth time", &Past { form: OfferForm::Menu, ..Past::default() });
     add("was sent this already", &Past { upgraded: true, ..Past::default() });
     // What is loaded by HTTP isn't seen.
     if !is_url(&offer.file) {
@@ -375,14 +375,14 @@ fn client_facts(request: &Request<'_>, client: Option<&Client>) -> Vec<Field> {
     facts
 }
 
-fn reply(offer: &Offer, written: &Written) -> Reply {
+fn reply(offer: &Offer, written: &Written) -> ReplyReport {
     let options = packet::options(&written.bytes);
     let kind = options.iter().find(|option| option.code == 53).and_then(|option| option.bytes.first().copied());
     let origins = |option: &Shown| {
         let sent = offer.options.iter().find(|sent| sent.code == option.code && sent.value == option.bytes);
         sent.map(|sent| sent.origins.clone()).unwrap_or_default()
     };
-    Reply {
+    ReplyReport {
         message: message_name(kind.unwrap_or_default()),
         len: written.bytes.len(),
         custom: match offer.chosen_by {

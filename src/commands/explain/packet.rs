@@ -2,10 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use crate::config::dnsmasq::names::{self, Form};
+use crate::config::dnsmasq::names::{self, Encoding};
 use crate::menu::template::hyphened;
 use crate::proxy::vendor::BootItem;
-use crate::wire::push_hex;
+use crate::wire::hex::push;
 use crate::wire::request::{message_name, uuid_as_written};
 
 /// A field of the header.
@@ -157,10 +157,10 @@ fn words(code: u8, bytes: &[u8]) -> String {
         (60 | 77, _) => text(bytes),
         (93, _) => joined(bytes.chunks(2).map(|pair| number(pair).to_string())),
         (97, [_, uuid @ ..]) if uuid.len() == 16 => uuid_text(uuid),
-        _ => match names::by_code(code).map(|known| known.form) {
-            Some(Form::Addresses) if bytes.len().is_multiple_of(4) => addresses(bytes),
-            Some(Form::Name) => text(bytes),
-            Some(Form::Number(_) | Form::Time) if bytes.len() <= 4 => number(bytes).to_string(),
+        _ => match names::by_code(code).map(|known| known.encoding) {
+            Some(Encoding::Addresses) if bytes.len().is_multiple_of(4) => addresses(bytes),
+            Some(Encoding::Name) => text(bytes),
+            Some(Encoding::Number(_) | Encoding::Time) if bytes.len() <= 4 => number(bytes).to_string(),
             _ => guess(bytes),
         },
     }
@@ -220,8 +220,8 @@ fn discovery_control(flags: u8) -> String {
 
 fn server_type(high: u8, low: u8) -> String {
     let mut text = String::from("0x");
-    push_hex(&mut text, high);
-    push_hex(&mut text, low);
+    push(&mut text, high);
+    push(&mut text, low);
     text
 }
 
@@ -329,7 +329,7 @@ pub fn hex(bytes: &[u8], between: &str) -> String {
         if !text.is_empty() {
             text.push_str(between);
         }
-        push_hex(&mut text, *byte);
+        push(&mut text, *byte);
     }
     text
 }

@@ -1,7 +1,7 @@
 //! An explanation for people to read.
 
 use super::packet::Shown;
-use super::{Quiet, Reply, Report, Verdict};
+use super::{Fate, ReplyReport, Report, SilenceReport};
 use crate::config::Origin;
 
 /// All reports, one after the other.
@@ -58,8 +58,7 @@ fn one(text: &mut String, report: &Report) {
     );
     let chosen = report.outcome.as_ref().ok().and_then(|reply| {
         // The menu has its lines.
-        let custom =
-            reply.custom.filter(|_| !report.rules.iter().any(|verdict| verdict.won && verdict.kind == "menu"))?;
+        let custom = reply.custom.filter(|_| !report.rules.iter().any(|fate| fate.won && fate.kind == "menu"))?;
         let what = [custom, " ", reply.file()].concat();
         Some(["> ", "(no line)", &what, "no line names a file that is of use"].map(str::to_owned))
     });
@@ -67,19 +66,19 @@ fn one(text: &mut String, report: &Report) {
     table(text, "\noptions (> is sent)\n", report.options.iter().map(row));
     match &report.outcome {
         Ok(reply) => answered(text, reply),
-        Err(Quiet { reason, advice, .. }) => push(text, &["\nno answer: ", reason, "\n", advice, "\n"]),
+        Err(SilenceReport { reason, advice, .. }) => push(text, &["\nno answer: ", reason, "\n", advice, "\n"]),
     }
     let later = report.later.iter().map(|later| ["  ", later.when, &later.told, ""].map(str::to_owned));
     table(text, "\nlater, if it\n", later);
 }
 
-fn row(verdict: &Verdict) -> [String; 4] {
-    let mark = if verdict.won { "> " } else { "  " };
-    let what = [verdict.kind, " ", &verdict.what].concat();
-    [mark.to_owned(), verdict.origin.to_string(), what, verdict.why.clone()]
+fn row(fate: &Fate) -> [String; 4] {
+    let mark = if fate.won { "> " } else { "  " };
+    let what = [fate.kind, " ", &fate.what].concat();
+    [mark.to_owned(), fate.origin.to_string(), what, fate.why.clone()]
 }
 
-fn answered(text: &mut String, reply: &Reply) {
+fn answered(text: &mut String, reply: &ReplyReport) {
     push(text, &["\nreply: ", reply.message, ", ", &reply.len.to_string(), " bytes\n"]);
     let fields = reply.fields.iter().map(|field| ["  ", field.name, "", &field.value].map(str::to_owned));
     let options = reply.options.iter().flat_map(|(option, origins)| {

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::words::Words;
 use super::{Wrong, leading_tags, names};
 use crate::config::hosts::Hosts;
-use crate::config::rules::{Action, Boot, Origin, Service};
+use crate::config::rules::{Boot, Origin, Service, Target};
 
 /// RFC 2131 §2: `file` and `sname` hold a NUL behind the name.
 const MAX_FILE: usize = 127;
@@ -53,15 +53,15 @@ pub fn pxe_service(origin: &Origin, arg: Words<'_>, hosts: &Hosts<'_>) -> Result
         when,
         architecture: number,
         text,
-        action: Action::Local,
+        target: Target::Local,
         server_name: String::new(),
         server: None,
     };
     let Some(rest) = rest else { return Ok(service) };
     let (what, address) = rest.split();
-    service.action = match what.number() {
-        Some(number) => Action::Type(u16::try_from(number).map_err(|_| Wrong::new(what, "a server type up to 65535"))?),
-        None => Action::File(name(what, MAX_FILE - 6, "a file name of at most 121 bytes")?),
+    service.target = match what.number() {
+        Some(number) => Target::Type(u16::try_from(number).map_err(|_| Wrong::new(what, "a server type up to 65535"))?),
+        None => Target::File(name(what, MAX_FILE - 6, "a file name of at most 121 bytes")?),
     };
     if let Some(address) = address {
         service.server = server(address, hosts)?;

@@ -6,14 +6,13 @@ use super::words::Line;
 use super::{Collected, MAX_LINE, Outcome, Wrong, is_ours};
 use crate::config::diagnostic::{Diagnostic, Severity, quoted};
 use crate::config::hosts::Hosts;
+use crate::config::load::MAX_DIAGNOSTICS;
 use crate::config::rules::Origin;
 
 /// Files that are read, however they name each other.
 const MAX_FILES: usize = 200;
 /// Files that name a file that names a file; each costs some stack.
 const MAX_DEPTH: usize = 8;
-/// Complaints that are kept.
-const MAX_DIAGNOSTICS: usize = 200;
 
 /// Where files come from.
 pub trait ConfFiles {

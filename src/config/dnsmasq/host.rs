@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use super::value::hex;
 use super::words::Words;
 use super::{Wrong, plain_tag, tag_name, tag_test};
+use crate::config::hosts::is_host_name;
 use crate::config::rules::{Condition, Host, MacPattern, Origin, Range, Tagger};
 
 /// Bytes of a hardware address (RFC 2131 §2: `chaddr`).
@@ -73,9 +74,7 @@ fn host_name(part: Words<'_>) -> Result<String, Wrong> {
     let wrong = || Wrong::new(part, "a hardware address, an IPv4 address, a host's name or a lease time");
     let text = part.text().ok_or_else(wrong)?;
     let name = text.split('.').next().unwrap_or_default();
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    let fits = !name.is_empty() && name.len() <= 63 && name.bytes().all(legal) && !name.starts_with(['-', '_']);
-    if fits { Ok(name.to_owned()) } else { Err(wrong()) }
+    if is_host_name(name) { Ok(name.to_owned()) } else { Err(wrong()) }
 }
 
 fn hex_bytes(words: Words<'_>) -> Result<Vec<u8>, Wrong> {

@@ -1,9 +1,9 @@
-//! dnsmasq's names for DHCP options and for client architectures, and what it knows of each option's form
+//! dnsmasq's names for DHCP options and for client architectures, and what it knows of each option's encoding
 //! (dhcp-common.c: `opttab`; option.c: `CSA`).
 
 /// What an option's value is known to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum Encoding {
     /// Whatever it looks like.
     Any,
     /// One address or several.
@@ -18,27 +18,27 @@ pub enum Form {
     Domains,
 }
 
-/// A DHCP option that dnsmasq has a name or a form for.
+/// A DHCP option that dnsmasq has a name or an encoding for.
 #[derive(Debug)]
 pub struct KnownOption {
     /// Its name behind `option:`.
     pub name: &'static str,
     /// Its code.
     pub code: u8,
-    /// Its form.
-    pub form: Form,
+    /// Its encoding.
+    pub encoding: Encoding,
     /// True when it may be matched by its name, but not sent: it is the protocol's own.
     pub internal: bool,
 }
 
-use Form::{Addresses, Any, Domains, Name, Number, Time};
+use Encoding::{Addresses, Any, Domains, Name, Number, Time};
 
-const fn known(name: &'static str, code: u8, form: Form) -> KnownOption {
-    KnownOption { name, code, form, internal: false }
+const fn known(name: &'static str, code: u8, encoding: Encoding) -> KnownOption {
+    KnownOption { name, code, encoding, internal: false }
 }
 
-const fn internal(name: &'static str, code: u8, form: Form) -> KnownOption {
-    KnownOption { name, code, form, internal: true }
+const fn internal(name: &'static str, code: u8, encoding: Encoding) -> KnownOption {
+    KnownOption { name, code, encoding, internal: true }
 }
 
 const OPTIONS: &[KnownOption] = &[
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn names_and_numbers_agree() {
         assert_eq!(by_name("Client-Arch").map(|known| known.code), Some(93));
-        assert_eq!(by_code(67).map(|known| known.form), Some(Name));
+        assert_eq!(by_code(67).map(|known| known.encoding), Some(Name));
         assert!(by_name("nothing").is_none() && by_code(175).is_none());
         for (name, number) in [("x86pc", 0), ("IA32_EFI", 6), ("X86-64_EFI", 7), ("BC_EFI", 9), ("ARM64_EFI", 11)] {
             assert_eq!(architecture(name), Some(number));

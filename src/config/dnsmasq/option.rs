@@ -1,10 +1,12 @@
 //! `dhcp-option`, its likes, and `dhcp-match`, which name options in the same way (option.c: `parse_dhcp_opt`).
 
-use super::names::{self, Form};
+use super::names::{self, Encoding};
 use super::value::{self, Read};
 use super::words::Words;
 use super::{Wrong, tag_name, tag_test};
-use crate::config::rules::{Condition, DhcpOption, Origin, Pattern, Place, Send, TagTest, Tagger, Value, VendorClass};
+use crate::config::rules::{
+    Condition, DhcpOption, OptionValue, Origin, Pattern, Place, Send, TagTest, Tagger, VendorClass,
+};
 
 /// `[tag,…][encap:N,|vendor:[class],|vi-encap:N,](number|option:name)[,value]`.
 struct Spec<'l> {
@@ -25,7 +27,7 @@ enum Outer {
 #[derive(Debug, Clone, Copy)]
 struct Code {
     number: u8,
-    form: Form,
+    encoding: Encoding,
     internal: bool,
 }
 
@@ -43,12 +45,12 @@ pub fn dhcp_option(origin: &Origin, arg: Words<'_>, send: Send) -> Result<Option
         Some(Outer::Enterprise(_)) => 250,
     };
     let value = match spec.value {
-        None => Value::Bytes(Vec::new()),
+        None => OptionValue::Bytes(Vec::new()),
         Some(words) => sent_value(words, code, spec.place.is_some())?,
     };
     let len = match &value {
-        Value::Bytes(bytes) | Value::Text(bytes) => bytes.len(),
-        Value::Addresses(addresses) => addresses.len() * 4,
+        OptionValue::Bytes(bytes) | OptionValue::Text(bytes) => bytes.len(),
+        OptionValue::Addresses(addresses) => addresses.len() * 4,
     };
     if len > limit {
         return Err(Wrong::new(arg, "a value of at most 255 bytes"));
@@ -72,7 +74,7 @@ pub fn dhcp_option(origin: &Origin, arg: Words<'_>, send: Send) -> Result<Option
 pub fn dhcp_match(origin: &Origin, arg: Words<'_>) -> Result<Option<Tagger>, Wrong> {
     let Some(spec) = Spec::read(arg, true)? else { return Ok(None) };
     let [tag] = spec.tags.as_slice() else { return Err(Wrong::new(arg, "one tag, then an option")) };
-    let code = spec.code.unwrap_or(Code { number: 0, form: Form::Any, internal: false });
+    let code = spec.code.unwrap_or(Code { number: 0, encoding: Encoding::Any, internal: false });
     let pattern = match spec.value {
         None => Pattern::Present,
         Some(words) => pattern(words, code)?,
@@ -98,7 +100,7 @@ pub fn pxe_prompt(origin: &Origin, arg: Words<'_>) -> Result<DhcpOption, Wrong> 
     }
     // dnsmasq: without a number it waits for ever.
     let seconds = timeout.and_then(Words::number).unwrap_or(255).to_le_bytes()[0];
-    let value = Value::Bytes([&[seconds], prompt.as_slice()].concat());
+    let value = OptionValue::Bytes([&[seconds], prompt.as_slice()].concat());
     let place = Place::Vendor { class: VendorClass::Pxe, code: 10 };
     Ok(DhcpOption { origin: origin.clone(), when, send: Send::Always, place, value })
 }
@@ -140,8 +142,8 @@ impl<'l> Spec<'l> {
         let number = number.ok_or_else(|| Wrong::new(part, EXPECTED))?;
         // Within another option, numbers mean something else.
         let known = if self.place.is_none() { names::by_code(number) } else { None };
-        let (form, internal) = known.map_or((Form::Any, false), |known| (known.form, known.internal));
-        Ok(Code { number, form, internal })
+        let (encoding, internal) = known.map_or((Encoding::Any, false), |known| (known.encoding, known.internal));
+        Ok(Code { number, encoding, internal })
     }
 
     /// Takes `vendor:`, `encap:` or `vi-encap:`; true if it was one.
@@ -168,31 +170,33 @@ impl<'l> Spec<'l> {
 fn named(name: Words<'_>, matching: bool) -> Result<Code, Wrong> {
     let known = name.text().and_then(|text| names::by_name(&text)).filter(|known| matching || !known.internal);
     let known = known.ok_or_else(|| Wrong::new(name, "the name of an option (dnsmasq --help dhcp shows them)"))?;
-    Ok(Code { number: known.code, form: known.form, internal: known.internal })
+    Ok(Code { number: known.code, encoding: known.encoding, internal: known.internal })
 }
 
-fn sent_value(words: Words<'_>, code: Code, inner: bool) -> Result<Value, Wrong> {
+fn sent_value(words: Words<'_>, code: Code, inner: bool) -> Result<OptionValue, Wrong> {
     const SIP_SERVERS: u8 = 120;
-    let read = value::read(words, code.form, code.internal, false).map_err(|expected| Wrong::new(words, expected))?;
+    let read =
+        value::read(words, code.encoding, code.internal, false).map_err(|expected| Wrong::new(words, expected))?;
     Ok(match read {
-        Read::Hex(bytes) => Value::Bytes(bytes.into_iter().flatten().collect()),
-        Read::Number(bytes) | Read::Packed(bytes) => Value::Bytes(bytes),
+        Read::Hex(bytes) => OptionValue::Bytes(bytes.into_iter().flatten().collect()),
+        Read::Number(bytes) | Read::Packed(bytes) => OptionValue::Bytes(bytes),
         // RFC 3361: a byte says that addresses follow, not names.
         Read::Addresses(addresses) if code.number == SIP_SERVERS && !inner => {
             let octets = addresses.iter().flat_map(|address| address.octets());
-            Value::Bytes(std::iter::once(1).chain(octets).collect())
+            OptionValue::Bytes(std::iter::once(1).chain(octets).collect())
         }
         // 0.0.0.0 stands for ourselves in options of their own only.
         Read::Addresses(addresses) if inner => {
-            Value::Bytes(addresses.iter().flat_map(|address| address.octets()).collect())
+            OptionValue::Bytes(addresses.iter().flat_map(|address| address.octets()).collect())
         }
-        Read::Addresses(addresses) => Value::Addresses(addresses),
-        Read::Text(text) => Value::Text(text),
+        Read::Addresses(addresses) => OptionValue::Addresses(addresses),
+        Read::Text(text) => OptionValue::Text(text),
     })
 }
 
 fn pattern(words: Words<'_>, code: Code) -> Result<Pattern, Wrong> {
-    let read = value::read(words, code.form, code.internal, true).map_err(|expected| Wrong::new(words, expected))?;
+    let read =
+        value::read(words, code.encoding, code.internal, true).map_err(|expected| Wrong::new(words, expected))?;
     let pattern = match read {
         Read::Hex(bytes) => Pattern::Start(bytes),
         Read::Number(bytes) | Read::Packed(bytes) => Pattern::Element(bytes),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::files::{ConfFiles, ConfReader};
 use super::*;
-use crate::config::rules::{Action, Condition, Pattern, Place, Value, VendorClass};
+use crate::config::rules::{Condition, OptionValue, Pattern, Place, Target, VendorClass};
 
 struct Folder<'t>(BTreeMap<&'t str, &'t str>);
 
@@ -74,19 +74,19 @@ fn boot_lines_have_up_to_three_parts_behind_their_tags() {
 
 #[test]
 fn menu_entries_boot_files_types_or_nothing() {
-    for (text, architecture, action, server, name) in [
-        ("pxe-service=x86PC,\"Install, now\",pxelinux", 0, Action::File("pxelinux".into()), None, ""),
-        ("pxe-service=net:#ipxe,x86-64_efi, \"a\", a.efi", 7, Action::File("a.efi".into()), None, ""),
-        ("pxe-service=BC_EFI,a,a.efi,10.0.0.1", 9, Action::File("a.efi".into()), Some([10, 0, 0, 1]), ""),
-        ("pxe-service=27,a,a.efi,nas", 27, Action::File("a.efi".into()), Some([192, 168, 1, 9]), "nas"),
-        ("pxe-service=0,\"Raspberry Pi Boot\"", 0, Action::Local, None, ""),
-        ("pxe-service=x86PC,WDS,15,10.0.0.1", 0, Action::Type(15), Some([10, 0, 0, 1]), ""),
-        ("pxe-service=x86PC,Local,0", 0, Action::Type(0), None, ""),
+    for (text, architecture, target, server, name) in [
+        ("pxe-service=x86PC,\"Install, now\",pxelinux", 0, Target::File("pxelinux".into()), None, ""),
+        ("pxe-service=net:#ipxe,x86-64_efi, \"a\", a.efi", 7, Target::File("a.efi".into()), None, ""),
+        ("pxe-service=BC_EFI,a,a.efi,10.0.0.1", 9, Target::File("a.efi".into()), Some([10, 0, 0, 1]), ""),
+        ("pxe-service=27,a,a.efi,nas", 27, Target::File("a.efi".into()), Some([192, 168, 1, 9]), "nas"),
+        ("pxe-service=0,\"Raspberry Pi Boot\"", 0, Target::Local, None, ""),
+        ("pxe-service=x86PC,WDS,15,10.0.0.1", 0, Target::Type(15), Some([10, 0, 0, 1]), ""),
+        ("pxe-service=x86PC,Local,0", 0, Target::Type(0), None, ""),
     ] {
         let (collected, complaints) = one(text);
         assert_eq!(complaints, [""; 0], "{text}");
         let service = &collected.rules.services[0];
-        assert_eq!((service.architecture, &service.action), (architecture, &action), "{text}");
+        assert_eq!((service.architecture, &service.target), (architecture, &target), "{text}");
         assert_eq!(service.server.map(|server| server.octets()), server, "{text}");
         assert_eq!(service.server_name, name, "{text}");
     }
@@ -128,8 +128,8 @@ fn matches_take_all_of_dnsmasqs_forms() {
 
 #[test]
 fn options_are_plain_or_within_others() {
-    let text = |text: &str| Value::Text(text.as_bytes().to_vec());
-    let bytes = |bytes: &[u8]| Value::Bytes(bytes.to_vec());
+    let text = |text: &str| OptionValue::Text(text.as_bytes().to_vec());
+    let bytes = |bytes: &[u8]| OptionValue::Bytes(bytes.to_vec());
     for (line, when, send, place, value) in [
         ("dhcp-option=175,8:1:1", "", Send::IfAsked, Place::Plain(175), bytes(&[8, 1, 1])),
         ("dhcp-option=encap:175,8,1b", "", Send::IfAsked, Place::Encapsulated { outer: 175, code: 8 }, bytes(&[1])),
@@ -147,7 +147,7 @@ fn options_are_plain_or_within_others() {
             "lan,!b",
             Send::IfAsked,
             Place::Plain(6),
-            Value::Addresses(vec![[0; 4].into()]),
+            OptionValue::Addresses(vec![[0; 4].into()]),
         ),
         (
             "dhcp-option=vi-encap:311,tag:a,4,x",

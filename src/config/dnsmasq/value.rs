@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::names::Form;
+use super::names::Encoding;
 use super::words::Words;
 
 /// A value, read.
@@ -37,15 +37,15 @@ struct Looks {
 ///
 /// # Errors
 /// What was expected.
-pub fn read(words: Words<'_>, form: Form, internal: bool, pattern: bool) -> Result<Read, &'static str> {
+pub fn read(words: Words<'_>, encoding: Encoding, internal: bool, pattern: bool) -> Result<Read, &'static str> {
     let looks = Looks::of(words, pattern);
-    let by_looks = match form {
-        Form::Addresses if !looks.addresses || !looks.dots => return Err("an IPv4 address"),
-        Form::Addresses => Looks { hex: false, number: false, ..looks },
-        Form::Name | Form::Domains => Looks { hex: false, number: false, addresses: false, ..looks },
-        Form::Any | Form::Number(_) | Form::Time => looks,
+    let by_looks = match encoding {
+        Encoding::Addresses if !looks.addresses || !looks.dots => return Err("an IPv4 address"),
+        Encoding::Addresses => Looks { hex: false, number: false, ..looks },
+        Encoding::Name | Encoding::Domains => Looks { hex: false, number: false, addresses: false, ..looks },
+        Encoding::Any | Encoding::Number(_) | Encoding::Time => looks,
     };
-    if form == Form::Time && by_looks.digit {
+    if encoding == Encoding::Time && by_looks.digit {
         return Ok(Read::Number(seconds(words).to_be_bytes().to_vec()));
     }
     if by_looks.hex && by_looks.hex_bytes > 1 {
@@ -53,7 +53,7 @@ pub fn read(words: Words<'_>, form: Form, internal: bool, pattern: bool) -> Resu
         return Ok(Read::Hex(hex.bytes));
     }
     if by_looks.number {
-        return number(words, form, internal, by_looks.width).map(Read::Number);
+        return number(words, encoding, internal, by_looks.width).map(Read::Number);
     }
     if by_looks.addresses {
         return addresses(words).ok_or("IPv4 addresses, parted by commas");
@@ -111,13 +111,13 @@ impl Looks {
 }
 
 /// A number's bytes: as wide as its letter says, else its option, else as it needs.
-fn number(words: Words<'_>, form: Form, internal: bool, width: Option<u8>) -> Result<Vec<u8>, &'static str> {
+fn number(words: Words<'_>, encoding: Encoding, internal: bool, width: Option<u8>) -> Result<Vec<u8>, &'static str> {
     let value = atoi(words);
-    let len = match (width, form) {
+    let len = match (width, encoding) {
         (Some(b'b'), _) => 1,
         (Some(b's'), _) => 2,
         (Some(_), _) => 4,
-        (None, Form::Number(len)) => len,
+        (None, Encoding::Number(len)) => len,
         // dnsmasq takes its mark for "internal" for a length, and the value for too long.
         (None, _) if internal => return Err("a number with its width: b, s or i"),
         (None, _) if value & 0xffff_0000_u32.cast_signed() != 0 => 4,
@@ -226,9 +226,9 @@ mod tests {
     use super::super::words::Line;
     use super::*;
 
-    fn shown(text: &str, form: Form, pattern: bool) -> String {
+    fn shown(text: &str, encoding: Encoding, pattern: bool) -> String {
         let line = Line::read(text.as_bytes()).unwrap();
-        match read(line.words(), form, false, pattern) {
+        match read(line.words(), encoding, false, pattern) {
             Ok(Read::Text(text)) => format!("text {}", text.escape_ascii()),
             Ok(Read::Number(bytes) | Read::Packed(bytes)) => format!("bytes {bytes:?}"),
             Ok(Read::Addresses(addresses)) => format!("addresses {addresses:?}"),
@@ -242,8 +242,8 @@ mod tests {
 
     #[test]
     fn a_value_is_what_it_looks_like() {
-        use Form::*;
-        for (text, form, expected) in [
+        use Encoding::*;
+        for (text, encoding, expected) in [
             ("8:1:1", Any, "hex 8 1 1"),
             ("ab:cd", Any, "hex 171 205"),
             ("ab", Any, "text ab"),
@@ -270,7 +270,7 @@ mod tests {
             ("2h", Time, "bytes [0, 0, 28, 32]"),
             ("", Any, "text "),
         ] {
-            assert_eq!(shown(text, form, false), expected, "{text}");
+            assert_eq!(shown(text, encoding, false), expected, "{text}");
         }
         assert_eq!(shown("01:*:ff", Any, true), "hex 1 * 255");
         assert_eq!(shown("01:*:ff", Any, false), "text 01:*:ff");

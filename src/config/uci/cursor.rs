@@ -1,9 +1,9 @@
 //! Walks over UCI text: words, arguments, quotes and comments, byte by byte as libuci's `file.c` takes them.
 
-use super::{Found, SyntaxError};
+use super::{Offending, SyntaxError};
 
 /// What was read, or why it can't be.
-pub type Step<T> = Result<T, SyntaxError>;
+pub type Parsed<T> = Result<T, SyntaxError>;
 
 /// A word or an argument, and where it begins.
 pub struct Piece {
@@ -24,13 +24,13 @@ impl Piece {
     /// An error here: these bytes were found.
     pub fn error(&self, found: Vec<u8>, expected: &'static str) -> SyntaxError {
         let Piece { line, column, .. } = *self;
-        SyntaxError { line, column, found: Found::Text(found), expected: expected.into() }
+        SyntaxError { line, column, found: Offending::Text(found), expected: expected.into() }
     }
 
     /// An error here: something without text of its own was found.
     pub fn thing(&self, found: &'static str, expected: &'static str) -> SyntaxError {
         let Piece { line, column, .. } = *self;
-        SyntaxError { line, column, found: Found::Thing(found), expected: expected.into() }
+        SyntaxError { line, column, found: Offending::Thing(found), expected: expected.into() }
     }
 }
 
@@ -119,7 +119,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Steps over the separator behind a command word, which must be there.
-    pub fn after(&mut self, word: &Piece, expected: &'static str) -> Step<()> {
+    pub fn after(&mut self, word: &Piece, expected: &'static str) -> Parsed<()> {
         if self.peek().is_none() || word.bytes.last().copied().is_some_and(is_space) {
             let column = word.column + number(word.bytes.trim_ascii_end().len());
             return Err(SyntaxError { column, ..word.thing("the end of the line", expected) });
@@ -129,7 +129,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// The next argument, which must not be empty.
-    pub fn required(&mut self, expected: &'static str) -> Step<Piece> {
+    pub fn required(&mut self, expected: &'static str) -> Parsed<Piece> {
         // Where nothing follows but space, that is skipped with the newline behind it.
         let column = self.piece().column;
         self.skip_spaces();
@@ -150,7 +150,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// The next argument; empty at the end of the line, before a comment and at a `;` (libuci: `next_arg`, `parse_str`).
-    pub fn argument(&mut self) -> Step<Piece> {
+    pub fn argument(&mut self) -> Parsed<Piece> {
         self.skip_spaces();
         let mut argument = self.piece();
         if self.peek() == Some(b';') {
@@ -209,7 +209,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// From an opening quote to behind the closing one; may span lines.
-    fn quoted(&mut self, quote: u8, into: &mut Vec<u8>) -> Step<()> {
+    fn quoted(&mut self, quote: u8, into: &mut Vec<u8>) -> Parsed<()> {
         let opening = self.piece();
         let next_start = self.end;
         self.at += 1;
@@ -238,7 +238,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Nothing may follow the arguments but a comment or a `;` (libuci: `assert_eol`).
-    pub fn end_of_command(&mut self) -> Step<()> {
+    pub fn end_of_command(&mut self) -> Parsed<()> {
         let extra = self.argument()?;
         if extra.bytes.is_empty() {
             return Ok(());

@@ -91,10 +91,10 @@ impl Router {
 
     /// It asks for a file, and gets it.
     fn fetch(&mut self, seconds: f32, number: u16) {
-        self.transfers(seconds, number, &[Transfer::Began(1000), Transfer::Arrives]);
+        self.transfers(seconds, number, &[Fetch::Began(1000), Fetch::Arrives]);
     }
 
-    fn transfers(&mut self, seconds: f32, number: u16, news: &[Transfer]) {
+    fn transfers(&mut self, seconds: f32, number: u16, news: &[Fetch]) {
         for transfer in news {
             self.clients.transferred(self.at(seconds), address(number), "x", *transfer);
         }
@@ -233,14 +233,14 @@ fn slow_boots_and_files_asked_for_twice_are_no_loop() {
 #[test]
 fn files_that_were_only_asked_for_are_no_loop() {
     let mut router = Router::new(HTTP_RECIPE);
-    let ended = Transfer::Ended(0, Duration::ZERO, Some(&crate::proxy::progress::NOT_FOUND));
-    for (boot, end) in [Transfer::Withdrawn, ended, Transfer::Withdrawn, ended].into_iter().enumerate() {
+    let ended = Fetch::Ended(0, Duration::ZERO, Some(&crate::proxy::progress::NOT_FOUND));
+    for (boot, end) in [Fetch::Withdrawn, ended, Fetch::Withdrawn, ended].into_iter().enumerate() {
         let at = boot as f32 * 10.0;
         assert_eq!(router.discover(at, BIOS), "undionly.kpxe", "boot {boot}");
         assert_eq!(router.discover(at + 1.0, IPXE_WITHOUT_HTTP), "undionly.kpxe", "boot {boot}");
         router.lease(at + 4.0, 1);
         // To have asked is to have gone on all the same: no other form is tried.
-        router.transfers(at + 5.0, 1, &[Transfer::Began(1000), end]);
+        router.transfers(at + 5.0, 1, &[Fetch::Began(1000), end]);
     }
 }
 
@@ -290,7 +290,7 @@ fn a_machine_that_loads_is_not_pushed_out_by_those_that_asked_since() {
     for number in 100..356 {
         router.told(f32::from(number), number, Door::Proxy, 1, X64);
         let now = router.at(f32::from(number));
-        router.clients.transferred(now, address(1), "x.efi", Transfer::Began(1000));
+        router.clients.transferred(now, address(1), "x.efi", Fetch::Began(1000));
     }
     let newest = router.newest();
     assert_eq!((newest.len(), &newest[..2]), (MAX_CLIENTS, &[1, 355][..]));

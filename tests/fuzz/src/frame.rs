@@ -12,8 +12,8 @@ use dhcproto::v4::{MessageType, Opcode};
 use upxe::commands::explain::{self, Network, json, text};
 use upxe::config::Config;
 use upxe::proxy::advice::advice;
-use upxe::proxy::clients::{Clients, MAX_CLIENTS, Transfer};
-use upxe::proxy::{self, Arrival, Door, Form, Offer};
+use upxe::proxy::clients::{Clients, Fetch, MAX_CLIENTS};
+use upxe::proxy::{self, Arrival, Door, Offer, OfferForm};
 use upxe::wire::capture::Captured;
 use upxe::wire::frame::{self, Datagram, Envelope, Mac};
 use upxe::wire::reply::{self, Written};
@@ -75,14 +75,14 @@ fn fetch(clients: &mut Clients, now: Instant, event: &[u8]) {
     let mut input = Input(event);
     let address = Ipv4Addr::new(192, 168, 1, input.byte());
     let transfer = match input.byte() % 5 {
-        0 => Transfer::Began(u64::from(input.word())),
-        1 => Transfer::Withdrawn,
-        4 => Transfer::Arrives,
-        2 => Transfer::Ended(u64::from(input.word()), Duration::from_millis(input.word().into()), None),
-        _ => Transfer::Refused(advice(&proxy::Silence::NotBooting)),
+        0 => Fetch::Began(u64::from(input.word())),
+        1 => Fetch::Withdrawn,
+        4 => Fetch::Arrives,
+        2 => Fetch::Ended(u64::from(input.word()), Duration::from_millis(input.word().into()), None),
+        _ => Fetch::Refused(advice(&proxy::Silence::NotBooting)),
     };
     let name = String::from_utf8_lossy(input.0);
-    if matches!(transfer, Transfer::Began(_)) {
+    if matches!(transfer, Fetch::Began(_)) {
         clients.met(now, Mac([0x52, 0x54, 0, 0, 0, event.len() as u8]), "br-lan", address);
     }
     clients.transferred(now, address, &name, transfer);
@@ -170,7 +170,7 @@ fn check(
     let ipxe = offer.client.is_ipxe();
     if written.left_out.is_none() && !fixed {
         let firmware = offer.client.program == proxy::client::Program::Pxe && arrival.door == Door::Proxy;
-        if firmware && matches!(offer.form, Some(Form::Direct | Form::Menu)) {
+        if firmware && matches!(offer.form, Some(OfferForm::Direct | OfferForm::Menu)) {
             assert_eq!(vendor, 1, "{:?}", offer.form);
         }
         if ipxe {

@@ -53,7 +53,7 @@ pub fn architectures(rules: &Rules, out: &mut Remarks) {
 fn x64_entries(rules: &Rules, out: &mut Remarks) {
     let of = |number| rules.services.iter().filter(move |service| service.architecture == number);
     let Some(byte_code) = of(BYTE_CODE).next() else { return };
-    let same = |other: &&Service| other.action == byte_code.action;
+    let same = |other: &&Service| other.target == byte_code.target;
     if let Some(x64) = of(X64).next()
         && !of(X64).any(|x64| same(&x64))
     {

@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 
 use super::{Remarks, Script};
 use crate::config::BootMenu;
-use crate::config::menu::Action;
+use crate::config::diagnostic::Mend;
+use crate::config::menu::Kind;
 use crate::config::rules::{Origin, Rules};
 use crate::menu::template::{self, Also};
 use crate::menu::{Machine, SCRIPT, Scene, ipxe};
@@ -29,7 +30,7 @@ pub(super) fn odd(menu: &BootMenu, out: &mut Remarks) {
         if let Err(why) = ipxe::piece(&scene, entry) {
             out.warn(&entry.origin, &subject, &["is left out of the menu: ", why]);
         }
-        if let Action::Linux { append, .. } = &entry.action {
+        if let Kind::Linux { append, .. } = &entry.kind {
             for (_, words) in template::unknown(append, Also::Nothing) {
                 out.warn(&entry.origin, &subject, &["option append: ", &words]);
             }
@@ -60,9 +61,9 @@ pub(super) fn scripts(rules: &Rules, scripts: &[Script], out: &mut Remarks) {
 }
 
 /// Files of entries that shall be under the TFTP root.
-pub(super) fn wanted(rules: &Rules) -> impl Iterator<Item = (&Origin, &str)> {
+pub(super) fn wanted(rules: &Rules) -> impl Iterator<Item = (&Origin, String)> {
     let files =
-        rules.menu.entries.iter().flat_map(|entry| entry.action.files().into_iter().map(|it| (&entry.origin, it)));
+        rules.menu.entries.iter().flat_map(|entry| entry.kind.files().into_iter().map(|it| (&entry.origin, it)));
     files.filter(|(_, file)| !is_url(file))
 }
 
@@ -70,6 +71,6 @@ pub(super) fn wanted(rules: &Rules) -> impl Iterator<Item = (&Origin, &str)> {
 pub(super) fn missing(rules: &Rules, files: &dyn BootFiles, out: &mut Remarks) {
     for (origin, file) in wanted(rules).filter(|(_, file)| !files.has(file)) {
         let parts = &["is not under the TFTP root, or not readable by everybody; put it there"];
-        out.warn(origin, &["file '", file, "'"].concat(), parts);
+        out.mend(Mend::Copy(file.clone())).warn(origin, &["file '", &file, "'"].concat(), parts);
     }
 }

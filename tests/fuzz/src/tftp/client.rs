@@ -10,7 +10,7 @@ const ATTEMPTS: u32 = 6;
 pub struct Client {
     /// Index of the file that it wants.
     pub file: usize,
-    options: Options,
+    options: TftpOptions,
     manners: u8,
     state: State,
     /// Blocks received since the last ACK.
@@ -37,7 +37,7 @@ enum State {
 }
 
 #[derive(Clone, Copy)]
-struct Options {
+struct TftpOptions {
     blksize: Option<u16>,
     windowsize: Option<u16>,
     timeout: Option<u8>,
@@ -45,9 +45,9 @@ struct Options {
     netascii: bool,
 }
 
-impl Options {
+impl TftpOptions {
     fn of(byte: u8) -> Self {
-        Options {
+        TftpOptions {
             blksize: [None, Some(8), Some(512), Some(1468)][usize::from(byte & 3)],
             windowsize: [None, Some(1), Some(4), Some(64)][usize::from(byte >> 2 & 3)],
             timeout: (byte & 16 != 0).then_some(if byte & 1 != 0 { 1 } else { 255 }),
@@ -67,14 +67,14 @@ impl Options {
 
 /// The options of a request, by a byte.
 pub fn options(byte: u8) -> String {
-    Options::of(byte).text()
+    TftpOptions::of(byte).text()
 }
 
 impl Client {
     pub fn new(file: usize, options: u8, manners: u8) -> Self {
         Client {
             file,
-            options: Options::of(options),
+            options: TftpOptions::of(options),
             manners: manners & 3,
             state: State::New,
             in_window: 0,

@@ -1,6 +1,6 @@
 //! Why each line of the configuration won or lost for one client: read off the decision, never decided anew.
 
-use crate::config::rules::{Action, Boot, DhcpOption, Origin, Place, Rules, Send, Service, TagTest, VendorClass};
+use crate::config::rules::{Boot, DhcpOption, Origin, Place, Rules, Send, Service, TagTest, Target, VendorClass};
 use crate::proxy::client::Program;
 use crate::proxy::options::{BOOT_FILE, LEASE, OURS};
 use crate::proxy::select::{boots_by_precedence, file_of};
@@ -12,7 +12,7 @@ use dhcproto::v4::OptionCode;
 
 /// What became of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Fate {
     /// The line.
     pub origin: Origin,
     /// dnsmasq's keyword for it.
@@ -25,7 +25,7 @@ pub struct Verdict {
     pub why: String,
 }
 
-/// All that verdicts depend on.
+/// All that fates depend on.
 pub struct Judge<'a> {
     rules: &'a Rules,
     decision: &'a Decision,
@@ -39,7 +39,7 @@ impl<'a> Judge<'a> {
     }
 
     /// What became of the lines that name something to boot; none when they weren't looked at.
-    pub fn boots(&self) -> Vec<Verdict> {
+    pub fn boots(&self) -> Vec<Fate> {
         let unasked =
             matches!(self.decision.outcome, Err(Silence::Barred(_) | Silence::Message(..) | Silence::Relayed(_)));
         if self.decision.client().is_none() || unasked {
@@ -47,16 +47,16 @@ impl<'a> Judge<'a> {
         }
         let services = self.rules.services.iter().map(|service| {
             let (won, why) = self.service(service);
-            Verdict { origin: service.origin.clone(), kind: "pxe-service", what: entry(service), won, why }
+            Fate { origin: service.origin.clone(), kind: "pxe-service", what: entry(service), won, why }
         });
         let boots = self.rules.boots.iter().map(|boot| {
             let (won, why) = self.boot(boot);
-            Verdict { origin: boot.origin.clone(), kind: "dhcp-boot", what: line(boot), won, why }
+            Fate { origin: boot.origin.clone(), kind: "dhcp-boot", what: line(boot), won, why }
         });
         let options =
             self.rules.options.iter().filter(|option| option.place == Place::Plain(BOOT_FILE)).map(|option| {
                 let (won, why) = self.file_option(option);
-                Verdict { origin: option.origin.clone(), kind: "dhcp-option", what: "67".to_owned(), won, why }
+                Fate { origin: option.origin.clone(), kind: "dhcp-option", what: "67".to_owned(), won, why }
             });
         // It is no line of its own, and behind all of them.
         let menu = &self.rules.menu;
@@ -64,7 +64,7 @@ impl<'a> Judge<'a> {
         let menu = origin.and_then(|origin| match &self.decision.outcome {
             Ok(Offer { chosen_by: ChosenBy::Menu, file, .. }) => {
                 let why = "no line, and no file of the machine's own, comes before it".to_owned();
-                Some(Verdict { origin: origin.clone(), kind: "menu", what: file.as_str().to_owned(), won: true, why })
+                Some(Fate { origin: origin.clone(), kind: "menu", what: file.as_str().to_owned(), won: true, why })
             }
             _ => None,
         });
@@ -72,15 +72,15 @@ impl<'a> Judge<'a> {
     }
 
     /// What became of the lines that add options.
-    pub fn options(&self) -> Vec<Verdict> {
+    pub fn options(&self) -> Vec<Fate> {
         let Ok(offer) = &self.decision.outcome else { return Vec::new() };
         let others = self.rules.options.iter().filter(|option| option.place != Place::Plain(BOOT_FILE));
-        let verdicts = others.map(|option| {
+        let fates = others.map(|option| {
             let won = offer.options.iter().any(|sent| sent.origins.contains(&option.origin));
             let why = if won { String::new() } else { self.unsent(option, offer) };
-            Verdict { origin: option.origin.clone(), kind: keyword(option), what: place(option), won, why }
+            Fate { origin: option.origin.clone(), kind: keyword(option), what: place(option), won, why }
         });
-        verdicts.collect()
+        fates.collect()
     }
 
     fn winner(&self) -> Option<&'a Origin> {
@@ -356,12 +356,12 @@ fn line(boot: &Boot) -> String {
 }
 
 fn entry(service: &Service) -> String {
-    let action = match &service.action {
-        Action::Local => "the next boot device".to_owned(),
-        Action::Type(number) => ["server type ", &number.to_string()].concat(),
-        Action::File(_) => file_of(service).unwrap_or_default(),
+    let target = match &service.target {
+        Target::Local => "the next boot device".to_owned(),
+        Target::Type(number) => ["server type ", &number.to_string()].concat(),
+        Target::File(_) => file_of(service).unwrap_or_default(),
     };
-    [&action, ", \"", &service.text, "\""].concat()
+    [&target, ", \"", &service.text, "\""].concat()
 }
 
 fn keyword(option: &DhcpOption) -> &'static str {
