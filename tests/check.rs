@@ -67,6 +67,36 @@ fn words_that_no_template_knows_are_named() {
     assert!(said.contains(expected), "{said}");
 }
 
+/// Run by a shell, each command makes its remark go away; `uci` and `scp` are for a router.
+#[test]
+fn what_is_remarked_on_comes_with_its_command() {
+    let lines =
+        "dhcp-match=set:ipxe,175\ndhcp-boot=tag:ipex,a.0\ndhcp-boot=b.0\ndhcp-boot=tag:lan,c.0\ndhcp-boot=a.0\n";
+    let scene = Scene::new("\toption scirpt 'x'\n\toption shoe 'size'\n\nconfig shoe\n").with("lines", lines);
+    let conf = scene.0.path().join("lines");
+    let root = scene.0.path().join("tftp");
+    fs::create_dir(&root).unwrap();
+    for name in ["a.0", "b.0"] {
+        fs::write(root.join(name), "").unwrap();
+    }
+    let said = || scene.run(&["check", "--json", "--conf-file", conf.to_str().unwrap()]);
+    let before = said();
+    for expected in [
+        r#""sed -i '3s/\\<scirpt\\>/script/g' 'upxe'""#,
+        r#""uci delete upxe.main.shoe && uci commit upxe""#,
+        r#""uci delete upxe.@shoe[0] && uci commit upxe""#,
+        r#""sed -i '2s/\\<ipex\\>/ipxe/g' 'lines'""#,
+        r#""sed -i '3s/^/# /' 'lines'""#,
+        r#""scp -O 'c.0' root@127.0.0.1:'tftp/c.0'""#,
+    ] {
+        assert!(before.contains(&format!(r#""mend":{expected}"#)), "{expected} {before}");
+    }
+    let commands = "sed -i '3s/\\<scirpt\\>/script/g' upxe; sed -i '2s/\\<ipex\\>/ipxe/g' lines; sed -i '3s/^/# /' lines; cp tftp/a.0 tftp/c.0";
+    assert!(Command::new("sh").args(["-c", commands]).current_dir(scene.0.path()).status().unwrap().success());
+    let after = said();
+    assert!(!after.contains("\"lines\"") && !after.contains("scirpt"), "{after}");
+}
+
 #[test]
 fn a_script_that_hides_the_menu() {
     const NOTE: &str =

@@ -7,12 +7,14 @@
 //!   "errors": 0, "warnings": 1,
 //!   "summary": "enabled, on lan …",      null if there are errors
 //!   "diagnostics": [ { "severity": "error", "warning" or "note", "file": "/etc/config/upxe", "line": 7,
-//!                      "message": "…" } ] }
+//!                      "message": "…",
+//!                      "mend": "…" } ] }      a command; null where none can do it
 //! ```
 //!
 //! Line 0 stands for the file as a whole.
 
 pub mod lint;
+pub mod mend;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -30,7 +32,7 @@ use crate::menu::{self, MAX_TEXT, template};
 use crate::proxy::select::IPXE_SCRIPTS;
 use crate::sys::{link, port_owner, program};
 use crate::wire::json::Json::{List, Map, Null, Number, Text};
-use crate::wire::json::string;
+use crate::wire::json::{string, string_or_null};
 
 /// What remarks on the networks are about.
 const NETWORKS: &str = "option interface";
@@ -47,8 +49,12 @@ pub fn run(confdir: &Path, overrides: &Overrides, json: bool) -> ExitCode {
         let own = package(confdir, "upxe");
         diagnostics.extend(found.into_iter().map(|diagnostic| placed(&own, diagnostic)));
     }
-    let report = if json { self::json } else { report };
-    let report = report(config.as_ref(), &diagnostics);
+    let report = if json {
+        let mends = diagnostics.iter().map(|diagnostic| mend::command(confdir, config.as_ref(), diagnostic));
+        self::json(config.as_ref(), &diagnostics, mends)
+    } else {
+        report(config.as_ref(), &diagnostics)
+    };
     // Nobody is left to be told when standard output is closed.
     let _ = io::stdout().lock().write_all(report.as_bytes());
     if config.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -151,14 +157,19 @@ pub fn report(config: Option<&Config>, diagnostics: &[Diagnostic]) -> String {
     report
 }
 
-/// The same as JSON.
-pub fn json(config: Option<&Config>, diagnostics: &[Diagnostic]) -> String {
-    let list = diagnostics.iter().map(|diagnostic| {
+/// The same as JSON, with the command that mends each.
+pub fn json(
+    config: Option<&Config>,
+    diagnostics: &[Diagnostic],
+    mends: impl Iterator<Item = Option<String>>,
+) -> String {
+    let list = diagnostics.iter().zip(mends).map(|(diagnostic, mend)| {
         Map(vec![
             ("severity", string(diagnostic.severity.name())),
             ("file", string(&diagnostic.origin.file)),
             ("line", Number(usize::try_from(diagnostic.origin.line).unwrap_or_default())),
             ("message", Text(diagnostic.words())),
+            ("mend", string_or_null(mend.as_deref())),
         ])
     });
     Map(vec![
@@ -222,7 +233,7 @@ mod tests {
             Diagnostic::text(Severity::Warning, at(0), "", &["say ", "more"]),
             Diagnostic::text(Severity::Note, at(2), "b", &["c"]),
         ];
-        let text = json(None, &diagnostics);
+        let text = json(None, &diagnostics, [Some("vi".to_owned()), None, None].into_iter());
         let value = Raw(&text);
         assert_eq!(["version", "errors", "warnings"].map(|name| value.number_of(name)), [Some(1); 3]);
         assert_eq!(value.get("summary").map(|summary| summary.0), Some("null"));
@@ -230,6 +241,8 @@ mod tests {
             let text = |name| item.text_of(name).unwrap();
             format!("{} {} {:?} {}", text("severity"), text("file"), item.number_of("line"), text("message"))
         });
+        let mends = value.get("diagnostics").unwrap().items().map(|item| item.text_of("mend"));
+        assert_eq!(mends.collect::<Vec<_>>(), [Some("vi".into()), None, None]);
         let expected = [
             "error /etc/config/upxe Some(7) option a: found '\u{1b}\"', expected a number",
             "warning /etc/config/upxe Some(0) say more",

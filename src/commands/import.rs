@@ -13,7 +13,7 @@ use crate::config::dnsmasq::{Collected, MAX_LINE, Outcome, is_lease_time, keywor
 use crate::config::files::read;
 use crate::config::hosts::Hosts;
 use crate::config::options::nearest;
-use crate::config::rules::{Origin, Place, Range, Rules};
+use crate::config::rules::{DhcpOption, Origin, Place, Range, Rules};
 use crate::config::{sections, uci};
 
 /// Imports the file's lines: sections on standard output, remarks on standard error; fails if a line is wrong, or none is about
@@ -78,15 +78,14 @@ struct Import {
     lists: String,
     /// The other sections.
     sections: String,
-    /// What `dhcp-option-force` lines set so far: lines of the two kinds change places.
-    forced: Vec<Place>,
+    /// What options are set so far, by which of [`OPTION_LINES`].
+    placed: Vec<(usize, Place)>,
     remarks: Vec<Diagnostic>,
 }
 
 impl Import {
     fn line(&mut self, line: &Line, too_long: bool, origin: &Origin, hosts: &Hosts<'_>) {
-        let (keyword, value) = line.words().assignment();
-        let keyword = keyword.text().unwrap_or_default();
+        let keyword = line.words().assignment().0.text().unwrap_or_default();
         let mut collected = Collected::default();
         match collected.line(line, origin, hosts) {
             Err(wrong) => {
@@ -121,7 +120,7 @@ impl Import {
             // A range without tags changes nothing for clients.
             Ok(Outcome::Taken) if keyword == "dhcp-range" && collected.rules.ranges.last().is_some_and(is_plain) => {}
             Ok(Outcome::Taken) => {
-                if self.taken(&keyword, value.unwrap_or_default(), &collected.rules, origin, hosts).is_none() {
+                if self.taken(line, &collected.rules, origin, hosts).is_none() {
                     let why = "no section says this; keep the line in a file of dnsmasq.conf lines (--conf-file)";
                     self.left_out(line, origin, &keyword, why);
                 }
@@ -130,17 +129,13 @@ impl Import {
     }
 
     /// Writes the section or option for a line that came to `rules`; `None` when there is none.
-    fn taken(
-        &mut self,
-        keyword: &str,
-        value: Words<'_>,
-        rules: &Rules,
-        origin: &Origin,
-        hosts: &Hosts<'_>,
-    ) -> Option<()> {
+    fn taken(&mut self, line: &Line, rules: &Rules, origin: &Origin, hosts: &Hosts<'_>) -> Option<()> {
+        let (keyword, value) = line.words().assignment();
+        let (keyword, value) = (&*keyword.text()?, value.unwrap_or_default());
         let option = match keyword {
             "dhcp-no-override" => Some(("no_override", "1".to_owned())),
             "enable-tftp" => Some(("tftp", "1".to_owned())),
+            "tftp-single-port" => Some(("tftp_single_port", "1".to_owned())),
             "tftp-root" => Some(("tftp_root", value.text()?)),
             "tftp-max" => Some(("tftp_max", value.number()?.clamp(1, 1024).to_string())),
             _ => None,
@@ -150,11 +145,13 @@ impl Import {
             "pxe-prompt" => Some("pxe_prompt"),
             "dhcp-option" => Some("dhcp_option"),
             "dhcp-option-force" => Some("dhcp_option_force"),
+            _ if NO_SECTION.contains(&keyword) => Some("line"),
             _ => None,
         };
         let mut text = String::new();
         match (&option, list) {
             (Some((name, value)), _) => push(&mut text, "option", name, value),
+            (None, Some("line")) => push(&mut text, "list", "line", &line.words().written()),
             (None, Some(name)) => push(&mut text, "list", name, &value.written()),
             (None, None) => text = section(keyword, value)?,
         }
@@ -170,12 +167,14 @@ impl Import {
             return Some(());
         }
         if list.is_some() { &mut self.lists } else { &mut self.sections }.push_str(&text);
-        let places = rules.options.iter().map(|option| &option.place);
-        if keyword == "dhcp-option-force" {
-            self.forced.extend(places.cloned());
-        } else if places.into_iter().any(|place| self.forced.contains(place)) {
-            let parts = &["comes before the dhcp-option-force lines for this option now, which win if both hold"];
-            self.remark(Severity::Warning, origin, keyword, parts);
+        let Some(rank) = OPTION_LINES.iter().position(|kind| *kind == keyword) else { return Some(()) };
+        for DhcpOption { place, .. } in &rules.options {
+            let mut before = self.placed.iter().filter(|(_, other)| other == place).map(|(rank, _)| *rank);
+            if let Some(kind) = before.find(|before| rank < *before).and_then(|before| OPTION_LINES.get(before)) {
+                let parts = &["comes before the ", kind, " lines for this option now, which win if both hold"];
+                self.remark(Severity::Warning, origin, keyword, parts);
+            }
+            self.placed.push((rank, place.clone()));
         }
         Some(())
     }
@@ -200,6 +199,20 @@ impl Import {
         Imported { uci: uci.trim_start_matches('\n').to_owned(), remarks: self.remarks }
     }
 }
+
+/// Lines about options in the order in which the lists that they become are read, whatever the file's.
+const OPTION_LINES: [&str; 3] = ["dhcp-option", "dhcp-option-force", "dhcp-option-pxe"];
+
+/// Lines that no section says in words of its own.
+const NO_SECTION: [&str; 7] = [
+    "dhcp-ignore",
+    "dhcp-ignore-clid",
+    "dhcp-name-match",
+    "dhcp-option-pxe",
+    "dhcp-pxe-vendor",
+    "dhcp-range",
+    "tag-if",
+];
 
 /// Lines that name files of more lines.
 const NAMES_FILES: [&str; 6] =
@@ -260,8 +273,6 @@ fn host(value: Words<'_>) -> Option<String> {
             push(&mut section, "list", "tag", &tag.text()?);
         } else if let Some(test) = part.strip_prefix("tag:") {
             push(&mut section, "list", "match_tag", &test_name(test)?);
-        } else if text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("id:")) {
-            return None;
         } else if part.contains(b':') {
             push(&mut section, "list", "mac", &text);
         } else if part.is("ignore") || text.parse::<std::net::Ipv4Addr>().is_ok() {
@@ -286,6 +297,11 @@ fn is_same(one: &Rules, other: &Rules) -> bool {
         && one.boots == other.boots
         && one.services == other.services
         && one.options == other.options
+        && one.tag_ifs == other.tag_ifs
+        && one.ignores == other.ignores
+        && one.ranges == other.ranges
+        && one.pxe_vendors == other.pxe_vendors
+        && one.ignore_client_ids == other.ignore_client_ids
 }
 
 fn is_plain(range: &Range) -> bool {

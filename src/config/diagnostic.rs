@@ -45,6 +45,22 @@ pub struct Diagnostic {
     pub subject: String,
     /// What to say about it.
     pub message: Message,
+    /// What a command can do about it.
+    pub mend: Mend,
+}
+
+/// What a command can do about a remark.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Mend {
+    /// The line wants to be thought about.
+    #[default]
+    Edit,
+    /// The line has no effect, and none the less may be taken for one that has: it can go.
+    TakeOut,
+    /// The first word was most likely meant to be the second.
+    Word(String, String),
+    /// This file is to be put under the TFTP root.
+    Copy(String),
 }
 
 /// The part of a diagnostic behind its subject.
@@ -65,13 +81,13 @@ impl Diagnostic {
     /// `found …, expected …` about `subject`.
     pub fn found(severity: Severity, origin: Origin, subject: &str, found: String, expected: &str) -> Self {
         let message = Message::Found { found, expected: expected.to_owned() };
-        Diagnostic { severity, origin, column: 0, subject: subject.to_owned(), message }
+        Diagnostic { severity, origin, column: 0, subject: subject.to_owned(), message, mend: Mend::Edit }
     }
 
     /// A sentence about `subject`, put together from `parts`.
     pub fn text(severity: Severity, origin: Origin, subject: &str, parts: &[&str]) -> Self {
         let message = Message::Text(parts.concat());
-        Diagnostic { severity, origin, column: 0, subject: subject.to_owned(), message }
+        Diagnostic { severity, origin, column: 0, subject: subject.to_owned(), message, mend: Mend::Edit }
     }
 
     /// An error of the file's form.
@@ -86,7 +102,20 @@ impl Diagnostic {
             column: error.column,
             subject: String::new(),
             message: Message::Found { found, expected: error.expected.into_owned() },
+            mend: Mend::Edit,
         }
+    }
+
+    /// `subject` is unknown; instead of `typed`, `near` may have been meant, of which `before` says more.
+    pub fn unknown(origin: Origin, subject: &str, typed: &str, before: &str, near: Option<&str>) -> Self {
+        const WHAT: &str = "unknown, and without effect";
+        let mut diagnostic = Self::text(Severity::Warning, origin, subject, &[WHAT]);
+        diagnostic.mend = Mend::TakeOut;
+        if let Some(near) = near {
+            diagnostic.message = Message::Text([WHAT, "; did you mean '", before, near, "'?"].concat());
+            diagnostic.mend = Mend::Word(typed.to_owned(), near.to_owned());
+        }
+        diagnostic
     }
 
     /// What it says, without its place and severity.

@@ -75,6 +75,7 @@ pub fn load(sources: &Sources, overrides: &Overrides, conf: &mut dyn ConfFiles) 
     if let (Some((max, _)), false) = (&collected.tftp.max, main.max_written) {
         main.config.tftp.max_transfers = u16::try_from(*max).unwrap_or(u16::MAX).clamp(1, MAX_TRANSFERS);
     }
+    main.config.tftp.single_port |= collected.tftp.single_port;
     read_own_sections(&sources.upxe.name, &own, &hosts, &mut collected, &mut out);
     let Rules { script, no_override, relay, web, .. } = main.config.rules;
     main.config.rules = Rules { script, no_override, relay, web, ..collected.rules };
@@ -244,14 +245,8 @@ fn read_own_sections(
     for section in own.sections.iter().filter(|section| unknown(section)) {
         let origin = Origin { file: file.clone(), line: section.line };
         let subject = ["config ", &section.kind].concat();
-        let diagnostic = match nearest(&section.kind, known().chain([upxe::SECTION.kind])) {
-            Some(near) => {
-                let parts = &["unknown, and without effect; did you mean 'config ", near, "'?"];
-                Diagnostic::text(Severity::Warning, origin, &subject, parts)
-            }
-            None => Diagnostic::text(Severity::Warning, origin, &subject, &["unknown, and without effect"]),
-        };
-        out.push(diagnostic);
+        let near = nearest(&section.kind, known().chain([upxe::SECTION.kind]));
+        out.push(Diagnostic::unknown(origin, &subject, &section.kind, "config ", near));
     }
     let mut sections = Sections { file, home: Home::Ours, hosts, collected, out };
     if let Some(main) = own.sections.iter().find(|section| section.kind == upxe::SECTION.kind) {

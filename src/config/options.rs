@@ -148,6 +148,9 @@ pub mod upxe {
         /// What iPXE is given.
         SCRIPT = "script", Form::Text(127), "",
             "what iPXE is given: a script under the TFTP root or a URL; unset: `boot.ipxe` if it exists";
+        /// What no section says.
+        LINE = "line", Form::Line("KEYWORD=VALUE"), "",
+            "a line in dnsmasq's words, for what no section says: `tag-if=set:a,tag:b`, `dhcp-ignore=tag:!known` (a list)";
         /// Header fields or options 66 and 67.
         NO_OVERRIDE = "no_override", Form::Flag, "1",
             "boot file and server name always stand in the packet's own fields (dnsmasq: `dhcp-no-override`)";
@@ -190,6 +193,7 @@ pub mod upxe {
             &dnsmasq::PXE_PROMPT,
             &common::DHCP_OPTION,
             &common::DHCP_OPTION_FORCE,
+            &LINE,
             &NO_OVERRIDE,
             &REPLIES,
             &REPLIES_CLIENT,
@@ -500,12 +504,8 @@ pub const SECTIONS: &[&KnownSection] = &[
 pub fn markdown() -> String {
     let mut table = String::new();
     for section in SECTIONS {
-        if !table.is_empty() {
-            table.push('\n');
-        }
-        table.push_str(
-            &[section.heading, ":\n\n| option | value | default | meaning |\n| --- | --- | --- | --- |\n"].concat(),
-        );
+        table.push_str(if table.is_empty() { "" } else { "\n" });
+        table.extend([section.heading, ":\n\n| option | value | default | meaning |\n| --- | --- | --- | --- |\n"]);
         for known in section.options.iter().filter(|known| !matches!(known.form, Form::NotOurs | Form::NotYet)) {
             let default =
                 if known.default.is_empty() { "unset".to_owned() } else { ["`", known.default, "`"].concat() };
@@ -513,8 +513,7 @@ pub fn markdown() -> String {
                 Form::Line(words) => ["`", words, "`"].concat(),
                 form => form.words(),
             };
-            table
-                .push_str(&["| `", known.name, "` | ", &value, " | ", &default, " | ", known.meaning, " |\n"].concat());
+            table.extend(["| `", known.name, "` | ", &value, " | ", &default, " | ", known.meaning, " |\n"]);
         }
     }
     table

@@ -60,14 +60,8 @@ impl<'a> Reader<'a> {
                 }
                 None if strict => {
                     let names = known.options.iter().map(|known| known.name);
-                    let diagnostic = match nearest(&option.name, names) {
-                        Some(near) => {
-                            let parts = &["unknown, and without effect; did you mean '", near, "'?"];
-                            Diagnostic::text(Severity::Warning, origin, &subject, parts)
-                        }
-                        None => Diagnostic::text(Severity::Warning, origin, &subject, &["unknown, and without effect"]),
-                    };
-                    self.out.push(diagnostic);
+                    let near = nearest(&option.name, names);
+                    self.out.push(Diagnostic::unknown(origin, &subject, &option.name, "", near));
                 }
                 _ => {}
             }

@@ -7,7 +7,7 @@ use super::Origin;
 use super::boot::{self, Home};
 use super::diagnostic::{Diagnostic, Severity, quoted};
 use super::dnsmasq::words::Line;
-use super::dnsmasq::{Collected, Outcome};
+use super::dnsmasq::{Collected, Outcome, keywords};
 use super::hosts::Hosts;
 use super::options::{self, Known, common, dhcp, dnsmasq, host, tag, tagging};
 use super::rules::{InterfaceTag, Rules};
@@ -114,6 +114,25 @@ impl Sections<'_> {
             self.take("pxe-prompt", &text, &dnsmasq::PXE_PROMPT, &origin);
         }
         self.options(section, "");
+        if self.home == Home::Ours {
+            for (text, origin) in self.items(section, &options::upxe::LINE) {
+                self.line(section, &text, &origin);
+            }
+        }
+    }
+
+    /// A line in dnsmasq's words, for what no section says.
+    fn line(&mut self, section: &Section, text: &str, origin: &Origin) {
+        const EXPECTED: &str = "a line about booting in dnsmasq's words, such as tag-if=set:a,tag:b";
+        let (keyword, value) = text.split_once('=').unwrap_or((text, ""));
+        let keyword = keyword.trim();
+        // Those have options here, which the daemon is set up by.
+        let is_option = keyword.contains("tftp") || keyword == "dhcp-no-override";
+        if is_option || !keywords().any(|known| known == keyword) {
+            self.reader(section).reject(&options::upxe::LINE, origin.clone(), text, EXPECTED);
+        } else {
+            self.take(keyword, value, &options::upxe::LINE, origin);
+        }
     }
 
     fn host(&mut self, section: &Section) {

@@ -54,6 +54,13 @@ const LINES: &[&str] = &[
     "dhcp-option=tag:a,!b,encap:175,8,1b\ndhcp-option=vendor:PXEClient,6,2b\ndhcp-option=17,\"iscsi:10.0.0.1::::x\"",
     "dhcp-option=option:root-path,\"192.168.1.1\"\ndhcp-option=150,0.0.0.0",
     "dhcp-range=192.168.2.0,proxy\nlog-dhcp\nport=0",
+    "dhcp-match=set:x,175\ntag-if=set:a,set:c,tag:x,tag:!b\ntag-if=set:d,tag:a*\ntag-if=set:e",
+    "dhcp-ignore=tag:!known,#x\ndhcp-ignore=lan",
+    "dhcp-name-match=set:lab,lab*\ndhcp-name-match=set:nas,nas\ndhcp-ignore-clid",
+    "dhcp-range=set:red,tag:!x,192.168.1.0,proxy,255.255.255.0\ndhcp-range=set:it's,192.168.3.10,192.168.3.99,12h",
+    "dhcp-option-pxe=tag:x,175,1:1:1\ndhcp-option-pxe=209,\"a, b\"",
+    "dhcp-pxe-vendor=PXEClient,HW-Client,\"a, b\"",
+    "dhcp-host=id:01:02,set:a\ndhcp-host=id:*,11:22:33:44:55:99,set:b\ndhcp-host=id:box,tag:!x,set:c",
     // Bytes that mean something to UCI, to the shell, or to nobody.
     "pxe-prompt=\"it's\\t'\u{1}' \\\\\"\ndhcp-vendorclass=set:a,\"'$x' #; \"\ndhcp-boot=a\\b;#c",
     "dhcp-userclass=set:\"a,b\",x\ndhcp-mac=set:\"#a\",11:22:33:44:55:66\ndhcp-vendorclass=\"set:a\",\" x \"",
@@ -74,8 +81,8 @@ fn sections_say_what_the_lines_say() {
 #[test]
 fn a_file_becomes_sections_to_append() {
     let (uci, _) = imported(
-        "enable-tftp\ntftp-root=/pxe/\ntftp-max=5000\ndhcp-no-override\ndhcp-match=ipxe,175\n\
-         dhcp-boot=net:ipxe,it's.ipxe\npxe-service=net:#ipxe,x86PC, \"PXE\", undionly.kkpxe\n",
+        "enable-tftp\ntftp-root=/pxe/\ntftp-max=5000\ntftp-single-port\ndhcp-no-override\ndhcp-match=ipxe,175\n\
+         tag-if=set:a,tag:ipxe\ndhcp-boot=net:ipxe,it's.ipxe\npxe-service=net:#ipxe,x86PC, \"PXE\", undionly.kkpxe\n",
     );
     assert_eq!(
         uci,
@@ -83,7 +90,9 @@ fn a_file_becomes_sections_to_append() {
          \toption tftp '1'\n\
          \toption tftp_root '/pxe/'\n\
          \toption tftp_max '1024'\n\
+         \toption tftp_single_port '1'\n\
          \toption no_override '1'\n\
+         \tlist line 'tag-if=set:a,tag:ipxe'\n\
          \tlist pxe_service 'net:#ipxe,x86PC, \"PXE\", undionly.kkpxe'\n\
          \n\
          config match\n\
@@ -96,6 +105,7 @@ fn a_file_becomes_sections_to_append() {
     );
     let config = read_back(&uci);
     assert_eq!((config.tftp.root.as_path(), config.tftp.max_transfers), (std::path::Path::new("/pxe/"), 1024));
+    assert!(config.tftp.single_port && config.rules.tag_ifs.len() == 1);
 }
 
 #[test]
@@ -115,15 +125,6 @@ fn what_sections_cannot_say_stays_a_comment() {
     const KEEP: &str =
         "left as a comment: no section says this; keep the line in a file of dnsmasq.conf lines (--conf-file)";
     for (text, comment, remark) in [
-        ("tag-if=set:a,tag:b", "# tag-if=set:a,tag:b\n", format!("lines:1: warning: tag-if: {KEEP}")),
-        ("dhcp-ignore=tag:!known", "# dhcp-ignore=tag:!known\n", format!("lines:1: warning: dhcp-ignore: {KEEP}")),
-        ("dhcp-option-pxe=209,x", "# dhcp-option-pxe=209,x\n", format!("lines:1: warning: dhcp-option-pxe: {KEEP}")),
-        (
-            "dhcp-range=set:r,192.168.2.0,proxy",
-            "# dhcp-range=set:r,192.168.2.0,proxy\n",
-            format!("lines:1: warning: dhcp-range: {KEEP}"),
-        ),
-        ("dhcp-host=id:01:02,set:a", "# dhcp-host=id:01:02,set:a\n", format!("lines:1: warning: dhcp-host: {KEEP}")),
         ("dhcp-host=2h", "# dhcp-host=2h\n", format!("lines:1: warning: dhcp-host: {KEEP}")),
         ("dhcp-boot=", "# dhcp-boot=\n", format!("lines:1: warning: dhcp-boot: {KEEP}")),
         (
@@ -164,6 +165,9 @@ fn what_sections_cannot_say_stays_a_comment() {
     }
     let (_, remarks) = imported("dhcp-option-force=tag:a,209,x\ndhcp-option=209,y");
     assert!(remarks[0].contains("comes before the dhcp-option-force lines for this option now"), "{remarks:?}");
+    let (_, remarks) = imported("dhcp-option-pxe=209,x\ndhcp-option=6,1.1.1.1\ndhcp-option-force=209,y");
+    assert_eq!(remarks.len(), 1);
+    assert!(remarks[0].contains("comes before the dhcp-option-pxe lines for this option now"), "{remarks:?}");
 }
 
 #[test]

@@ -114,6 +114,37 @@ fn menus_and_options_may_stand_in_our_own_section() {
     assert_eq!(shown(&clean(ours, "").rules), shown(&from_lines(expected).rules));
 }
 
+/// What OpenWrt has no section for.
+#[test]
+fn lines_without_a_section_may_stand_in_our_own() {
+    const LINES: &[&str] = &[
+        "tag-if=set:a,tag:b,tag:!c",
+        "dhcp-ignore=tag:!known",
+        "dhcp-name-match=set:lab,lab*",
+        "dhcp-range=set:red,192.168.1.0,proxy",
+        "dhcp-option-pxe=175,1:1:1",
+        "dhcp-pxe-vendor=PXEClient,HW-Client",
+        "dhcp-ignore-clid",
+        "dhcp-boot=tag:a,\"x, y\"",
+    ];
+    let ours = LINES.iter().map(|line| format!("list line '{line}'\n"));
+    let ours = format!("config upxe main\n{}", ours.collect::<String>());
+    assert_eq!(shown(&clean(&ours, "").rules), shown(&from_lines(&LINES.join("\n")).rules));
+    // dnsmasq knows no such option.
+    assert_eq!(clean("config upxe main\n", "config dnsmasq\nlist line tag-if=set:a\n").rules.tag_ifs, []);
+    const EXPECTED: &str = "expected a line about booting in dnsmasq's words, such as tag-if=set:a,tag:b";
+    for (line, found) in [
+        ("cache-size=5", format!("'cache-size=5', {EXPECTED}")),
+        ("tftp-root=/x", format!("'tftp-root=/x', {EXPECTED}")),
+        ("tag-if=a", "'a', expected set: or tag: before each tag".to_owned()),
+        ("tag-if", "'', expected set: or tag: before each tag".to_owned()),
+    ] {
+        let (config, diagnostics) = load_texts(&format!("config upxe main\nlist line '{line}'\n"), "", LAN);
+        assert_eq!(lines(&diagnostics), [format!("upxe:2: option line: found {found}")]);
+        assert!(config.is_none());
+    }
+}
+
 #[test]
 fn dnsmasqs_file_comes_first_then_its_sections_then_ours() {
     let mut files =
@@ -180,5 +211,6 @@ fn dnsmasqs_tftp_server_is_heard_of_in_its_file_too() {
     );
     // A file that was named by hand isn't dnsmasq's.
     assert_eq!(from_lines("tftp-max=9\n").tftp.max_transfers, 9);
+    assert!(from_lines("tftp-single-port\n").tftp.single_port && !from_lines("tftp-max=9\n").tftp.single_port);
     assert_eq!(from_lines("enable-tftp\nlog-dhcp\n").tftp.root, std::path::Path::new("/srv/tftp"));
 }

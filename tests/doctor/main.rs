@@ -112,6 +112,12 @@ fn ports_that_others_hold() {
     router.upxe.log.expect(0, &["port 69 is taken"], SOON);
     let (what, _) = router.ask(&[]).only("error", "port-taken");
     assert!(what.starts_with("port 69: held by ") && what.contains(&std::process::id().to_string()), "{what}");
+    // The service in a jail can't know who it is, the doctor outside does.
+    router.upxe.stop();
+    router.upxe = Upxe::without_proc(&router.lan, &router.tftp, &router.run);
+    router.upxe.log.expect(0, &["port 69 is taken by another program"], SOON);
+    let (what, _) = router.ask(&[]).only("error", "port-taken");
+    assert!(what.starts_with("port 69: held by ") && what.contains(&std::process::id().to_string()), "{what}");
     // The same without the service's help.
     router.upxe.stop();
     let (what, _) = router.look(&[]).one("port-taken");
@@ -259,7 +265,10 @@ fn files_that_are_missing_or_cannot_be_read() {
     let router = Router::start("files");
     router.also("upxe", "\nconfig boot\n\toption filename 'lost.efi'\n");
     let (what, mend) = router.ask(&[]).only("warning", "file-missing");
-    assert!(what.starts_with("there is no lost.efi in the TFTP root ") && mend.is_empty(), "{what} {mend}");
+    assert!(what.starts_with("there is no lost.efi in the TFTP root "), "{what}");
+    let place = router.tftp.join("lost.efi");
+    assert!(mend.starts_with("scp -O 'lost.efi' root@"), "{mend}");
+    assert!(mend.ends_with(&format!(":'{}'", place.display())), "{mend}");
 
     let path = router.tftp.join("lost.efi");
     write(&path, "found");
@@ -320,10 +329,17 @@ fn a_firewall_that_lets_nobody_in() {
     write(&path, &[DEFAULTS, ZONE].concat());
     let (what, mend) = router.ask(&[]).only("error", "firewall-closed");
     assert!(what.contains("zone lan") && mend.contains("dest_port='69 4011'"), "{what} {mend}");
-    // What fw4 makes of the rule that the init script has procd ask for.
-    let chain = "echo 'udp dport { 69, 4011 } counter accept comment \"!fw4: Allow-upxe-lan\"'";
-    assert_eq!(router.ask_beside("nft", chain).status, 0, "opened by procd");
-    router.ask_beside("nft", &chain.replace("upxe-lan", "upxe-lanes")).only("error", "firewall-closed");
+    // What fw4 (read_ubus) and fw3 make of the rule that the init script has procd ask for: its name is theirs.
+    const NFT: &str = "[ \"$*\" != 'list chain inet fw4 input_lan' ] || echo 'udp dport { 69, 4011 } counter accept \
+                       comment \"!fw4: ubus:upxe[instance1] rule 0\"'";
+    const IPTABLES: &str = "echo '-A zone_lan_input -p udp -m udp --dport 69 -m comment --comment \
+                            \"!fw3: ubus:upxe[instance1] rule 0\" -j ACCEPT'";
+    for (program, script) in [("nft", NFT), ("iptables-save", IPTABLES)] {
+        assert_eq!(router.ask_beside(program, script).status, 0, "opened by procd");
+        for (theirs, others) in [("_lan", "_lanes"), ("upxe[", "other[")] {
+            router.ask_beside(program, &script.replace(theirs, others)).only("error", "firewall-closed");
+        }
+    }
     const RULE: &str = "\nconfig rule\n\toption src 'lan'\n\toption proto 'udp'\n\toption dest_port '69 4011'\n\toption target 'ACCEPT'\n";
     write(&path, &[DEFAULTS, ZONE, RULE].concat());
     assert_eq!(router.ask(&[]).status, 0, "what the command adds");

@@ -37,6 +37,17 @@ impl Upxe {
         Upxe { process, config: config.into(), socket: socket.into(), log }
     }
 
+    /// Starts it where it sees no other process, as in a jail of procd's.
+    pub fn without_proc(lan: &Lan, tftp: &Path, run: &Path) -> Upxe {
+        let log = Journal::new("upxe", run, None);
+        let config = text(&write_configuration(&[lan], &dhcp(&[lan]), &settings(&[lan], tftp), run));
+        let (program, socket) = (text(&program()), text(&run.join("status")));
+        let shell = ["unshare", "-m", "sh", "-c", "mount -t tmpfs none /proc && exec \"$@\"", "sh"];
+        let words = [&shell[..], &[&program, "run", "-c", &config, "--socket", &socket]].concat();
+        let process = Process::start(&lan.router.name, &words, &log);
+        Upxe { process, config: config.into(), socket: socket.into(), log }
+    }
+
     /// Starts it with its log in the file `output` and its status socket at `socket`.
     pub fn writing_to(output: &str, socket: &Path, lan: &Lan, tftp: &Path, run: &Path) -> Upxe {
         let log = Journal::new("upxe", run, None);

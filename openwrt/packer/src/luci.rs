@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::Result;
 use crate::lmo;
 use crate::package::{File, Package, of_makefile, read, time};
+use crate::script;
 
 /// Where the pages are.
 const APP: &str = "openwrt/luci-app-upxe";
@@ -68,38 +69,15 @@ fn collect(folder: &Path, place: &str, files: &mut Vec<File>) -> Result<()> {
         let to = if place.is_empty() { name.to_owned() } else { format!("{place}/{name}") };
         if path.is_dir() {
             collect(&path, &to, files)?;
-        } else if name.ends_with(".js") {
-            files.push(File { path: to, mode: 0o644, bytes: minified(&std::fs::read_to_string(&path)?).into_bytes() });
+        } else if name.ends_with(".js") || name.ends_with(".json") || path.parent().is_some_and(|folder| folder.ends_with("ucode")) {
+            files.push(File {
+                path: to,
+                mode: 0o644,
+                bytes: script::minified(&std::fs::read_to_string(&path)?).into_bytes(),
+            });
         } else {
             files.push(File { path: to, mode: 0o644, bytes: std::fs::read(&path)? });
         }
     }
     Ok(())
-}
-
-/// The part of what LuCI's build does to scripts that needs no parser: lines of remarks, indentation and empty lines go.
-/// The scripts keep to it: no text of theirs spans lines.
-fn minified(script: &str) -> String {
-    let mut kept = String::new();
-    let mut in_remark = false;
-    for line in script.lines().map(str::trim) {
-        in_remark |= line.starts_with("/*");
-        if !in_remark && !line.is_empty() {
-            kept.push_str(line);
-            kept.push('\n');
-        }
-        in_remark &= !line.ends_with("*/");
-    }
-    kept
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn remarks_and_indentation_go() {
-        let script = "'use strict';\n\n/*\n * What\n */\nfunction f() {\n\t/* why */\n\treturn 1;\n}\n";
-        assert_eq!(minified(script), "'use strict';\nfunction f() {\nreturn 1;\n}\n");
-    }
 }

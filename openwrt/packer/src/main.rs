@@ -8,6 +8,7 @@ mod ipk;
 mod lmo;
 mod luci;
 mod package;
+mod script;
 mod sizes;
 mod tar;
 mod targets;

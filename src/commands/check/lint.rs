@@ -10,6 +10,7 @@ mod tests;
 
 use std::path::Path;
 
+use crate::config::diagnostic::Mend;
 use crate::config::menu::Kind;
 use crate::config::rules::{DhcpOption, OptionValue, Origin, Place, Rules, Service, TagTest, VendorClass, Web};
 use crate::config::{Config, Diagnostic, Severity};
@@ -44,7 +45,7 @@ pub struct Script {
 
 /// Everything there is to remark about a configuration that can be used.
 pub fn lint(config: &Config, files: &dyn BootFiles, surroundings: &Surroundings) -> Vec<Diagnostic> {
-    let mut out = Remarks { out: lint_rules(config, files) };
+    let mut out = Remarks { out: lint_rules(config, files), mend: Mend::Edit };
     if let Some(trouble) = &surroundings.root_trouble {
         let origin = Origin { file: config.tftp.root.to_string_lossy().into(), line: 0 };
         let advice = "; no file can be offered until it is there (option tftp_root names it)";
@@ -61,7 +62,7 @@ pub fn lint(config: &Config, files: &dyn BootFiles, surroundings: &Surroundings)
 
 /// What is odd about the rules themselves, whether their files are there or not.
 pub fn lint_rules(config: &Config, files: &dyn BootFiles) -> Vec<Diagnostic> {
-    let mut out = Remarks { out: Vec::new() };
+    let mut out = Remarks { out: Vec::new(), mend: Mend::Edit };
     let rules = &config.rules;
     tags::unset(config, &mut out);
     tags::never(rules, &mut out);
@@ -115,7 +116,7 @@ fn images(rules: &Rules, out: &mut Remarks) {
 
 /// What the dnsmasq beside us does about booting itself.
 pub fn lint_dnsmasq(rules: &Rules, surroundings: &Surroundings) -> Vec<Diagnostic> {
-    let mut out = Remarks { out: Vec::new() };
+    let mut out = Remarks { out: Vec::new(), mend: Mend::Edit };
     dnsmasqs_own(rules, &mut out);
     broken_dnsmasq(rules, surroundings, &mut out);
     out.out
@@ -124,9 +125,17 @@ pub fn lint_dnsmasq(rules: &Rules, surroundings: &Surroundings) -> Vec<Diagnosti
 /// Diagnostics on their way.
 struct Remarks {
     out: Vec<Diagnostic>,
+    /// Of the next one.
+    mend: Mend,
 }
 
 impl Remarks {
+    /// Says what a command can do about what is remarked on next.
+    fn mend(&mut self, mend: Mend) -> &mut Self {
+        self.mend = mend;
+        self
+    }
+
     fn warn(&mut self, origin: &Origin, subject: &str, parts: &[&str]) {
         self.say(Severity::Warning, origin, subject, parts);
     }
@@ -136,7 +145,8 @@ impl Remarks {
     }
 
     fn say(&mut self, severity: Severity, origin: &Origin, subject: &str, parts: &[&str]) {
-        let diagnostic = Diagnostic::text(severity, origin.clone(), subject, parts);
+        let mut diagnostic = Diagnostic::text(severity, origin.clone(), subject, parts);
+        diagnostic.mend = std::mem::take(&mut self.mend);
         if !self.out.contains(&diagnostic) {
             self.out.push(diagnostic);
         }

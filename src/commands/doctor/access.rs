@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Finding, Patient, shell_word};
 use crate::commands::check::lint::boot;
-use crate::commands::check::option_place;
+use crate::commands::check::{mend, option_place};
 use crate::config::files::package;
 use crate::config::options::upxe::SCRIPT;
 use crate::proxy::BootFiles;
@@ -78,7 +78,7 @@ fn named_files(patient: &Patient<'_>, user: Option<Account>, found: &mut Vec<Fin
             let why =
                 "A boot rule that names a missing file is passed over; a menu entry is shown all the same, and fails.";
             let what = ["there is no ", &file, " in the TFTP root ", &root.to_string_lossy()];
-            Finding::warning("file-missing", &what, why)
+            Finding::warning("file-missing", &what, why).mend(&[&mend::copy(config, &file)])
         };
         found.push(match origin {
             Some(origin) => finding.at(&origin),

@@ -134,13 +134,21 @@ fn names_port(rule: &Section, port: u16) -> bool {
     })
 }
 
-/// The init script has procd open the ports in a closed zone while the service runs; the rule has a name of its own.
+/// The init script has procd open the ports in a closed zone while the service runs. fw4 and fw3 put such a rule into the
+/// zone's own chain, under a name that they make themselves (`read_ubus` in fw4.uc): `ubus:upxe[instance1] rule 0`.
 fn is_opened_by_procd(zone: &str) -> bool {
     // The name goes to a shell.
     if !zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-') {
         return false;
     }
-    let command = ["{ nft list ruleset; iptables-save; } 2>/dev/null | grep -w 'Allow-upxe-", zone, "'"].concat();
+    let command = [
+        "{ nft list chain inet fw4 input_",
+        zone,
+        "; iptables-save | grep -w zone_",
+        zone,
+        "_input; } 2>/dev/null | grep 'ubus:upxe\\['",
+    ]
+    .concat();
     CString::new(command).is_ok_and(|command| program::first_line(&command).is_some())
 }
 

@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::check::lint;
+use super::check::mend::shell_word;
 use super::status::{self, for_terminal};
 use crate::config::files::load_from;
 use crate::config::{Config, Diagnostic, Origin, Overrides, Severity};
@@ -209,11 +210,6 @@ fn text(found: &[Finding]) -> String {
         }
     }
     text
-}
-
-/// A word for a shell, whatever is in it.
-fn shell_word(text: &str) -> String {
-    ["'", &text.replace('\'', "'\\''"), "'"].concat()
 }
 
 #[cfg(test)]

@@ -74,7 +74,13 @@ pub fn ports(patient: &Patient<'_>, found: &mut Vec<Finding>) {
             }
             None => None,
         };
-        let Some(trouble) = trouble else { continue };
+        let Some(mut trouble) = trouble else { continue };
+        // In its jail the service doesn't see other programs; we may.
+        if trouble.starts_with("held by ")
+            && let Some(owner) = port_owner::name(port)
+        {
+            trouble = ["held by ", &owner].concat();
+        }
         let number = port.to_string();
         let finding = Finding::error("port-taken", &["port ", &number, ": ", &trouble], why);
         found.push(match service_of(&trouble) {

@@ -72,6 +72,8 @@ pub struct TftpLines {
     pub root: Option<(PathBuf, Origin)>,
     /// `tftp-max`: transfers at once.
     pub max: Option<(u32, Origin)>,
+    /// `tftp-single-port` was there.
+    pub single_port: bool,
     /// `pxe-service` or `pxe-prompt` was there: dnsmasq opens port 4011 (dnsmasq `enable_pxe`).
     pub serves_pxe: bool,
 }
@@ -97,6 +99,7 @@ enum Keyword {
     EnableTftp,
     TftpRoot,
     TftpMax,
+    TftpSinglePort,
     /// Not done by upxe, and why.
     Not(&'static str),
 }
@@ -126,13 +129,13 @@ const KEYWORDS: &[(&str, Keyword)] = &[
     ("enable-tftp", Keyword::EnableTftp),
     ("tftp-root", Keyword::TftpRoot),
     ("tftp-max", Keyword::TftpMax),
+    ("tftp-single-port", Keyword::TftpSinglePort),
     ("tftp-unique-root", Keyword::Not("upxe serves one folder to all clients")),
     ("tftp-secure", Keyword::Not("upxe serves every file below the folder, whoever owns it")),
     ("tftp-lowercase", Keyword::Not("upxe takes names as clients write them")),
     ("tftp-no-blocksize", Keyword::Not("upxe grants larger blocks to whoever asks for them")),
     ("tftp-mtu", Keyword::Not("upxe keeps blocks within the device's own MTU")),
     ("tftp-port-range", Keyword::Not("upxe sends from ports that the kernel chooses")),
-    ("tftp-single-port", Keyword::Not("upxe has 'option tftp_single_port' for that")),
     ("dhcp-reply-delay", Keyword::Not("upxe answers at once")),
     ("dhcp-alternate-port", Keyword::Not("upxe hears clients on port 67")),
     ("conf-script", Keyword::Not("upxe runs no programs")),
@@ -147,14 +150,14 @@ impl Collected {
     /// True when no line said anything; one about DHCPv6 is taken and says nothing.
     pub fn is_nothing(&self) -> bool {
         let Rules { taggers, hosts, tag_ifs, ignores, ranges, boots, services, options, pxe_vendors, .. } = &self.rules;
-        let TftpLines { enabled, root, max, serves_pxe } = &self.tftp;
+        let TftpLines { enabled, root, max, single_port, serves_pxe } = &self.tftp;
         let counts =
             [taggers.len(), hosts.len(), tag_ifs.len(), ignores.len(), ranges.len(), boots.len(), services.len()];
         counts.iter().sum::<usize>() + options.len() + pxe_vendors.len() == 0
             && enabled.is_none()
             && root.is_none()
             && max.is_none()
-            && !(self.rules.ignore_client_ids || self.no_override || *serves_pxe)
+            && !(self.rules.ignore_client_ids || self.no_override || *single_port || *serves_pxe)
     }
 
     /// Takes one line, such as `dhcp-boot=pxelinux.0`.
@@ -200,6 +203,7 @@ impl Collected {
             Keyword::NoOverride => self.no_override = true,
             Keyword::IgnoreClientId => rules.ignore_client_ids = true,
             Keyword::EnableTftp => self.tftp.enabled = Some(origin.clone()),
+            Keyword::TftpSinglePort => self.tftp.single_port = true,
             Keyword::Not(why) => return Ok(Outcome::NotHonoured(why)),
             _ => {
                 let value = value.ok_or(Wrong { found: Vec::new(), expected: "something behind the =" })?;
@@ -247,7 +251,8 @@ impl Collected {
                 let number = value.number().ok_or_else(|| Wrong::new(value, "a number"))?;
                 self.tftp.max = Some((number, origin.clone()));
             }
-            Keyword::NoOverride | Keyword::IgnoreClientId | Keyword::EnableTftp | Keyword::Not(_) => {}
+            // Done above: they have no value.
+            _ => {}
         }
         Ok(Outcome::Taken)
     }

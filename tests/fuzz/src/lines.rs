@@ -32,7 +32,7 @@ pub fn run(data: &[u8]) {
 fn without_left_out(text: &[u8], remarks: &[Diagnostic]) -> Vec<u8> {
     let is_out = |number: u32| {
         let here = remarks.iter().filter(|remark| remark.origin.line == number);
-        here.map(Diagnostic::words).any(|words| !words.contains("before the dhcp-option-force lines"))
+        here.map(Diagnostic::words).any(|words| !words.contains("comes before the dhcp-option-"))
     };
     let lines =
         text.split(|byte| *byte == b'\n').zip(1..).map(|(line, number)| if is_out(number) { b"" } else { line });
@@ -60,7 +60,8 @@ const OTHERS: &[&str] = &[
     "conf-file=more\nconf-dir=/etc/dnsmasq.d,*.conf\n",
     "dhcp-hostsfile=more\ndhcp-optsfile=more\n",
     "dhcp-name-match=set:a,box*\ndhcp-host=box,set:b\ndhcp-range=192.168.1.9,192.168.1.99,12h\n",
-    "tftp-unique-root=mac\ntftp-max=5000\ntftp-root=/pxe/\ntftp-no-fail\n",
+    "tag-if=set:x,tag:a\ndhcp-ignore=tag:!known\ndhcp-pxe-vendor=PXEClient,x\ndhcp-option-pxe=175,1\ndhcp-host=id:01:02,set:c\n",
+    "tftp-single-port\ntftp-unique-root=mac\ntftp-max=5000\ntftp-root=/pxe/\ntftp-no-fail\n",
     "bridge-interface=br-lan,eth0\ndhcp-match=set:x,vi-encap:311,\"x y\"\ndhcp-boot=\"a,b\" # x\n",
     "dhcp-option=option:root-path,\"192.168.1.1\"\ndhcp-option=150,0.0.0.0\ndhcp-option=128,ff:ee:1\n",
 ];

@@ -153,6 +153,33 @@ const NamedSection = Section.extend({
 	}
 });
 
+const TypedSection = Section.extend({
+	tab(name, title) { this.tabs.push([ name, title ]); },
+	ids() { return uci.sections(this.map.config, this.type).map((section) => section['.name']); },
+	async render() {
+		const node = E('div', { 'class': 'cbi-section', 'data-type': this.type }, this.head());
+		for (const id of this.ids()) {
+			const fields = [ this.anonymous ? '' : E('h3', {}, id) ];
+			for (const option of this.options)
+				fields.push(await option.render(id, false));
+			if (this.addremove)
+				fields.push(E('button', { 'class': 'cbi-button-remove', 'click': ui.createHandlerFn(this, 'handleRemove', id) }, [ 'Delete' ]));
+			dom.append(node, [ E('div', { 'data-section-id': id }, fields) ]);
+		}
+		dom.append(node, adder(this));
+		return node;
+	}
+});
+
+/* The name, if one is wanted, and the button for a new section. */
+function adder(section) {
+	const named = E('input', { 'type': 'text' });
+	return !section.addremove ? [] : [ section.anonymous ? '' : named, E('button', {
+		'class': 'cbi-button-add',
+		'click': ui.createHandlerFn(section, function(event) { return this.handleAdd(event, this.anonymous ? null : named.value); })
+	}, [ section.addbtntitle || 'Add' ]) ];
+}
+
 const TableSection = Section.extend({
 	tab() { throw new Error('Tabs are not supported by TableSection'); },
 	ids() { return uci.sections(this.map.config, this.type).map((section) => section['.name']); },
@@ -166,18 +193,13 @@ const TableSection = Section.extend({
 				cells.push(E('td', { 'class': 'td' }, [ E('button', { 'class': 'cbi-button-remove', 'click': ui.createHandlerFn(this, 'handleRemove', id) }, [ 'Delete' ]) ]));
 			rows.push(E('tr', { 'class': 'tr', 'data-section-id': id }, cells));
 		}
-		const named = E('input', { 'type': 'text' });
 		return E('div', { 'class': 'cbi-section', 'data-type': this.type }, [
 			...this.head(),
 			E('table', { 'class': 'table' }, [
 				E('tr', { 'class': 'tr table-titles' }, this.options.map((option) => E('th', { 'class': 'th' }, [ option.title ]))),
 				...rows
 			]),
-			this.addremove && !this.anonymous ? named : '',
-			this.addremove ? E('button', {
-				'class': 'cbi-button-add',
-				'click': ui.createHandlerFn(this, function(event) { return this.handleAdd(event, this.anonymous ? null : named.value); })
-			}, [ this.addbtntitle || 'Add' ]) : ''
+			...adder(this)
 		]);
 	}
 });
@@ -283,9 +305,15 @@ const Flag = Value.extend({
 
 const ListValue = Value.extend({
 	renderWidget(id, index, value) {
+		/* LuCI shows nothing to choose nothing by, but where that is allowed. */
+		const choices = this.choices.filter(([ key ]) => key != '');
+		if (this.optional)
+			choices.unshift([ '', this.placeholder ?? '-- Please choose --' ]);
 		const select = E('select', { 'change': () => this.changed(select) },
-			this.choices.map(([ key, label ]) => E('option', { 'value': key }, [ label ])));
-		select.value = value ?? this.default;
+			choices.map(([ key, label ]) => E('option', { 'value': key }, [ label ])));
+		select.value = value ?? this.default ?? '';
+		if (select.selectedIndex < 0)
+			select.selectedIndex = 0;
 		return E('div', { 'id': this.cbid(id) }, [ select ]);
 	},
 	formvalue(id) { return this.widget(id) && this.widget(id).querySelector('select').value; }
@@ -306,6 +334,6 @@ const DynamicList = Value.extend({
 });
 
 return baseclass.extend({
-	Map: Map_, NamedSection: NamedSection, TableSection: TableSection,
+	Map: Map_, NamedSection: NamedSection, TypedSection: TypedSection, TableSection: TableSection,
 	Value: Value, Flag: Flag, ListValue: ListValue, DynamicList: DynamicList
 });

@@ -49,10 +49,10 @@ function load() {
 	request.open('GET', '/plugin', false);
 	request.send();
 	/* What means something else in the two languages has no place in it. */
-	const forIn = /for \((let|const) \w+ in |[^;\n]*\b\w+ in [A-Z]/.exec(request.responseText.replace(/\/\/.*/g, ''));
+	const forIn = /for ?\((let|const) \w+ in |[^;\n]*\b\w+ in [A-Z]/.exec(request.responseText.replace(/\/\/.*/g, ''));
 	if (forIn)
 		throw new Error('the plugin uses "in", which ucode and JavaScript understand differently: ' + forIn[0]);
-	const body = request.responseText.replace(/^import (\{[^}]+\}) from '(\w+)';/gm, 'const $1 = modules.$2;');
+	const body = request.responseText.replace(/^import ?(\{[^}]+\}) ?from '(\w+)';/gm, 'const $1 = modules.$2;');
 	return new Function('modules', ...Object.keys(functions), body)(modules, ...Object.values(functions))['luci.upxe'];
 }
 

@@ -16,6 +16,7 @@ pub const TESTS: &[Test] = &[
     ("sections that a hand has written are understood", by_hand),
     ("a machine can be left without an answer", ignored),
     ("script, menu and prompt are plain options", plain),
+    ("a menu is made of entries", menu),
     ("rules are sections as they are", rules),
     ("a wrong value is refused", refused),
 ];
@@ -242,6 +243,73 @@ fn plain(stage: &mut Stage) {
         assert!(config.contains(words), "{config}");
     }
     assert_eq!(offered(stage, &["--arch", "x64", "--ipxe"]), "debian/boot.ipxe");
+}
+
+/// Makes a section that wants a name.
+fn named(page: &mut Page<'_>, kind: &str, name: &str) {
+    page.value(&format!("document.querySelector('[data-type={kind}] > input').value = '{name}'"));
+    assert_eq!(row(page, kind), name);
+}
+
+fn menu(stage: &mut Stage) {
+    stage.boot_file("debian/linux", 100);
+    stage.boot_file("debian/initrd.gz", 100);
+    // What a hand has written stays, whatever it leaves unsaid.
+    let by_hand = "\nconfig entry 'rescue'\n\toption url 'http://192.168.1.5/r.ipxe'\n\tlist group 'lab'\n\nconfig mac\n\toption networkid 'lab'\n\toption mac '52:54:00:*:*:*'\n";
+    stage.configure(by_hand);
+    let mut page = stage.open("files", DESK);
+    let script = "document.getElementById('field.cbid.upxe.main.script').innerText";
+    assert_eq!(page.value(&format!("{script}.includes('menu.ipxe') && !{script}.includes('✗')")), json!(true));
+    named(&mut page, "entry", "debian");
+    let choose = |page: &mut Page<'_>, kind: &str| {
+        page.value(&format!(
+            "(() => {{ const kind = document.getElementById('cbid.upxe.debian.kind').querySelector('select'); \
+             kind.value = '{kind}'; kind.dispatchEvent(new Event('change')); }})()"
+        ));
+    };
+    let hidden = |page: &mut Page<'_>| {
+        page.value(
+            "[...document.querySelectorAll('[data-section-id=debian] .cbi-value.hidden')].map((one) => one.id.split('.').pop())",
+        )
+    };
+    assert_eq!(hidden(&mut page), json!([]), "without a kind, the fields say it");
+    choose(&mut page, "iscsi");
+    let others = ["kernel", "initrd", "append", "url", "file"];
+    assert_eq!(hidden(&mut page), json!(others));
+    choose(&mut page, "linux");
+    assert_eq!(hidden(&mut page), json!(["url", "file", "root_path", "keep_san"]));
+    fill(&mut page, "debian.title", "Debian it's");
+    fill(&mut page, "debian.kernel", "debian/linus");
+    page.wait("document.body.textContent.includes('✗ debian/linus: not in the folder')");
+    fill(&mut page, "debian.kernel", "debian/linux");
+    add(&mut page, "debian.initrd", "debian/initrd.gz");
+    fill(&mut page, "debian.append", "quiet hostname={{host}}");
+    add(&mut page, "debian.arch", "x64");
+    add(&mut page, "debian.host", "52:54:00:12:34:56");
+    let menu = row(&mut page, "menu");
+    fill(&mut page, &format!("{menu}.timeout"), "3");
+    fill(&mut page, &format!("{menu}.default"), "debian");
+    apply(&mut page);
+    drop(page);
+    sane(stage);
+    let config = stage.config();
+    for words in [
+        "config entry 'debian'",
+        "option kind 'linux'",
+        "list initrd 'debian/initrd.gz'",
+        "list arch 'x64'",
+        "config entry 'rescue'\n\toption url 'http://192.168.1.5/r.ipxe'\n\tlist group 'lab'\n",
+    ] {
+        assert!(config.contains(words), "{words} is missing in:\n{config}");
+    }
+    let (script, _) = stage.upxe(&["script", "--arch", "x64", "--mac", "52:54:00:12:34:56"]);
+    for words in
+        ["item debian Debian it's\n", "choose --default debian --timeout 3000", "debian/linux", "quiet", "item rescue"]
+    {
+        assert!(script.contains(words), "{words} is missing in:\n{script}");
+    }
+    let (script, _) = stage.upxe(&["script", "--arch", "bios", "--mac", "52:54:00:12:34:56"]);
+    assert!(!script.contains("debian/linux"), "{script}");
 }
 
 fn rules(stage: &mut Stage) {

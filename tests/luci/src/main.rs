@@ -10,6 +10,9 @@ mod real;
 mod router;
 mod server;
 mod static_checks;
+// What the packages do to scripts.
+#[path = "../../../openwrt/packer/src/script.rs"]
+mod script;
 // upxe's own reader, which tests/uci-oracle holds against libuci.
 #[allow(dead_code)]
 #[path = "../../../src/config"]

@@ -21,6 +21,8 @@ pub const TESTS: &[Test] = &[
 ];
 
 fn stages(stage: &mut Stage) {
+    let unnamed = "52:54:00:12:34:57";
+    stage.router(|router| router.hints = json!({ unnamed.to_uppercase(): { "name": "printer" } }));
     let shot = stage.shot("overview");
     let mut page = stage.open("overview", DESK);
     let text = page.text();
@@ -33,8 +35,8 @@ fn stages(stage: &mut Stage) {
         "loading script: boot.ipxe",
         "done: its system starts: initrd.img",
         "asked to boot",
-        "no boot file for ARM64",
-        "put one of these under the TFTP root",
+        "there is no boot file for it: snponly-arm64.efi is not in the TFTP root",
+        "The TFTP root is /srv/tftp, and everybody",
         "asked the boot server",
         "failed: pxelinux.0",
         "fell silent: pxelinux.0",
@@ -45,6 +47,8 @@ fn stages(stage: &mut Stage) {
         "version 0.1.0",
         "Something is wrong with it",
         "2m 10s ago",
+        // The router knows it by a name that no section gives.
+        "printer",
     ];
     for words in expected {
         assert!(text.contains(words), "'{words}' is missing in:\n{text}");
@@ -158,7 +162,7 @@ fn hostile(stage: &mut Stage) {
         "tftp": { "root": EVIL, "transfers": 1, "max": 2 }, "clients": [client]
     });
     let finding = json!({ "severity": EVIL, "code": EVIL, "what": EVIL, "why": EVIL, "mend": EVIL, "where": EVIL });
-    let diagnostic = json!({ "severity": EVIL, "file": EVIL, "line": 1, "message": EVIL });
+    let diagnostic = json!({ "severity": EVIL, "file": EVIL, "line": 1, "message": EVIL, "mend": EVIL });
     let rule = json!({ "kind": EVIL, "what": EVIL, "won": true, "why": EVIL, "file": EVIL, "line": 1 });
     let explained = json!({ "version": 1, "requests": [{
         "rules": [rule], "tags": [{ "tag": EVIL, "kind": EVIL, "file": EVIL, "line": 1 }], "silence": null,
@@ -206,10 +210,11 @@ fn diagnosis(stage: &mut Stage) {
     let text = page.text();
     for words in [
         "port 69 is held by dnsmasq (process 123)",
-        "No machine can load a file",
+        "Machines are offered files that upxe cannot send.",
         "/etc/config/dhcp:12",
         "uci set dhcp.@dnsmasq[0].enable_tftp='0'",
         "no such file under /srv/tftp",
+        "scp -O 'gone.efi' root@192.168.1.1:",
         "/etc/config/upxe:7",
         "DHCPOFFER(br-lan)",
     ] {
@@ -333,7 +338,16 @@ fn read_only(stage: &mut Stage) {
 fn german(stage: &mut Stage) {
     let german = static_checks::catalogue(&stage.app.join("po/de/upxe.po"));
     stage.site(|site| site.catalogue = json!(german));
-    for (view, words) in [("overview", "läuft"), ("files", "Bootdateien"), ("diagnosis", "Diagnose")] {
+    for (view, words) in [
+        ("overview", "läuft"),
+        // What the program says, with the file and the folder in their places.
+        ("overview", "Weder snponly-arm64.efi noch eine andere"),
+        ("overview", "Der TFTP-Ordner ist /srv/tftp, und jeder"),
+        ("overview", "Er hat aufgehört, pxelinux.0 zu laden"),
+        ("files", "Bootdateien"),
+        ("diagnosis", "Diagnose"),
+        ("diagnosis", "Den Rechnern werden Dateien angeboten, die upxe nicht senden kann."),
+    ] {
         let shot = stage.shot(&format!("{view}-de"));
         let mut page = stage.open(view, DESK);
         assert!(page.text().contains(words), "'{words}' is missing in:\n{}", page.text());

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use crate::router::Router;
+use crate::script;
 
 /// Modules of LuCI's that are doubled.
 const DOUBLES: &[&str] = &["form", "plugin", "rpc", "uci", "ui"];
@@ -75,6 +76,7 @@ fn respond(site: &Site, path: &str, body: &[u8]) -> Option<(&'static str, Vec<u8
     const SCRIPT: &str = "text/javascript";
     const DATA: &str = "application/json";
     let file = |path: &Path| std::fs::read(path).ok();
+    let script = |path: PathBuf| Some(script::minified(&String::from_utf8(file(&path)?).ok()?).into_bytes());
     if let Some(view) = path.strip_prefix("/page/") {
         let environment = json!({ "view": view, "catalogue": site.catalogue, "permission": site.permission });
         let page = String::from_utf8(file(&site.runtime.join("page.html"))?).ok()?;
@@ -83,7 +85,7 @@ fn respond(site: &Site, path: &str, body: &[u8]) -> Option<(&'static str, Vec<u8
     match path {
         "/luci-static/style.css" => return Some(("text/css", file(&site.runtime.join("style.css"))?)),
         "/luci-static/luci.js" => return Some((SCRIPT, file(&site.runtime.join("luci.js"))?)),
-        "/plugin" => return Some((SCRIPT, file(&site.app.join("root/usr/share/rpcd/ucode/luci.upxe"))?)),
+        "/plugin" => return Some((SCRIPT, script(site.app.join("root/usr/share/rpcd/ucode/luci.upxe"))?)),
         "/ubus" | "/host" => {
             let call: Value = serde_json::from_slice(body).ok()?;
             let mut router = site.router.lock().expect("the router");
@@ -98,6 +100,6 @@ fn respond(site: &Site, path: &str, body: &[u8]) -> Option<(&'static str, Vec<u8
     if DOUBLES.contains(&name) {
         Some((SCRIPT, file(&site.runtime.join(resource))?))
     } else {
-        Some((SCRIPT, file(&site.app.join("htdocs/luci-static/resources").join(resource))?))
+        Some((SCRIPT, script(site.app.join("htdocs/luci-static/resources").join(resource))?))
     }
 }

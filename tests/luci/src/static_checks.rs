@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::{Stage, Test, json_file};
+use crate::{Stage, Test, json_file, script};
 
 /// The tests of this file.
 pub const TESTS: &[Test] = &[
@@ -79,28 +79,13 @@ fn files_under(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// What LuCI's own build does to scripts, or less: comments and indentation go.
-fn minified(script: &str) -> String {
-    let mut kept = String::new();
-    let mut in_comment = false;
-    for line in script.lines().map(str::trim) {
-        in_comment |= line.starts_with("/*");
-        if !in_comment && !line.is_empty() {
-            kept.push_str(line);
-            kept.push('\n');
-        }
-        in_comment &= !line.ends_with("*/");
-    }
-    kept
-}
-
 fn weight(stage: &mut Stage) {
     let folder = stage.root();
     for part in ["htdocs", "root"] {
         for path in files_under(&stage.app.join(part)) {
             let mut text = fs::read_to_string(&path).expect("a file");
-            if path.extension().is_some_and(|ending| ending == "js") {
-                text = minified(&text);
+            if path.extension().is_some_and(|ending| ending == "js" || ending == "json") || path.ends_with("luci.upxe") {
+                text = script::minified(&text);
             }
             let to = folder.join(path.strip_prefix(&stage.app).expect("a path below"));
             fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
@@ -138,10 +123,59 @@ fn shown(stage: &Stage) -> BTreeSet<String> {
         }
     }
     let menu = json_file(&stage.app.join("root/usr/share/luci/menu.d/luci-app-upxe.json"));
+    texts.extend(said(stage));
     texts.extend(
         menu.as_object().expect("entries").values().map(|entry| entry["title"].as_str().expect("a title").to_owned()),
     );
     texts
+}
+
+/// The sentences of the program that pages translate: why a boot stopped and what to do, and why a finding matters.
+fn said(stage: &Stage) -> BTreeSet<String> {
+    let src = stage.app.join("../../src");
+    let mut texts = BTreeSet::new();
+    let doctor = files_under(&src.join("commands/doctor"));
+    let troubles = ["proxy/advice.rs", "proxy/progress.rs", "daemon/progress.rs"].map(|name| src.join(name));
+    for path in troubles.iter().chain(&doctor) {
+        let file = fs::read_to_string(path).expect("a file");
+        let file = file.split("#[cfg(test)]").next().expect("the program");
+        let code: String =
+            file.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect();
+        let mut rest = code.as_str();
+        while let Some((before, behind)) = rest.split_once('"') {
+            let (text, more) = literal(behind);
+            let is_named = ["reason: ", "advice: ", "UNSAID: &str = "].iter().any(|name| before.ends_with(name));
+            let is_sentence =
+                text.contains(' ') && text.ends_with(['.', '?']) && !text.starts_with([' ', ',', ';', ':']);
+            if !text.is_empty() && if doctor.contains(path) { is_sentence } else { is_named } {
+                texts.insert(text);
+            }
+            rest = more;
+        }
+    }
+    assert!(texts.len() > 80, "{texts:?}");
+    texts
+}
+
+/// The rest of a literal of Rust's, and what is behind it.
+fn literal(code: &str) -> (String, &str) {
+    let mut text = String::new();
+    let mut letters = code.char_indices();
+    while let Some((at, letter)) = letters.next() {
+        match letter {
+            '"' => return (text, &code[at + 1..]),
+            '\\' => match letters.next().expect("a letter").1 {
+                '\n' => {
+                    let rest = letters.as_str().trim_start();
+                    let (more, behind) = literal(rest);
+                    return (text + &more, behind);
+                }
+                other => text.push(other),
+            },
+            letter => text.push(letter),
+        }
+    }
+    (text, "")
 }
 
 /// A catalogue's entries; the head, which translates nothing, is left out.

@@ -1,6 +1,7 @@
 //! Rules that overwrite each other, files that aren't there, names that are too long.
 
 use super::{Remarks, follows, menu, named, option_text, service_files};
+use crate::config::diagnostic::Mend;
 use crate::config::rules::{Boot, Origin, Place, Rules};
 use crate::proxy::BootFiles;
 use crate::proxy::architecture::is_ipxe_binary;
@@ -37,7 +38,7 @@ pub(super) fn overwritten(rules: &Rules, files: &dyn BootFiles, out: &mut Remark
         let (subject, place) = (named(&earlier.file), winner.origin.to_string());
         if winner.when.len() == earlier.when.len() {
             let tags = if earlier.when.is_empty() { " without tags" } else { " with the same tags" };
-            out.warn(&earlier.origin, &subject, &[
+            out.mend(Mend::TakeOut).warn(&earlier.origin, &subject, &[
                 "overwritten by ",
                 &place,
                 ": of several boot lines",
@@ -65,7 +66,7 @@ pub(super) fn options_overwritten(rules: &Rules, out: &mut Remarks) {
         if let Some(winner) = winner {
             let subject = ["option ", &code.to_string()].concat();
             let place = winner.origin.to_string();
-            out.warn(
+            out.mend(Mend::TakeOut).warn(
                 &earlier.origin,
                 &subject,
                 &["never sent: ", &place, " sets it for the same clients, and comes later"],
@@ -112,12 +113,16 @@ pub(super) fn missing(rules: &Rules, files: &dyn BootFiles, out: &mut Remarks) {
     for (origin, file) in wanted_by_lines(rules) {
         if !files.has(&file) {
             let parts = &["is not under the TFTP root, or not readable by everybody: it is passed over; put it there"];
-            out.warn(&origin, &named(&file), parts);
+            out.mend(Mend::Copy(file.clone())).warn(&origin, &named(&file), parts);
         }
     }
     if let Some(script) = wanted_script(rules).filter(|script| !files.has(script)) {
         let origin = Origin { file: "upxe".into(), line: 0 };
         let subject = ["option script '", script, "'"].concat();
-        out.warn(&origin, &subject, &["is not under the TFTP root, or not readable by everybody; put it there"]);
+        out.mend(Mend::Copy(script.to_owned())).warn(
+            &origin,
+            &subject,
+            &["is not under the TFTP root, or not readable by everybody; put it there"],
+        );
     }
 }

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::{Remarks, Script};
 use crate::config::BootMenu;
+use crate::config::diagnostic::Mend;
 use crate::config::menu::Kind;
 use crate::config::rules::{Origin, Rules};
 use crate::menu::template::{self, Also};
@@ -70,6 +71,6 @@ pub(super) fn wanted(rules: &Rules) -> impl Iterator<Item = (&Origin, String)> {
 pub(super) fn missing(rules: &Rules, files: &dyn BootFiles, out: &mut Remarks) {
     for (origin, file) in wanted(rules).filter(|(_, file)| !files.has(file)) {
         let parts = &["is not under the TFTP root, or not readable by everybody; put it there"];
-        out.warn(origin, &["file '", &file, "'"].concat(), parts);
+        out.mend(Mend::Copy(file.clone())).warn(origin, &["file '", &file, "'"].concat(), parts);
     }
 }

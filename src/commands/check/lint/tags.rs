@@ -3,6 +3,7 @@
 use super::{Remarks, follows, named};
 use crate::commands::explain::setters;
 use crate::config::Config;
+use crate::config::diagnostic::Mend;
 use crate::config::options::nearest;
 use crate::config::rules::{Origin, Rules, TagTest};
 
@@ -54,7 +55,11 @@ pub fn unset(config: &Config, out: &mut Remarks) {
         let effect = if wants_it { "so this never holds" } else { "so this test always holds" };
         let subject = ["tag '", tag, "'"].concat();
         match meant(tag, &known) {
-            Some(near) => out.warn(origin, &subject, &["nothing sets it, ", effect, "; did you mean '", near, "'?"]),
+            Some(near) => out.mend(Mend::Word(tag.to_owned(), near.to_owned())).warn(
+                origin,
+                &subject,
+                &["nothing sets it, ", effect, "; did you mean '", near, "'?"],
+            ),
             None => out.warn(
                 origin,
                 &subject,
@@ -80,10 +85,18 @@ pub fn never(rules: &Rules, out: &mut Remarks) {
     for (origin, when, subject) in boots.chain(services) {
         let opposite = |test: &&TagTest| when.iter().any(|other| other.tag == test.tag && other.set != test.set);
         if let Some(test) = when.iter().find(opposite) {
-            out.warn(origin, &subject, &["can never win: it wants tag ", &test.tag, " both set and not set"]);
+            out.mend(Mend::TakeOut).warn(
+                origin,
+                &subject,
+                &["can never win: it wants tag ", &test.tag, " both set and not set"],
+            );
         } else if let Some(ignore) = rules.ignores.iter().find(|ignore| follows(when, &ignore.when)) {
             let at = ignore.origin.to_string();
-            out.warn(origin, &subject, &["can never win: ", &at, " ignores all clients that it is for"]);
+            out.mend(Mend::TakeOut).warn(
+                origin,
+                &subject,
+                &["can never win: ", &at, " ignores all clients that it is for"],
+            );
         }
     }
 }

@@ -76,6 +76,12 @@ return baseclass.extend({
 		return file ? what + ': ' + file : what;
 	},
 
+	/* What upxe says, in the reader's language: the catalogue has it with FILE and ROOT for a file and the folder of all. */
+	said: function(words, file, root) {
+		const put = function(all, what, gap) { return what ? all.split(what).join(gap || '') : all; };
+		return words && put(put(_(put(put(words, file, 'FILE'), root, 'ROOT')), 'FILE', file), 'ROOT', root);
+	},
+
 	/* Everybody who is known, for choosing a machine: [ MAC, name or '' ]. */
 	machines: function(hints, clients) {
 		const found = {};

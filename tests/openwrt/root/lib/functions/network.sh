@@ -4,16 +4,6 @@
 
 network_flush_cache() { :; }
 
-network_get_device() {
-	while read -r name device addresses; do
-		if [ "$name" = "$2" ]; then
-			eval "$1=\$device"
-			return 0
-		fi
-	done </netifd
-	return 1
-}
-
 network_get_ipaddrs() {
 	while read -r name device addresses; do
 		if [ "$name" = "$2" ]; then

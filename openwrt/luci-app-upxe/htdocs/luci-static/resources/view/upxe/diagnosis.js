@@ -29,6 +29,10 @@ function steps(command) {
 	return known && taken.length ? taken : null;
 }
 
+function place(one) {
+	return one.file ? one.file + (one.line ? ':' + one.line : '') : '';
+}
+
 function take(list) {
 	const changes = list.filter(function(step) { return step.verb; });
 	/* To apply changes reloads the service, too. */
@@ -66,11 +70,15 @@ return view.extend({
 		] : '';
 	},
 
+	message: function(what, where) {
+		return [ what, where ? E('div', {}, [ E('small', {}, [ where ]) ]) : '' ];
+	},
+
 	findings: function(doctor) {
 		if (doctor.error)
 			return E('pre', {}, [ doctor.error ]);
 		return upxe.table([ '', _('What'), _('Why it matters'), _('What mends it') ], (doctor.findings || []).map(L.bind(function(one) {
-			return [ upxe.badge(one.severity), [ one.what, one.where ? E('div', {}, [ E('small', {}, [ one.where ]) ]) : '' ], one.why || '', this.mend(one.mend) ];
+			return [ upxe.badge(one.severity), this.message(one.what, one.where), upxe.said(one.why) || '', this.mend(one.mend) ];
 		}, this)), _('Nothing stands in the way.'));
 	},
 
@@ -79,9 +87,9 @@ return view.extend({
 			return E('pre', {}, [ check.error ]);
 		return E('div', {}, [
 			E('p', {}, [ check.summary || '' ]),
-			upxe.table([ '', _('Where'), _('What') ], (check.diagnostics || []).map(function(one) {
-				return [ upxe.badge(one.severity), one.file + (one.line ? ':' + one.line : ''), one.message ];
-			}), _('The configuration is sound.'))
+			upxe.table([ '', _('What'), _('What mends it') ], (check.diagnostics || []).map(L.bind(function(one) {
+				return [ upxe.badge(one.severity), this.message(one.message, place(one)), this.mend(one.mend) ];
+			}, this)), _('The configuration is sound.'))
 		]);
 	},
 
@@ -90,7 +98,6 @@ return view.extend({
 		const request = (answer.requests || [])[0];
 		if (!request)
 			return E('pre', {}, [ answer.error || '' ]);
-		const place = function(one) { return one.file ? one.file + (one.line ? ':' + one.line : '') : ''; };
 		const lines = function(title, list) {
 			return list.length ? [ E('h4', {}, [ title ]), upxe.table([ '', '', '', '' ], list) ] : [];
 		};
@@ -99,7 +106,7 @@ return view.extend({
 			reply ? E('p', {}, [
 				E('strong', {}, [ _('It is told to load %s').format(reply.fields.file || '–') ]), ' ',
 				_('from %s (%s, %d bytes)').format(reply.fields.siaddr, reply.message, reply.length)
-			]) : E('p', {}, [ E('strong', {}, [ _('It gets no answer:') ]), ' ', silence.reason, E('br'), E('em', {}, [ silence.advice ]) ]),
+			]) : E('p', {}, [ E('strong', {}, [ _('It gets no answer:') ]), ' ', silence.reason, E('br'), E('em', {}, [ upxe.said(silence.advice) ]) ]),
 			lines(_('What it boots'), request.rules.map(function(rule) {
 				return [ rule.won ? '▶' : '', rule.kind + ' ' + rule.what, rule.why, place(rule) ];
 			})),

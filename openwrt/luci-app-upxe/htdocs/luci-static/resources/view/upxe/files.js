@@ -87,12 +87,11 @@ return view.extend({
 			: E('small', { 'style': 'color:#c33' }, [ '✗ ' + name + ': ', _('not in the folder') ]);
 	},
 
-	/* What a machine is told today, in a line. */
+	/* What a machine is told today, in a line. A file that is not in the folder, such as a menu, is made when it is asked for. */
 	today: function(told) {
-		const request = (told.requests || [])[0];
-		return !request ? null : request.reply
-			? this.state(request.reply.fields.file) || E('small', {}, [ request.reply.fields.file ])
-			: E('small', {}, [ request.silence.reason ]);
+		const request = (told.requests || [])[0], file = request && request.reply && request.reply.fields.file;
+		return !request ? null : this.sizeOf(file) != null ? this.state(file)
+			: E('small', {}, [ request.reply ? file : request.silence.reason ]);
 	},
 
 	/* A field for a file of the folder, with its state below. */
@@ -197,6 +196,50 @@ return view.extend({
 		};
 	},
 
+	/* What loaders show for choosing; a field is there for the kinds that it is of use to. */
+	menu: function(map) {
+		let section = map.section(form.TypedSection, 'menu', _('Menu'));
+		section.anonymous = section.addremove = true;
+		section.option(form.Value, 'title', _('Title')).placeholder = 'Boot menu';
+		let option = section.option(form.Value, 'timeout', _('Seconds'), _('Then the default is booted; 0: never.'));
+		option.datatype = 'range(0,3600)';
+		option.placeholder = '10';
+		option = section.option(form.Value, 'default', _('Default'));
+		option.placeholder = _('the first');
+		uci.sections('upxe', 'entry').forEach(function(entry) { option.value(entry['.name']); });
+
+		section = map.section(form.TypedSection, 'entry', _('Menu entries'));
+		section.addremove = true;
+		const kind = section.option(form.ListValue, 'kind', _('Kind'));
+		kind.optional = true;
+		kind.placeholder = _('as the fields say');
+		'linux,memtest,iso,chain,wimboot,iscsi,local,shell'.split(',').forEach(function(one) { kind.value(one); });
+		[
+			[ form.Value, 'title', _('Title') ],
+			[ null, 'kernel', _('Kernel or program'), ',linux,memtest,wimboot' ],
+			[ form.DynamicList, 'initrd', _('RAM disks'), ',linux' ],
+			[ form.Value, 'append', _('Command line'), ',linux' ],
+			[ null, 'url', _('Image, script or loader'), ',iso,chain' ],
+			[ form.DynamicList, 'file', _('Files'), ',wimboot' ],
+			[ form.Value, 'root_path', _('iSCSI disk'), ',iscsi' ],
+			[ form.Flag, 'keep_san', _('Stays for an installer'), ',iscsi' ],
+			[ form.DynamicList, 'arch', _('Architectures') ],
+			[ form.DynamicList, 'host', _('Machines') ],
+			[ form.DynamicList, 'serial', _('Serial numbers') ],
+			[ form.DynamicList, 'asset', _('Asset tags') ],
+			[ form.Value, 'networkid', _('Tags') ],
+			[ form.DynamicList, 'group', _('One of these tags') ]
+		].forEach(function(field) {
+			option = field[0] ? section.option(field[0], field[1], field[2]) : this.fileField(section, field[1], field[2], null, /./);
+			if (!field[0])
+				option.datatype = 'maxlength(255)';
+			/* The first is no kind at all. */
+			(field[3] || '').split(',').forEach(function(one) { field[3] && option.depends('kind', one); });
+			if (field[1] == 'arch')
+				upxe.architectures.forEach(function(arch) { option.value(arch[0], arch[2]); });
+		}, this);
+	},
+
 	/* For those who need them: sections as they are. */
 	rules: function(map) {
 		const TAG = [ form.Value, 'networkid', _('Tag') ];
@@ -255,6 +298,7 @@ return view.extend({
 
 		this.machines(map.section(form.TableSection, 'host', _('Machines'),
 			_('Machines that boot something of their own.')), upxe.machines(data[1], data[2].clients));
+		this.menu(map);
 		this.rules(map);
 
 		return map.render().then(L.bind(function(node) {

@@ -20,16 +20,20 @@ function progress(client) {
 	return E('div', { 'class': 'cbi-progressbar', 'title': percent + ' %' }, [ E('div', { 'style': 'width:' + percent + '%' }) ]);
 }
 
-function trouble(found) {
-	return found && E('div', { 'style': 'color:#c33' }, [ found.reason, E('br'), E('em', {}, [ found.advice ]) ]);
+function trouble(client, root) {
+	const said = function(words) { return upxe.said(words, client.file, root); };
+	return client.trouble && E('div', { 'style': 'color:#c33' }, [ said(client.trouble.reason), E('br'), E('em', {}, [ said(client.trouble.advice) ]) ]);
 }
 
 return view.extend({
 	/* Machines whose timeline is unfolded, by MAC. */
 	unfolded: {},
 
+	/* What the router calls machines that no section names, by MAC. */
+	names: {},
+
 	load: function() {
-		return Promise.all([ upxe.status(), upxe.networks(), upxe.check() ]);
+		return Promise.all([ upxe.status(), upxe.networks(), upxe.check(), upxe.hosts() ]);
 	},
 
 	timeline: function(client) {
@@ -49,12 +53,13 @@ return view.extend({
 
 	row: function(client) {
 		const loads = client.bytes != null && client.bytes > 0;
+		const name = client.host || this.names[client.mac];
 		const size = client.size ? _('%s of %s').format(upxe.size(client.bytes), upxe.size(client.size)) : upxe.size(client.bytes || 0);
 		return [
-			[ E('strong', {}, [ client.host || client.mac ]), E('br'),
-				[ client.host ? client.mac : null, client.address ].filter(Boolean).join(' · ') ],
+			[ E('strong', {}, [ name || client.mac ]), E('br'),
+				[ name ? client.mac : null, client.address ].filter(Boolean).join(' · ') ],
 			client.program && (client.client || '').indexOf(client.program) < 0 ? [ client.client, E('br'), E('small', {}, [ client.program ]) ] : client.client,
-			[ upxe.stage(client.stage, client.file), progress(client), trouble(client.trouble) ],
+			[ upxe.stage(client.stage, client.file), progress(client), trouble(client, this.root) ],
 			loads ? [ size, E('br'), client.speed ? upxe.size(client.speed) + '/s' : '' ] : '–',
 			this.timeline(client)
 		];
@@ -99,6 +104,7 @@ return view.extend({
 	},
 
 	show: function(status) {
+		this.root = (status.tftp || {}).root;
 		dom.content(this.serviceNode, [ this.service(status) ]);
 		dom.content(this.clientsNode, [ this.clients(status) ]);
 	},
@@ -141,6 +147,7 @@ return view.extend({
 			[ form.Value, 'replies_client', _('Boot replies to one machine'), null, '4', 'range(1,10000)' ],
 			[ form.DynamicList, 'dhcp_option', _('DHCP options'), _('For machines that ask for them: number, value.'), '175,8:1:1' ],
 			[ form.DynamicList, 'dhcp_option_force', _('Forced DHCP options'), _('For all machines.'), '209,pxelinux.cfg/default' ],
+			[ form.DynamicList, 'line', _('Other rules'), _('Lines in dnsmasq\'s words, for what no field says.'), 'tag-if=set:lab,tag:known' ],
 			[ form.Value, 'user', _('Runs as user'), null, 'upxe' ],
 			[ form.ListValue, 'log_level', _('Log'), _('The least important lines that are logged.'), 'info' ]
 		].forEach(function(known) {
@@ -155,6 +162,7 @@ return view.extend({
 
 		this.serviceNode = E('div', { 'class': 'cbi-section' });
 		this.clientsNode = E('div', {});
+		this.names = Object.fromEntries(upxe.machines(data[3]));
 		this.show(data[0]);
 		poll.add(L.bind(this.refresh, this), SECONDS);
 		document.addEventListener('visibilitychange', L.bind(this.refresh, this));
