@@ -38,6 +38,7 @@ impl Upxe {
     }
 
     /// Starts it where it sees no other process, as in a jail of procd's.
+    #[allow(dead_code, reason = "for the tests of the doctor")]
     pub fn without_proc(lan: &Lan, tftp: &Path, run: &Path) -> Upxe {
         let log = Journal::new("upxe", run, None);
         let config = text(&write_configuration(&[lan], &dhcp(&[lan]), &settings(&[lan], tftp), run));
