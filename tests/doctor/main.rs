@@ -38,7 +38,7 @@ use self::journal::Journal;
 use self::net::Lan;
 use self::process::{Process, try_run};
 use self::router::{Router, SOON};
-use self::upxe::program;
+use self::upxe::{Upxe, program};
 
 #[test]
 fn a_healthy_router_is_told_so() {
