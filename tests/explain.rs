@@ -8,8 +8,9 @@ use std::net::Ipv4Addr;
 
 use upxe::commands::explain::{Network, Report, explain, json, text};
 use upxe::config::Config;
+use upxe::config::Overrides;
 use upxe::config::dnsmasq::files::ConfFiles;
-use upxe::config::load::{Overrides, Sources, load};
+use upxe::config::load::{Sources, load};
 use upxe::proxy::{BootFiles, Door};
 use upxe::wire::capture::{self, Captured};
 

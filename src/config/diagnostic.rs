@@ -6,6 +6,9 @@ use std::rc::Rc;
 use super::Origin;
 use super::uci::{Offending, SyntaxError};
 
+/// Diagnostics that are kept, errors first.
+pub const MAX_DIAGNOSTICS: usize = 200;
+
 /// How much a diagnostic matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {

@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::dnsmasq::files::ConfFiles;
-use super::load::{Overrides, Source, Sources, UHTTPD, load};
-use super::{Config, Origin, uci};
+use super::load::{Source, Sources, UHTTPD, load};
+use super::{Config, Origin, Overrides, uci};
 
 /// Where OpenWrt keeps its configuration.
 pub const CONFDIR: &str = "/etc/config";

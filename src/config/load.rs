@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::boot::Home;
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::{Diagnostic, MAX_DIAGNOSTICS, Severity};
 use super::dnsmasq::Collected;
 use super::dnsmasq::files::{ConfFiles, ConfReader};
 use super::hosts::Hosts;
@@ -15,13 +15,10 @@ use super::section::{self, Reader};
 use super::sections::{self, Sections};
 use super::stock::{self, Stock};
 use super::uci::{self, Package, Section};
-use super::{Config, DnsmasqPorts, Origin, PerSecond, Rules, Tftp, TftpLimits};
+use super::{Config, DnsmasqPorts, Origin, Overrides, PerSecond, Rules, Tftp, TftpLimits};
 
 /// Transfers at once that may be asked for: each has a socket.
 const MAX_TRANSFERS: u16 = 1024;
-/// Diagnostics that are kept, errors first.
-pub const MAX_DIAGNOSTICS: usize = 200;
-
 /// OpenWrt's web server, which the init script starts for `option http`.
 pub const UHTTPD: &str = "/usr/sbin/uhttpd";
 
@@ -51,20 +48,6 @@ pub struct Source {
     pub text: Option<Vec<u8>>,
 }
 
-/// What the command line says, which beats the files.
-#[derive(Debug, Clone, Default)]
-pub struct Overrides {
-    /// `-i`, each: a logical interface or a device; any at all replace the configured ones.
-    pub interfaces: Vec<String>,
-    /// `--tftp-root`.
-    pub tftp_root: Option<String>,
-    /// `--conf-file`: lines in dnsmasq's words, instead of those of dnsmasq's own file.
-    pub conf_file: Option<String>,
-}
-
-/// The name under which diagnostics of [`Overrides`] appear.
-pub const COMMAND_LINE: &str = "command line";
-
 /// Reads everything, and says everything that is wrong with it; a configuration comes of it if there is no error. Files
 /// that others name are had from `conf`.
 pub fn load(sources: &Sources, overrides: &Overrides, conf: &mut dyn ConfFiles) -> (Option<Config>, Vec<Diagnostic>) {
@@ -80,7 +63,7 @@ pub fn load(sources: &Sources, overrides: &Overrides, conf: &mut dyn ConfFiles) 
     let mut collected = Collected::default();
     let mut lines = ConfReader::new(conf, &hosts, &mut collected, &mut out);
     if let Some(path) = &overrides.conf_file {
-        lines.read(path, &command_line());
+        lines.read(path, &Origin::command_line());
     } else if let Some(path) = &sources.conf_file {
         lines.read(path, &Origin { file: path.as_str().into(), line: 0 });
         stock::conf_folders(&dhcp).iter().for_each(|folder| lines.folder_if_there(folder));
@@ -236,7 +219,7 @@ fn web(reader: &mut Reader<'_>, uhttpd: bool) -> Option<Web> {
 fn interface_names(reader: &mut Reader<'_>, overrides: &Overrides) -> Vec<(String, Origin)> {
     let written = reader.items(&upxe::INTERFACE, section::names);
     if !overrides.interfaces.is_empty() {
-        return overrides.interfaces.iter().map(|name| (name.clone(), command_line())).collect();
+        return overrides.interfaces.iter().map(|name| (name.clone(), Origin::command_line())).collect();
     }
     let written: Vec<_> =
         written.into_iter().flat_map(|(names, at)| names.into_iter().map(move |name| (name, at.clone()))).collect();
@@ -270,11 +253,6 @@ fn read_own_sections(
         sections.main(main);
     }
     sections.read(own, &|section| section.kind == dhcp::SECTION.kind);
-}
-
-/// What stands on the command line.
-pub fn command_line() -> Origin {
-    Origin { file: COMMAND_LINE.into(), line: 0 }
 }
 
 /// At most [`MAX_DIAGNOSTICS`], in the order of files and lines.

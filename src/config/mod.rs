@@ -25,7 +25,7 @@ use self::options::{Known, upxe};
 pub use self::rules::{Boot, Origin, Rules, TagTest};
 
 pub use diagnostic::{Diagnostic, Severity};
-pub use load::{Overrides, load};
+pub use load::load;
 
 /// Everything `upxe run` needs to know; made by [`load`](crate::config) from the files in `/etc/config`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,17 @@ pub struct Config {
     pub read_from: Vec<PathBuf>,
     /// `option log_level`: error, warn, info, debug or trace.
     pub log_level: log::LevelFilter,
+}
+
+/// What the command line says, which beats the files.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `-i`, each: a logical interface or a device; any at all replace the configured ones.
+    pub interfaces: Vec<String>,
+    /// `--tftp-root`.
+    pub tftp_root: Option<String>,
+    /// `--conf-file`: lines in dnsmasq's words, instead of those of dnsmasq's own file.
+    pub conf_file: Option<String>,
 }
 
 /// Ports that the dnsmasq beside us opens by its own configuration. They are left to it even while it is not running:

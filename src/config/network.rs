@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use super::diagnostic::{Diagnostic, Severity, quoted};
-use super::load::COMMAND_LINE;
 use super::uci::{Package, Section};
 use super::{Interface, Origin};
 
@@ -38,7 +37,7 @@ pub fn interfaces(
 ) -> Vec<Interface> {
     let mut interfaces: Vec<Interface> = Vec::new();
     for (name, origin) in names {
-        let given_here = &*origin.file == COMMAND_LINE;
+        let given_here = origin.is_command_line();
         let subject = if given_here { "-i" } else { "option interface" };
         let mut say = |severity, parts: &[&str]| out.push(Diagnostic::text(severity, origin.clone(), subject, parts));
         let device = match resolve(network, &name) {

@@ -97,6 +97,21 @@ pub struct Origin {
     pub line: u32,
 }
 
+impl Origin {
+    /// The name under which diagnostics of the command line appear.
+    const COMMAND_LINE: &str = "command line";
+
+    /// The place of what stands on the command line.
+    pub fn command_line() -> Origin {
+        Origin { file: Self::COMMAND_LINE.into(), line: 0 }
+    }
+
+    /// True for that place.
+    pub fn is_command_line(&self) -> bool {
+        &*self.file == Self::COMMAND_LINE
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;

@@ -8,12 +8,11 @@ use super::boot::{self, Home};
 use super::diagnostic::{Diagnostic, Severity, quoted};
 use super::dnsmasq::{Collected, TftpLines};
 use super::hosts::Hosts;
-use super::load::{Overrides, command_line};
 use super::options::{common, dnsmasq, upxe};
 use super::section::{self, Reader};
 use super::sections::Sections;
 use super::uci::{Package, Section, Value};
-use super::{Config, DnsmasqPorts, Origin};
+use super::{Config, DnsmasqPorts, Origin, Overrides};
 
 /// What dnsmasq's own configuration has it do, as far as it is our business.
 pub struct Stock {
@@ -94,13 +93,19 @@ impl Stock {
         let mut subject = "option tftp_root";
         let mut origin = written.clone();
         if let Some(given) = &overrides.tftp_root {
-            origin = Some(command_line());
+            origin = Some(Origin::command_line());
             match section::folder(&upxe::TFTP_ROOT.form, given) {
                 Some(root) => tftp.root = root,
                 None => {
                     let expected = upxe::TFTP_ROOT.form.words();
                     let found = quoted(given.as_bytes());
-                    out.push(Diagnostic::found(Severity::Error, command_line(), "--tftp-root", found, &expected));
+                    out.push(Diagnostic::found(
+                        Severity::Error,
+                        Origin::command_line(),
+                        "--tftp-root",
+                        found,
+                        &expected,
+                    ));
                 }
             }
         } else if let (None, Some((root, at))) = (&written, &self.root) {
@@ -117,7 +122,7 @@ impl Stock {
             origin = Some(at.clone());
         }
         if tftp.root.parent().is_none() {
-            let origin = origin.unwrap_or_else(command_line);
+            let origin = origin.unwrap_or_else(Origin::command_line);
             out.push(Diagnostic::text(Severity::Warning, origin, subject, &["the whole file system would be served"]));
         }
         if let (Some((at, remedy)), true) = (&self.tftp, tftp.enabled) {

@@ -4,8 +4,9 @@ use std::net::Ipv4Addr;
 
 use super::template::{Also, fill};
 use super::*;
+use crate::config::Overrides;
 use crate::config::dnsmasq::files::NoFiles;
-use crate::config::load::{Overrides, Source, Sources, load};
+use crate::config::load::{Source, Sources, load};
 
 const ROUTER: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 1);
 

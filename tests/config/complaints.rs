@@ -1,7 +1,8 @@
 //! Wrong values in our own file: each complaint in full.
 
+use upxe::config::Overrides;
 use upxe::config::dnsmasq::files::NoFiles;
-use upxe::config::load::{Overrides, Sources, load};
+use upxe::config::load::{Sources, load};
 use upxe::config::rules::Web;
 
 use super::{LAN, clean, complaints, lines, sources};

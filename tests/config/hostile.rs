@@ -1,7 +1,8 @@
 //! Damaged files never bring the loader down: every truncation and every change of a single byte.
 
+use upxe::config::Overrides;
 use upxe::config::dnsmasq::files::NoFiles;
-use upxe::config::load::{Overrides, Source, Sources, load};
+use upxe::config::load::{Source, Sources, load};
 use upxe::config::uci;
 
 const UPXE: &[u8] = b"config upxe 'main'\n\toption enabled '1'\n\tlist interface \"lan\"\n\toption tftp_max 9\\\n\n\

@@ -1,7 +1,8 @@
 //! Logical interfaces and devices.
 
+use upxe::config::Overrides;
 use upxe::config::dnsmasq::files::NoFiles;
-use upxe::config::load::{Overrides, load};
+use upxe::config::load::load;
 
 use super::{lines, load_texts, sources};
 

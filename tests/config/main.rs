@@ -11,8 +11,9 @@ mod published;
 mod same_rules;
 mod syntax;
 
+use upxe::config::Overrides;
 use upxe::config::dnsmasq::files::NoFiles;
-use upxe::config::load::{Overrides, Source, Sources, load};
+use upxe::config::load::{Source, Sources, load};
 use upxe::config::{Config, Diagnostic};
 
 /// Sources with these texts, under short names; an empty text is a file that does not exist.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use upxe::config::Overrides;
 use upxe::config::dnsmasq::files::ConfFiles;
-use upxe::config::load::{Overrides, load};
+use upxe::config::load::load;
 use upxe::config::{Config, Rules};
 
 use super::{LAN, clean, lines, load_texts, sources};

@@ -8,8 +8,9 @@ use std::sync::Mutex;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use upxe::config::Overrides;
 use upxe::config::dnsmasq::files::NoFiles;
-use upxe::config::load::{Overrides, Source, Sources, load};
+use upxe::config::load::{Source, Sources, load};
 use upxe::config::{self, Rules};
 use upxe::daemon::machines::Machines;
 use upxe::daemon::transfers::{Entrance, Transfers};

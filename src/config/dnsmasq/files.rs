@@ -4,9 +4,8 @@ use std::rc::Rc;
 
 use super::words::Line;
 use super::{Collected, MAX_LINE, Outcome, Wrong, is_ours};
-use crate::config::diagnostic::{Diagnostic, Severity, quoted};
+use crate::config::diagnostic::{Diagnostic, MAX_DIAGNOSTICS, Severity, quoted};
 use crate::config::hosts::Hosts;
-use crate::config::load::MAX_DIAGNOSTICS;
 use crate::config::rules::Origin;
 
 /// Files that are read, however they name each other.

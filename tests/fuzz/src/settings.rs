@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use upxe::config::Overrides;
 use upxe::config::dnsmasq::files::{ConfFiles, NoFiles};
-use upxe::config::load::{Overrides, Source, Sources, load};
+use upxe::config::load::{Source, Sources, load};
 use upxe::config::{Config, Diagnostic};
 
 /// The network that nothing is said about.
