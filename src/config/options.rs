@@ -519,9 +519,10 @@ pub fn markdown() -> String {
     table
 }
 
-/// The known name that a mistyped one most likely meant: at most two letters wrong, inserted or left out.
+/// The known name that a mistyped one most likely meant: at most two letters wrong, inserted or left out. Of one or two
+/// letters nobody knows.
 pub fn nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let allowed = if typed.len() < 5 { 1 } else { 2 };
+    let allowed = (typed.len().saturating_sub(1) / 2).min(2);
     names.map(|name| (distance(typed, name), name)).filter(|&(far, _)| far <= allowed).min().map(|(_, name)| name)
 }
 
