@@ -69,7 +69,10 @@ fn collect(folder: &Path, place: &str, files: &mut Vec<File>) -> Result<()> {
         let to = if place.is_empty() { name.to_owned() } else { format!("{place}/{name}") };
         if path.is_dir() {
             collect(&path, &to, files)?;
-        } else if name.ends_with(".js") || name.ends_with(".json") || path.parent().is_some_and(|folder| folder.ends_with("ucode")) {
+        } else if name.ends_with(".js")
+            || name.ends_with(".json")
+            || path.parent().is_some_and(|folder| folder.ends_with("ucode"))
+        {
             files.push(File {
                 path: to,
                 mode: 0o644,

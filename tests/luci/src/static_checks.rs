@@ -84,7 +84,8 @@ fn weight(stage: &mut Stage) {
     for part in ["htdocs", "root"] {
         for path in files_under(&stage.app.join(part)) {
             let mut text = fs::read_to_string(&path).expect("a file");
-            if path.extension().is_some_and(|ending| ending == "js" || ending == "json") || path.ends_with("luci.upxe") {
+            if path.extension().is_some_and(|ending| ending == "js" || ending == "json") || path.ends_with("luci.upxe")
+            {
                 text = script::minified(&text);
             }
             let to = folder.join(path.strip_prefix(&stage.app).expect("a path below"));
