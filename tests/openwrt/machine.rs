@@ -39,8 +39,9 @@ pub const MALTA: Machine = Machine {
     console: "ttyS0",
     loader: "lib/ld.so.1",
     modules: &["mii", "pcnet32", "llc", "stp", "bridge"],
-    // Most of it is the program itself, as far as it was run since it started.
-    resident: [512, 680],
+    // Most of it is the program itself, as far as it was run since it started, in pieces of 64 KB: 416 to 488 were seen
+    // after the start. The goal is 512.
+    resident: [576, 680],
 };
 
 /// The 64-bit ARM of newer routers. Debian's kernel for it takes more memory than an 8 MB router's own.
