@@ -50,7 +50,8 @@ pub fn run(confdir: &Path, overrides: &Overrides, json: bool) -> ExitCode {
         diagnostics.extend(found.into_iter().map(|diagnostic| placed(&own, diagnostic)));
     }
     let report = if json {
-        let mends = diagnostics.iter().map(|diagnostic| mend::command(confdir, config.as_ref(), diagnostic));
+        let packages = mend::Packages::read(confdir);
+        let mends = diagnostics.iter().map(|diagnostic| mend::command(&packages, config.as_ref(), diagnostic));
         self::json(config.as_ref(), &diagnostics, mends)
     } else {
         report(config.as_ref(), &diagnostics)

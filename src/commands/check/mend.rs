@@ -2,6 +2,7 @@
 //! at least opens the line.
 
 use std::path::Path;
+use std::rc::Rc;
 
 use crate::config::diagnostic::Mend;
 use crate::config::files::package;
@@ -10,19 +11,34 @@ use crate::config::uci::{Package, Value};
 use crate::config::{Config, Diagnostic, Origin};
 use crate::sys::link;
 
-/// The command for a remark; none where there is no line to change and nothing to copy, nor where the command would have
-/// something in it that no terminal should be given.
-pub fn command(confdir: &Path, config: Option<&Config>, diagnostic: &Diagnostic) -> Option<String> {
-    any(confdir, config, diagnostic).filter(|command| !command.contains(char::is_control))
+/// The packages of UCI that remarks are about, each with the path that it was read from.
+pub struct Packages {
+    /// upxe's own.
+    pub upxe: (Rc<str>, Package),
+    /// What the dnsmasq beside us is set up by.
+    pub dhcp: (Rc<str>, Package),
 }
 
-fn any(confdir: &Path, config: Option<&Config>, diagnostic: &Diagnostic) -> Option<String> {
+impl Packages {
+    /// Reads them, once for all remarks.
+    pub fn read(confdir: &Path) -> Packages {
+        Packages { upxe: package(confdir, "upxe"), dhcp: package(confdir, "dhcp") }
+    }
+}
+
+/// The command for a remark; none where there is no line to change and nothing to copy, nor where the command would have
+/// something in it that no terminal should be given.
+pub fn command(packages: &Packages, config: Option<&Config>, diagnostic: &Diagnostic) -> Option<String> {
+    any(packages, config, diagnostic).filter(|command| !command.contains(char::is_control))
+}
+
+fn any(packages: &Packages, config: Option<&Config>, diagnostic: &Diagnostic) -> Option<String> {
     let Origin { file, line } = &diagnostic.origin;
     let (file, number) = (shell_word(file), line.to_string());
     match &diagnostic.mend {
         Mend::Copy(name) => return Some(copy(config?, name)),
         _ if *line == 0 => return None,
-        Mend::TakeOut => return Some(removal(confdir, &diagnostic.origin)),
+        Mend::TakeOut => return Some(removal(packages, &diagnostic.origin)),
         Mend::Word(typed, meant) if is_plain(typed) && is_plain(meant) => {
             return Some(["sed -i '", &number, "s/\\<", typed, "\\>/", meant, "/g' ", &file].concat());
         }
@@ -48,10 +64,9 @@ pub fn copy(config: &Config, name: &str) -> String {
 }
 
 /// Takes out what stands in a line, of UCI or of dnsmasq.conf.
-pub fn removal(confdir: &Path, origin: &Origin) -> String {
-    let uci = ["upxe", "dhcp"].into_iter().find_map(|name| {
-        let (file, package) = package(confdir, name);
-        if file == origin.file { uci_removal(&package, name, origin.line) } else { None }
+pub fn removal(packages: &Packages, origin: &Origin) -> String {
+    let uci = [("upxe", &packages.upxe), ("dhcp", &packages.dhcp)].into_iter().find_map(|(name, (file, package))| {
+        if *file == origin.file { uci_removal(package, name, origin.line) } else { None }
     });
     uci.unwrap_or_else(|| ["sed -i '", &origin.line.to_string(), "s/^/# /' ", &shell_word(&origin.file)].concat())
 }
@@ -109,10 +124,10 @@ mod tests {
 
     #[test]
     fn each_remark_has_its_command() {
-        let confdir = Path::new("/nonexistent");
+        let packages = Packages::read(Path::new("/nonexistent"));
         let at = |line| Origin { file: "/etc/it's.conf".into(), line };
         let clear = Diagnostic::text(Severity::Warning, Origin { file: "x\u{1b}c".into(), line: 1 }, "", &["x"]);
-        assert_eq!(command(confdir, None, &clear), None);
+        assert_eq!(command(&packages, None, &clear), None);
         for (line, mend, expected) in [
             (7, Mend::Edit, Some(r"vi -c 7 '/etc/it'\''s.conf'")),
             (0, Mend::Edit, None),
@@ -122,7 +137,7 @@ mod tests {
             (7, Mend::Copy("x".into()), None),
         ] {
             let diagnostic = Diagnostic { mend, ..Diagnostic::text(Severity::Warning, at(line), "", &["x"]) };
-            assert_eq!(command(confdir, None, &diagnostic).as_deref(), expected);
+            assert_eq!(command(&packages, None, &diagnostic).as_deref(), expected);
         }
     }
 }

@@ -5,7 +5,6 @@ use std::fs;
 use super::{Finding, Patient, shell_word};
 use crate::commands::check::{lint, mend, surroundings};
 use crate::commands::import::import;
-use crate::config::files::package;
 use crate::config::hosts::Hosts;
 use crate::config::options::{boot, common, upxe};
 use crate::config::uci::{Package, Section, Value, parse};
@@ -20,8 +19,9 @@ pub fn is_tftp(diagnostic: &Diagnostic) -> bool {
 /// Boot lines, menus and TFTP of dnsmasq's own, and the release that answers wrongly.
 pub fn examine(patient: &Patient<'_>, diagnostics: &[Diagnostic], found: &mut Vec<Finding>) {
     const RESTART: &str = " && service dnsmasq restart && service upxe reload";
-    let (file, dhcp) = package(patient.confdir, "dhcp");
-    let removal = |origin: &Origin| mend::removal(patient.confdir, origin);
+    let packages = mend::Packages::read(patient.confdir);
+    let mend::Packages { upxe: (_, own), dhcp: (file, dhcp) } = &packages;
+    let removal = |origin: &Origin| mend::removal(&packages, origin);
     if let Some(diagnostic) = diagnostics.iter().find(|diagnostic| is_tftp(diagnostic)) {
         let what = &["dnsmasq serves TFTP itself, and upxe leaves port 69 to it"];
         let why = "Machines load their files from dnsmasq, slower and without word of their progress here.";
@@ -30,7 +30,6 @@ pub fn examine(patient: &Patient<'_>, diagnostics: &[Diagnostic], found: &mut Ve
     }
     // One command moves all lines: what is numbered would have another number after the first.
     let (mut copies, mut removals, mut first) = (String::new(), String::new(), None);
-    let (_, own) = package(patient.confdir, "upxe");
     for diagnostic in lint::lint_dnsmasq(&patient.config.rules, &surroundings(patient.config)) {
         let origin = &diagnostic.origin;
         let (code, why) = match &*diagnostic.subject {
@@ -48,8 +47,8 @@ pub fn examine(patient: &Patient<'_>, diagnostics: &[Diagnostic], found: &mut Ve
         } else if diagnostic.severity > Severity::Note {
             // A note is no trouble, and what upxe offers comes from that line.
             let section =
-                if origin.file == file { moved_section(&dhcp, origin.line) } else { conf_section(&dhcp, origin) };
-            if let Some(copy) = section.and_then(|section| uci_copy(&own, &section)) {
+                if origin.file == *file { moved_section(dhcp, origin.line) } else { conf_section(dhcp, origin) };
+            if let Some(copy) = section.and_then(|section| uci_copy(own, &section)) {
                 if first.is_some() {
                     finding.why.push_str(" The command that moves the first of these lines moves this one, too.");
                 }
