@@ -36,6 +36,7 @@ use self::status::Status;
 use self::transfers::{Entrance, Transfers};
 use crate::config::Config;
 use crate::proxy::{self, Door, Silence};
+use crate::sys::alarm::Alarm;
 use crate::sys::epoll::{self, Epoll};
 use crate::sys::limits as system;
 use crate::sys::link::LinkWatch;
@@ -67,7 +68,8 @@ mod token {
     pub const BOOT_SERVER: u64 = 2;
     pub const TFTP: u64 = 3;
     pub const DOORS: u64 = 4;
-    pub const QUESTION: u64 = 5;
+    pub const ALARM: u64 = 5;
+    pub const QUESTION: u64 = 6;
     pub const FIRST_READER: u64 = QUESTION + 1;
     pub const LAST_READER: u64 = FIRST_READER + super::status::MAX_READERS as u64 - 1;
     pub const FIRST_LINK: u64 = 16;
@@ -84,6 +86,7 @@ pub struct Daemon {
     epoll: Epoll,
     /// Everything but transfers: what these leave waiting is answered before more of them is done.
     doors: Epoll,
+    alarm: Alarm,
     signals: Signals,
     link_watch: LinkWatch,
     links: Vec<Link>,
@@ -117,8 +120,10 @@ impl Daemon {
     pub fn new(config: Config, reload: Reload, signals: Signals) -> io::Result<Self> {
         let epoll = Epoll::new()?;
         let doors = Epoll::new()?;
+        let alarm = Alarm::new()?;
         let link_watch = LinkWatch::open()?;
         epoll.add(&doors, token::DOORS)?;
+        epoll.add(&alarm, token::ALARM)?;
         doors.add(&signals, token::SIGNALS)?;
         doors.add(&link_watch, token::LINK_WATCH)?;
         let without_4011 = "clients that take the file straight from the offer still boot";
@@ -139,6 +144,7 @@ impl Daemon {
             reload,
             epoll,
             doors,
+            alarm,
             signals,
             link_watch,
         };
@@ -162,7 +168,8 @@ impl Daemon {
             // Counted from when the last wait ended: what was done since makes a deadline late by next to nothing, and
             // to ask for the time costs as much as all the thinking about a packet.
             let deadline = self.transfers.next_deadline().into_iter().chain(self.retry_at).min();
-            let ready = self.epoll.wait(deadline.map(|deadline| deadline.saturating_duration_since(now)))?;
+            self.alarm.set(now, deadline)?;
+            let ready = self.epoll.wait(None)?;
             now = Instant::now();
             let mut count = 0;
             let mut at_the_doors = false;
@@ -171,6 +178,8 @@ impl Daemon {
                 count += 1;
                 match token {
                     token::DOORS => at_the_doors = true,
+                    // What is due is looked for after each wait.
+                    token::ALARM => {}
                     _ => self.transfers.on_ready(
                         now,
                         self.tftp.listener().map(|listener| Entrance { listener, epoll: &self.epoll, machines }),

@@ -1,6 +1,7 @@
 //! The Linux shell: descriptors, sockets and files; the only folder with `unsafe` code.
 #![allow(unsafe_code)]
 
+pub mod alarm;
 pub mod epoll;
 pub mod filter;
 pub mod landlock;

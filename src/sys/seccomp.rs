@@ -50,6 +50,7 @@ const FREE: &[c_long] = &[
     libc::SYS_sendto, libc::SYS_recvfrom, libc::SYS_epoll_pwait, libc::SYS_preadv,
     // The time, where the kernel's own library doesn't tell it (vDSO).
     since_2019(403), libc::SYS_clock_gettime, // clock_gettime64
+    libc::SYS_timerfd_settime, since_2019(411), // timerfd_settime64
     libc::SYS_recvmsg, libc::SYS_sendmsg, libc::SYS_epoll_ctl, libc::SYS_close,
     // Log lines, configuration, signalfd; status.
     libc::SYS_read, libc::SYS_write, libc::SYS_ppoll, since_2019(414), libc::SYS_lseek, libc::SYS_accept4, // ppoll_time64
