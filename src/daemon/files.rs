@@ -168,6 +168,10 @@ impl BootFiles for Files {
         SafePath::new(name.as_bytes(), self.root()).is_ok_and(|path| self.find(&path).is_ok())
     }
 
+    fn may_have_folder(&self, name: &str) -> bool {
+        self.tree.may_have_folder(name.as_bytes())
+    }
+
     fn web_path(&self, name: &str) -> Option<String> {
         let path = SafePath::new(name.as_bytes(), self.root()).ok()?;
         self.alone.open(path.as_bytes()).ok()?;

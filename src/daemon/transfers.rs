@@ -306,10 +306,6 @@ impl Transfers {
         let (host, name) = (*received.peer.ip(), order.path.as_bytes().into());
         self.news.push(News { host, name, what: progress::Fetch::Began(size) });
         if let Some(transfer) = self.table.transfer(id) {
-            if let Err(error) = entrance.epoll.add(&transfer.resource.socket, TOKEN | id.to_u64()) {
-                self.table.remove(id);
-                return Err(error);
-            }
             let is_refused = self.unsegmented.iter().any(|&known| known == received.ifindex);
             if transfer.session.windowsize() > 1 && !is_refused {
                 let packet = DATA_HEADER as u16 + transfer.session.blksize();
@@ -317,7 +313,13 @@ impl Transfers {
             }
         }
         self.carry_out(now, id, action);
-        Ok(())
+        // The answer comes no sooner than what it answers has left, and the client waits for that.
+        let Some(transfer) = self.table.transfer(id) else { return Ok(()) };
+        let added = entrance.epoll.add(&transfer.resource.socket, TOKEN | id.to_u64());
+        if added.is_err() {
+            self.table.remove(id);
+        }
+        added
     }
 
     fn on_packet(&mut self, now: Instant, entrance: Option<Entrance<'_>>, id: TransferId) {

@@ -37,6 +37,11 @@ pub trait BootFiles {
     /// True when a TFTP client that asks for `name` would get a file.
     fn has(&self, name: &str) -> bool;
 
+    /// False when there is no such folder, so that nothing in it need be looked for.
+    fn may_have_folder(&self, _name: &str) -> bool {
+        true
+    }
+
     /// Where a web server that serves the same folder has `name`: its path there, without `/` in front. `None` where TFTP
     /// does more than hand out the file of that very name.
     fn web_path(&self, name: &str) -> Option<String> {
@@ -369,8 +374,11 @@ impl<'a> Chooser<'a> {
             }
             names.push(([OWN_SCRIPTS, &mac, ".ipxe"].concat(), None));
         }
-        let customary = customary_names(client).into_iter();
-        names.extend(customary.map(|(name, architecture)| ([&mac, "/", name].concat(), architecture)));
+        // One look instead of one for each name: hardly any machine has a folder.
+        if self.files.may_have_folder(&mac) {
+            let customary = customary_names(client).into_iter();
+            names.extend(customary.map(|(name, architecture)| ([&mac, "/", name].concat(), architecture)));
+        }
         let (name, architecture) = names.into_iter().find(|(name, _)| self.has(name))?;
         Some(self.own_choice(&name, ChosenBy::Machine, architecture))
     }

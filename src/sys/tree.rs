@@ -109,6 +109,14 @@ impl Tree {
         open_folder(&self.root).map(|_| ())
     }
 
+    /// False when nothing is at `path`, relative to the root, or no folder, so that no file beneath it can be opened.
+    pub fn may_have_folder(&self, path: &[u8]) -> bool {
+        let (Ok(name), Ok(root)) = (c_string(path), open_folder(&self.root)) else { return false };
+        // Wherever a link leads to: files are opened only where they may be.
+        let opened = open_at(root.as_fd(), &name, FOLDER_FLAGS);
+        !opened.is_err_and(|error| matches!(refused(error), Refused::NotFound))
+    }
+
     /// Opens the file at `path`, relative to the root.
     ///
     /// # Errors
@@ -218,7 +226,7 @@ impl ServedFile {
         })?);
         let metadata = file_metadata(&file)?;
         // Who may read everything would send what others may not see.
-        if is_root() && metadata.mode() & WORLD_READABLE == 0 {
+        if metadata.mode() & WORLD_READABLE == 0 && is_root() {
             return Err(Refused::NotReadable);
         }
         let changed = (metadata.ctime(), metadata.ctime_nsec());

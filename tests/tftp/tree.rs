@@ -264,3 +264,16 @@ fn an_open_file_outlives_its_name() {
     assert_eq!(file.read_at(parts, 3).unwrap(), 6);
     assert_eq!((&first, &second[..4]), (b"t/", &b"file"[..]));
 }
+
+#[test]
+fn nothing_need_be_looked_for_in_a_folder_that_is_not_there() {
+    let place = Place::new();
+    let tree = place.tree(&[], Resolver::Openat2);
+    for name in ["sub", "sub/deep", "folder-link", "folder-out", "loop"] {
+        assert!(tree.may_have_folder(name.as_bytes()), "{name}");
+    }
+    for name in ["file", "fifo", "missing", "dangling", "missing/sub", "file/sub", "sub\0"] {
+        assert!(!tree.may_have_folder(name.as_bytes()), "{name}");
+    }
+    assert!(!Tree::new(place.at("missing"), Vec::new()).may_have_folder(b"sub"));
+}
