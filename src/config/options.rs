@@ -128,10 +128,10 @@ pub mod upxe {
             "KiB on the way to all machines at once; when they are many, new ones are granted smaller windows";
         /// Repetitions for who never answers.
         TFTP_RETRIES = "tftp_retries", Form::Number(0, 8), "3",
-            "how often the first packet of a file is repeated to a machine that was never heard since";
+            "how often a file's first packet is repeated to who was never heard since; who was is waited for 20 to 60 seconds";
         /// ERROR packets.
         TFTP_ERRORS = "tftp_errors", Form::Number(1, 10000), "500",
-            "TFTP requests refused in a second, to all machines, and as many that a text is made for; more get no answer";
+            "TFTP requests refused in a second to all, as many that a text is made for, as many that begin behind a relay; twice that at once";
         /// ERROR packets to one machine.
         TFTP_ERRORS_CLIENT = "tftp_errors_client", Form::Number(1, 10000), "20", "those of one machine; 64 at once are allowed";
         /// No port of its own for each transfer.

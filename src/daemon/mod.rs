@@ -168,8 +168,9 @@ impl Daemon {
             // Counted from when the last wait ended: what was done since makes a deadline late by next to nothing, and
             // to ask for the time costs as much as all the thinking about a packet.
             let deadline = self.transfers.next_deadline().into_iter().chain(self.retry_at).min();
-            self.alarm.set(now, deadline)?;
-            let ready = self.epoll.wait(None)?;
+            let is_set = self.alarm.set(now, deadline).is_ok();
+            let patience = deadline.filter(|_| !is_set).map(|deadline| deadline.saturating_duration_since(now));
+            let ready = self.epoll.wait(patience)?;
             now = Instant::now();
             let mut count = 0;
             let mut at_the_doors = false;

@@ -54,6 +54,8 @@ pub struct Transfers {
     refusals: Quota,
     /// Texts that are made.
     texts: Quota,
+    /// Transfers that begin for hosts behind a relay.
+    far: Quota,
     /// Machines may be on other networks, where their stations aren't known.
     relay: bool,
     log: TransferLog,
@@ -87,6 +89,7 @@ impl Transfers {
             single_port: config.single_port,
             refusals: Quota::new(config.limits.errors, AT_ONCE),
             texts: Quota::new(config.limits.errors, AT_ONCE),
+            far: Quota::new(config.limits.errors, AT_ONCE),
             relay: rules.relay,
             log: TransferLog::default(),
             news: Vec::new(),
@@ -113,6 +116,7 @@ impl Transfers {
         self.table.set_limits(config.max_transfers, config.limits);
         self.refusals.change(config.limits.errors, AT_ONCE);
         self.texts.change(config.limits.errors, AT_ONCE);
+        self.far.change(config.limits.errors, AT_ONCE);
         self.relay = rules.relay;
         self.files = Files::new(config, rules);
         self.single_port = config.single_port;
@@ -238,12 +242,30 @@ impl Transfers {
                 return self.refuse(now, entrance.listener, received, order.station(), answer(&why));
             }
         };
+        if !self.may_start(now, host, order) {
+            return;
+        }
         if let Some(idle) = order.displaces {
             self.end(now, idle, End::Superseded);
         }
         if let Err(error) = self.start(now, entrance, order, received, file) {
             self.log.cannot_send(now, host, order, &error);
         }
+    }
+
+    /// Whether a transfer may begin: on our own networks only machines that are there are sent anything, but nobody can see
+    /// who is behind a relay, and one forged request makes room for the next.
+    fn may_start(&mut self, now: Instant, host: Ipv4Addr, order: &Order<'_>) -> bool {
+        if !self.relay || order.station().is_some() {
+            return true;
+        }
+        let payer = Payer::host(host);
+        if let Err(over) = self.far.check(now, payer) {
+            self.log.not_answered(now, host, over);
+            return false;
+        }
+        self.far.count(now, payer);
+        true
     }
 
     /// Whether a text may be made for who asks: it takes longer than to send a file, and anybody may ask in anybody's name.
@@ -317,7 +339,7 @@ impl Transfers {
         let Some(transfer) = self.table.transfer(id) else { return Ok(()) };
         let added = entrance.epoll.add(&transfer.resource.socket, TOKEN | id.to_u64());
         if added.is_err() {
-            self.table.remove(id);
+            self.end(now, id, End::ReadFailed);
         }
         added
     }

@@ -30,7 +30,7 @@ impl Alarm {
     /// Sets it for `time`, `None` for never. Does nothing if that is what it is set for, also when it has gone off.
     ///
     /// # Errors
-    /// Only if the kernel can't; none is known that does.
+    /// Only if the kernel can't: then the wait has to be told the time.
     pub fn set(&mut self, now: Instant, time: Option<Instant>) -> io::Result<()> {
         if time == self.set_for {
             return Ok(());

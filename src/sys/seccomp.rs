@@ -283,6 +283,7 @@ mod tests {
     use std::path::{Path, PathBuf};
     use std::time::Instant;
 
+    use crate::sys::alarm::Alarm;
     use crate::sys::link::{self, LinkWatch};
     use crate::sys::packet_socket::PacketSocket;
     use crate::sys::transfer_socket::TransferSocket;
@@ -370,6 +371,7 @@ mod tests {
         let is_root = privileges::is_root();
         for landlock in [None, Some(&[folder.0.clone()][..])] {
             let _asking = UnixStream::connect(&socket).unwrap();
+            let mut alarm = Alarm::new().unwrap();
             let end = confined(landlock, || {
                 let port = UdpListener::bind(0);
                 let transfer = TransferSocket::connect(Ipv4Addr::LOCALHOST, peer);
@@ -388,6 +390,7 @@ mod tests {
                 let polled = unsafe { libc::poll(&raw mut descriptor, 1, 0) };
                 let much: Vec<u8> = vec![1; 64 << 20];
                 first_wrong(&[
+                    alarm.set(Instant::now(), Some(Instant::now())).is_ok(),
                     port.as_ref().is_ok_and(|port| port.port().is_ok()),
                     port.as_ref().is_ok_and(|port| port.receive(&mut [0; 8]).is_ok_and(|none| none.is_none())),
                     transfer.as_ref().is_ok_and(|socket| socket.mtu().is_ok() && socket.send(b"data").is_ok()),

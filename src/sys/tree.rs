@@ -111,7 +111,9 @@ impl Tree {
 
     /// False when nothing is at `path`, relative to the root, or no folder, so that no file beneath it can be opened.
     pub fn may_have_folder(&self, path: &[u8]) -> bool {
-        let (Ok(name), Ok(root)) = (c_string(path), open_folder(&self.root)) else { return false };
+        let Ok(name) = c_string(path) else { return false };
+        // For want of a descriptor, say: whoever looks for the file will see.
+        let Ok(root) = open_folder(&self.root) else { return true };
         // Wherever a link leads to: files are opened only where they may be.
         let opened = open_at(root.as_fd(), &name, FOLDER_FLAGS);
         !opened.is_err_and(|error| matches!(refused(error), Refused::NotFound))

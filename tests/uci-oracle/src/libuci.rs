@@ -34,6 +34,7 @@ pub fn read(text: &[u8]) -> Result<Vec<Section>, String> {
 /// `context` is one that libuci made.
 unsafe fn reason(context: *mut uci_context) -> String {
     let mut message: *mut c_char = ptr::null_mut();
+    // SAFETY: libuci fills in a string that is ours to free, or none.
     unsafe {
         uci_get_errorstr(context, &raw mut message, ptr::null());
         if message.is_null() {
@@ -48,6 +49,7 @@ unsafe fn reason(context: *mut uci_context) -> String {
 /// # Safety
 /// `package` is one that libuci made.
 unsafe fn sections(package: *const uci_package) -> Vec<Section> {
+    // SAFETY: a package's list holds sections, and theirs options.
     unsafe {
         elements(&raw const (*package).sections)
             .map(|element| {
@@ -69,6 +71,7 @@ unsafe fn sections(package: *const uci_package) -> Vec<Section> {
 /// # Safety
 /// `element` is an option's.
 unsafe fn read_option(element: *const uci_element) -> (String, Value) {
+    // SAFETY: an option's type tells which of its values there is.
     unsafe {
         let option = element.cast::<uci_option>();
         let value = if (*option).type_ == uci_option_type_UCI_TYPE_STRING {
@@ -85,12 +88,14 @@ unsafe fn read_option(element: *const uci_element) -> (String, Value) {
 /// # Safety
 /// `head` is a list's head and outlives the iterator, and so do the members.
 unsafe fn elements(head: *const uci_list) -> impl Iterator<Item = *const uci_element> {
+    // SAFETY: the caller promises it.
     let mut at = unsafe { (*head).next.cast_const() };
     std::iter::from_fn(move || {
         if at == head {
             return None;
         }
         let here = at;
+        // SAFETY: `at` is a member of the list, which outlives the iterator.
         at = unsafe { (*at).next };
         Some(here.cast::<uci_element>())
     })
@@ -99,11 +104,13 @@ unsafe fn elements(head: *const uci_list) -> impl Iterator<Item = *const uci_ele
 /// # Safety
 /// `string` ends with a NUL.
 unsafe fn bytes(string: *const c_char) -> Vec<u8> {
+    // SAFETY: the caller promises it.
     unsafe { CStr::from_ptr(string) }.to_bytes().to_vec()
 }
 
 /// # Safety
 /// `string` ends with a NUL.
 unsafe fn text(string: *const c_char) -> String {
+    // SAFETY: the caller promises it.
     String::from_utf8(unsafe { bytes(string) }).expect("libuci takes ASCII only for types and names")
 }
