@@ -56,9 +56,10 @@ fn a_computer_room_is_switched_on_in_a_flood() {
     let before = usage(upxe.pid());
     let start = Instant::now();
     let (figures, flood) = std::thread::scope(|scope| {
-        let flood = scope.spawn(|| vandal.inside(|| flood(router, &router_mac(&lan), &ended)));
+        let flood = scope.spawn(|| vandal.inside(|| flood(lan.address(2), router, &router_mac(&lan), &ended)));
+        let end = EndOfFlood(&ended);
         let figures = room.inside(|| Crowd::new(0, MACHINES, router, FILE, &file, LOSS).boot(PATIENCE));
-        ended.store(true, Ordering::Relaxed);
+        drop(end);
         (figures, flood.join().unwrap())
     });
     let (took, after) = (start.elapsed(), usage(upxe.pid()));
@@ -116,10 +117,20 @@ fn usage(pid: u32) -> (u64, u64) {
     (fields[11] + fields[12], peak.trim().trim_end_matches(" kB").parse().unwrap())
 }
 
-/// Sends garbage until `ended` is set, and tells how much of it the device took.
-fn flood(router: Ipv4Addr, router_mac: &[u8; 6], ended: &AtomicBool) -> u32 {
+/// Ends the flood, also when a machine didn't boot.
+struct EndOfFlood<'a>(&'a AtomicBool);
+
+impl Drop for EndOfFlood<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Sends garbage until `ended` is set, TFTP in the name of `here`, and tells how much of it the device took. None of the
+/// machines may have that address: whoever sends in a machine's name uses up what is that machine's.
+fn flood(here: Ipv4Addr, router: Ipv4Addr, router_mac: &[u8; 6], ended: &AtomicBool) -> u32 {
     let socket: UdpSocket = sys::packet_socket("eth0").expect("a packet socket for the flood");
-    let frames = garbage(router, *router_mac);
+    let frames = garbage(here, router, *router_mac);
     let (start, mut tried, mut sent) = (Instant::now(), 0, 0);
     while !ended.load(Ordering::Relaxed) {
         let due = (start.elapsed().as_micros() as u64 * u64::from(FLOOD) / 1_000_000) as u32;
@@ -133,9 +144,8 @@ fn flood(router: Ipv4Addr, router_mac: &[u8; 6], ended: &AtomicBool) -> u32 {
 }
 
 /// Half DHCP, half TFTP: noise, and what looks right up to some point.
-fn garbage(router: Ipv4Addr, router_mac: [u8; 6]) -> Vec<Vec<u8>> {
+fn garbage(here: Ipv4Addr, router: Ipv4Addr, router_mac: [u8; 6]) -> Vec<Vec<u8>> {
     let mac = [0x52, 0x54, 0x66, 0, 0, 1];
-    let here = Ipv4Addr::new(192, 168, 77, 253);
     let mut dice = 0x2545_f491_4f6c_dd1du64;
     let mut byte = move || {
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
