@@ -212,7 +212,9 @@ fn every_ack_doubled_doubles_no_block() {
             }
         }
         assert!(received == file);
-        assert!(client.repeated <= 4, "{} blocks came again", client.repeated);
+        // Who is kept from answering for 20 ms gets a block again, on a busy machine now and then; a doubled ACK that counted
+        // would double all 40.
+        assert!(client.repeated <= 12, "{} blocks came again", client.repeated);
     }
 }
 
