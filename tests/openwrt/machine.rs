@@ -55,8 +55,8 @@ pub const VIRT: Machine = Machine {
     modules: &[
         "failover",
         "net_failover",
-        "virtio",
         "virtio_ring",
+        "virtio",
         "virtio_mmio",
         "virtio_net",
         "llc",

@@ -27,7 +27,6 @@ fn mips() {
 }
 
 #[test]
-#[ignore = "its kernel starts and upxe runs, but nothing arrives on its network card"]
 fn arm() {
     serves_in_little_memory(&VIRT);
 }
