@@ -186,7 +186,8 @@ fn a_lost_block_comes_again_soon() {
     client.block(2);
     let start = Instant::now();
     client.block(2);
-    assert!((19..240).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+    // 20 ms after it was sent, which may have been some before we came to look at the clock; virtual_time.rs knows exactly.
+    assert!((5..240).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
     client.ack(2);
     client.rest(3, 512, 1);
     assert!(!logged("sent lost-block").ends_with(" 0 resent"));
