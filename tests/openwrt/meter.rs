@@ -131,16 +131,18 @@ fn hold_to_limits(machine: &Machine, tap: &str, windows: f64) {
     router.next_server();
     // 2.90 knows no windows. Debian's is linked with shared libraries.
     let theirs = router.micros_per_block("dnsmasq", 1);
-    for (windowsize, ours, limit) in [(1, lock_step, LOCK_STEP), (16, window, windows)] {
+    for (windowsize, ours) in [(1, lock_step), (16, window)] {
         let (card, ratio) = (machine.network_card, ours / theirs);
-        println!("{card}, windowsize {windowsize}: {ratio:.3} of dnsmasq's CPU time for a block; at most {limit}");
+        println!("{card}, windowsize {windowsize}: {ratio:.3} of dnsmasq's CPU time for a block");
     }
     if has_static_dnsmasq() {
         router.next_server();
         let theirs = router.micros_per_block("static-dnsmasq", 1);
         println!("of a static dnsmasq's: {:.3}, {:.3}", lock_step / theirs, window / theirs);
     }
-    assert!(lock_step / theirs <= LOCK_STEP && window / theirs <= windows, "see above");
+    println!("at most {windows} with windows");
+    // Lock-step depends on how soon the client outside answers: `by_itself` holds it to its limit.
+    assert!(window / theirs <= windows, "see above");
 }
 
 /// The machine, switched on.
