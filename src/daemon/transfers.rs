@@ -259,13 +259,7 @@ impl Transfers {
         if !self.relay || order.station().is_some() {
             return true;
         }
-        let payer = Payer::host(host);
-        if let Err(over) = self.far.check(now, payer) {
-            self.log.not_answered(now, host, over);
-            return false;
-        }
-        self.far.count(now, payer);
-        true
+        admits(&mut self.far, &mut self.log, now, host, Payer::host(host))
     }
 
     /// Whether a text may be made for who asks: it takes longer than to send a file, and anybody may ask in anybody's name.
@@ -273,11 +267,9 @@ impl Transfers {
         // Who forges addresses that nobody has doesn't get more by forging many. Behind a relay no station is known.
         let nobody = if self.relay { Payer::host(host) } else { Payer::NOBODY };
         let payer = order.station().map_or(nobody, Payer::station);
-        if let Err(over) = self.texts.check(now, payer) {
-            self.log.not_answered(now, host, over);
+        if !admits(&mut self.texts, &mut self.log, now, host, payer) {
             return false;
         }
-        self.texts.count(now, payer);
         // One that could not be kept need not be made.
         self.scarce_memory(now, order, 1).is_ok() || self.no_room(host)
     }
@@ -464,10 +456,9 @@ impl Transfers {
         (code, message): (ErrorCode, &str),
     ) {
         let payer = station.map_or(Payer::host(*received.peer.ip()), Payer::station);
-        if let Err(over) = self.refusals.check(now, payer) {
-            return self.log.not_answered(now, *received.peer.ip(), over);
+        if !admits(&mut self.refusals, &mut self.log, now, *received.peer.ip(), payer) {
+            return;
         }
-        self.refusals.count(now, payer);
         let packet = error(code, message);
         let Received { local, peer, ifindex, .. } = *received;
         // A client that cannot be reached hears nothing, and asks again or gives up by itself.
@@ -476,6 +467,16 @@ impl Transfers {
             false => TransferSocket::connect(local, peer).and_then(|socket| socket.send(&packet)),
         };
     }
+}
+
+/// Counts one more of what `quota` is for; false, after saying so, when `payer` or all together have had enough.
+fn admits(quota: &mut Quota, log: &mut TransferLog, now: Instant, host: Ipv4Addr, payer: Payer) -> bool {
+    if let Err(over) = quota.check(now, payer) {
+        log.not_answered(now, host, over);
+        return false;
+    }
+    quota.count(now, payer);
+    true
 }
 
 /// What the system cannot take at the moment (a full queue, a device that is down) counts as lost on the way; only a

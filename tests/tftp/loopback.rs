@@ -182,12 +182,12 @@ fn a_lost_block_comes_again_soon() {
     let mut client = server.client();
     client.ask("lost-block", "");
     client.block(1);
+    // Before it is sent: the server's wait can't have begun sooner, however late we come to look.
+    let start = Instant::now();
     client.ack(1);
     client.block(2);
-    let start = Instant::now();
     client.block(2);
-    // 20 ms after it was sent, which may have been some before we came to look at the clock; virtual_time.rs knows exactly.
-    assert!((5..240).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+    assert!((19..240).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
     client.ack(2);
     client.rest(3, 512, 1);
     assert!(!logged("sent lost-block").ends_with(" 0 resent"));
@@ -200,6 +200,7 @@ fn every_ack_doubled_doubles_no_block() {
     server.file("sorcerer", &file);
     for windowsize in [1u16, 4] {
         let mut client = server.client();
+        let start = Instant::now();
         client.ask("sorcerer", &format!("windowsize={windowsize}"));
         client.receive();
         client.ack(0);
@@ -213,9 +214,9 @@ fn every_ack_doubled_doubles_no_block() {
             }
         }
         assert!(received == file);
-        // Who is kept from answering for 20 ms gets a block again, on a busy machine now and then; a doubled ACK that counted
-        // would double all 40.
-        assert!(client.repeated <= 12, "{} blocks came again", client.repeated);
+        // Who is kept from answering for 20 ms, as happens on a busy machine, gets a window again.
+        let late = start.elapsed().as_millis() as u32 / 20 * u32::from(windowsize);
+        assert!(client.repeated <= 4 + late, "{} blocks came again", client.repeated);
     }
 }
 
