@@ -17,6 +17,10 @@ procd_close_service() {
 	note 'service complete'
 }
 
+# /running is there while procd runs the service.
 _procd_status() {
-	echo running
+	if [ -e /running ]; then echo running; else
+		echo inactive
+		return 3
+	fi
 }
