@@ -40,7 +40,7 @@ impl Channel {
                 result => return result,
             }
         }
-        packets.chunks(stride.max(1)).try_for_each(|packet| self.socket.send(packet))
+        self.socket.send_each(packets, stride)
     }
 
     /// The bytes of the file that have arrived for certain.

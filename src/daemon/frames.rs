@@ -153,8 +153,8 @@ impl Held {
     /// being sent, another reader may get what stood there just before.
     fn serves(&self, now: Instant, source: Outgoing<'_>) -> bool {
         let is_shared =
-            self.version.is_some() && self.version == source.file.version() && self.blksize == source.blksize;
-        self.id == source.id || is_shared && now.saturating_duration_since(self.at) < SHARED_FOR
+            || self.version.is_some() && self.version == source.file.version() && self.blksize == source.blksize;
+        self.id == source.id || is_shared() && now.saturating_duration_since(self.at) < SHARED_FOR
     }
 
     fn contains(&self, first: u64, count: usize) -> bool {

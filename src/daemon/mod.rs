@@ -37,7 +37,7 @@ use self::transfers::{Entrance, Transfers};
 use crate::config::Config;
 use crate::proxy::{self, Door, Silence};
 use crate::sys::alarm::Alarm;
-use crate::sys::epoll::{self, Epoll};
+use crate::sys::epoll::{self, Epoll, Events};
 use crate::sys::limits as system;
 use crate::sys::link::LinkWatch;
 use crate::sys::neighbour;
@@ -164,13 +164,14 @@ impl Daemon {
     pub fn run(&mut self) -> io::Result<()> {
         pages::give_back();
         let mut now = Instant::now();
+        let mut events = Events::default();
         loop {
             // Counted from when the last wait ended: what was done since makes a deadline late by next to nothing, and
             // to ask for the time costs as much as all the thinking about a packet.
             let deadline = self.transfers.next_deadline().into_iter().chain(self.retry_at).min();
             let is_set = self.alarm.set(now, deadline).is_ok();
             let patience = deadline.filter(|_| !is_set).map(|deadline| deadline.saturating_duration_since(now));
-            let ready = self.epoll.wait(patience)?;
+            let ready = self.epoll.wait(&mut events, patience)?;
             now = Instant::now();
             let mut count = 0;
             let mut at_the_doors = false;
@@ -202,7 +203,7 @@ impl Daemon {
     }
 
     fn answer_doors(&mut self, now: Instant) -> io::Result<Next> {
-        for token in self.doors.wait(Some(Duration::ZERO))? {
+        for token in self.doors.wait(&mut Events::default(), Some(Duration::ZERO))? {
             if self.dispatch(token, now) == Next::Stop {
                 return Ok(Next::Stop);
             }

@@ -265,6 +265,7 @@ fn whole(number: u64) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::epoll::Events;
     use std::io::Read;
 
     fn pair(len: usize) -> (SlowReader, UnixStream, Vec<u8>) {
@@ -309,13 +310,13 @@ mod tests {
         let text = "x".repeat(2 << 20);
         let mut deaf: Vec<UnixStream> = (0..3 * MAX_READERS).map(|_| UnixStream::connect(&path).unwrap()).collect();
         for _ in 0..2 {
-            let tokens: Vec<u64> = epoll.wait(Some(Duration::ZERO)).unwrap().collect();
+            let tokens: Vec<u64> = epoll.wait(&mut Events::default(), Some(Duration::ZERO)).unwrap().collect();
             assert_eq!(tokens.first(), Some(&1), "who isn't served yet is not forgotten");
             status.answer(&epoll, 1, || text.clone());
         }
         assert_eq!(status.slow.iter().flatten().count(), MAX_READERS);
         // Nobody who is deaf keeps the loop busy.
-        assert_eq!(epoll.wait(Some(Duration::ZERO)).unwrap().count(), 0);
+        assert_eq!(epoll.wait(&mut Events::default(), Some(Duration::ZERO)).unwrap().count(), 0);
         // The last one begins to listen, and is served to its end.
         let mut last = deaf.pop().unwrap();
         let reading = std::thread::spawn(move || {
@@ -323,7 +324,7 @@ mod tests {
             last.read_to_string(&mut got).map(|_| got)
         });
         while status.slow.iter().flatten().count() == MAX_READERS {
-            for token in epoll.wait(Some(Duration::from_secs(5))).unwrap() {
+            for token in epoll.wait(&mut Events::default(), Some(Duration::from_secs(5))).unwrap() {
                 status.go_on(token - 2);
             }
         }

@@ -60,6 +60,8 @@ pub struct Transfers {
     relay: bool,
     log: TransferLog,
     news: Vec<News>,
+    /// What came last. Here, since to clear so much for each ACK costs a slow router more than to send the next block.
+    inbox: [u8; INBOX],
 }
 
 /// Where requests come from, and where their transfers are waited for.
@@ -93,6 +95,7 @@ impl Transfers {
             relay: rules.relay,
             log: TransferLog::default(),
             news: Vec::new(),
+            inbox: [0; INBOX],
         }
     }
 
@@ -339,14 +342,15 @@ impl Transfers {
     fn on_packet(&mut self, now: Instant, entrance: Option<Entrance<'_>>, id: TransferId) {
         // The token of a transfer that has ended since the kernel reported it names nobody.
         let Some(transfer) = self.table.transfer(id) else { return };
-        let (mut inbox, station) = ([0; INBOX], transfer.station());
-        let action = match transfer.resource.socket.receive(&mut inbox) {
+        let station = transfer.station();
+        let action = match transfer.resource.socket.receive(&mut self.inbox) {
             Ok(Some(len)) => {
-                let packet = inbox.get(..len).unwrap_or_default();
+                let packet = self.inbox.get(..len).unwrap_or_default();
                 if let Some(entrance) = entrance.filter(|_| self.single_port && is_request(packet)) {
                     let Channel { local, ifindex, .. } = transfer.resource;
                     let received = Received { len, peer: transfer.peer, local, destination: local, ifindex };
-                    return self.consider(now, entrance, packet, &received, station);
+                    let inbox = self.inbox;
+                    return self.consider(now, entrance, inbox.get(..len).unwrap_or_default(), &received, station);
                 }
                 let has_some = transfer.session.acked() > 0;
                 let action = transfer.session.on_packet(now, packet);
@@ -364,12 +368,13 @@ impl Transfers {
         };
         // The one port may hold the client's next request already, which must not be closed with the transfer.
         let ends_here = self.single_port && matches!(action, Action::End(_));
-        let next = ends_here.then(|| transfer.resource.next_request(&mut inbox)).flatten();
+        let next = ends_here.then(|| transfer.resource.next_request(&mut self.inbox)).flatten();
         let Channel { local, ifindex, .. } = transfer.resource;
         let peer = transfer.peer;
         self.carry_out(now, id, action);
         if let (Some(len), Some(entrance)) = (next, entrance) {
             let received = Received { len, peer, local, destination: local, ifindex };
+            let inbox = self.inbox;
             self.consider(now, entrance, inbox.get(..len).unwrap_or_default(), &received, station);
         }
     }

@@ -60,14 +60,14 @@ impl AsFd for Alarm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::epoll::Epoll;
+    use crate::sys::epoll::{Epoll, Events};
     use std::time::Duration;
 
     #[test]
     fn it_goes_off_when_it_is_due_and_not_before() {
         let (epoll, mut alarm) = (Epoll::new().unwrap(), Alarm::new().unwrap());
         epoll.add(&alarm, 7).unwrap();
-        let rings = |patience| epoll.wait(Some(patience)).unwrap().next() == Some(7);
+        let rings = |patience| epoll.wait(&mut Events::default(), Some(patience)).unwrap().next() == Some(7);
         let start = Instant::now();
         assert!(!rings(Duration::ZERO));
         alarm.set(start, Some(start + Duration::from_millis(30))).unwrap();

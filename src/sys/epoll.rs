@@ -9,6 +9,16 @@ use super::{owned_fd, succeeded};
 /// Descriptors reported by one wait; more wait for the next.
 pub const BATCH: usize = 16;
 
+/// What one wait reports. Kept from wait to wait: to clear and to move 256 bytes costs a slow router as much as all the
+/// thinking about a packet.
+pub struct Events([libc::epoll_event; BATCH]);
+
+impl Default for Events {
+    fn default() -> Self {
+        Self([libc::epoll_event { events: 0, u64: 0 }; BATCH])
+    }
+}
+
 /// A set of descriptors; one leaves it by being closed.
 #[derive(Debug)]
 pub struct Epoll {
@@ -68,14 +78,21 @@ impl Epoll {
         succeeded(unsafe { libc::epoll_ctl(self.fd.as_raw_fd(), operation, fd.as_fd().as_raw_fd(), &raw mut event) })
     }
 
-    /// Waits until something is readable or `timeout` has passed; `None` waits for ever. Hands over the tokens.
-    pub fn wait(&self, timeout: Option<Duration>) -> io::Result<impl Iterator<Item = u64> + use<>> {
+    /// Waits until something is readable or `timeout` has passed; `None` waits for ever. The tokens are left in `events`.
+    ///
+    /// # Errors
+    /// None that `epoll_wait` knows for a set that is open.
+    pub fn wait<'a>(
+        &self,
+        events: &'a mut Events,
+        timeout: Option<Duration>,
+    ) -> io::Result<impl Iterator<Item = u64> + use<'a>> {
         // Rounded up: to wake a moment early would mean to spin until the time has really come.
         let milliseconds = timeout.map_or(-1, |time| {
             let seconds = i32::try_from(time.as_secs()).unwrap_or(i32::MAX);
             seconds.saturating_mul(1000).saturating_add(time.subsec_nanos().div_ceil(1_000_000) as i32)
         });
-        let mut events = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
+        let Events(events) = events;
         // SAFETY: the pointer and the count describe `events`, which outlives the call.
         let count = unsafe { libc::epoll_wait(self.fd.as_raw_fd(), events.as_mut_ptr(), BATCH as i32, milliseconds) };
         let count = match succeeded(count) {
@@ -84,7 +101,7 @@ impl Epoll {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
             Err(error) => return Err(error),
         };
-        Ok(events.into_iter().take(count).map(|event| event.u64))
+        Ok(events.get(..count).unwrap_or_default().iter().map(|event| event.u64))
     }
 }
 

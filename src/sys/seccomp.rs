@@ -47,7 +47,7 @@ const fn since_2019(number: c_long) -> c_long {
 #[rustfmt::skip]
 const FREE: &[c_long] = &[
     // Packets and blocks of files.
-    libc::SYS_sendto, libc::SYS_recvfrom, libc::SYS_epoll_pwait, libc::SYS_preadv,
+    libc::SYS_sendto, libc::SYS_recvfrom, libc::SYS_epoll_pwait, libc::SYS_preadv, libc::SYS_sendmmsg,
     // The time, where the kernel's own library doesn't tell it (vDSO).
     since_2019(403), libc::SYS_clock_gettime, // clock_gettime64
     libc::SYS_timerfd_settime, since_2019(411), // timerfd_settime64
@@ -394,6 +394,7 @@ mod tests {
                     port.as_ref().is_ok_and(|port| port.port().is_ok()),
                     port.as_ref().is_ok_and(|port| port.receive(&mut [0; 8]).is_ok_and(|none| none.is_none())),
                     transfer.as_ref().is_ok_and(|socket| socket.mtu().is_ok() && socket.send(b"data").is_ok()),
+                    transfer.as_ref().is_ok_and(|socket| socket.send_each(b"data", 1).is_ok()),
                     transfer.as_ref().is_ok_and(|socket| socket.segment(512).is_ok()),
                     // The loopback's neighbours are not known, and that's no matter of permission.
                     port.as_ref().is_ok_and(|port| {

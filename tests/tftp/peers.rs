@@ -15,7 +15,7 @@ use upxe::config::{self, Rules};
 use upxe::daemon::machines::Machines;
 use upxe::daemon::transfers::{Entrance, Transfers};
 use upxe::proxy::clients::Clients;
-use upxe::sys::epoll::Epoll;
+use upxe::sys::epoll::{Epoll, Events};
 use upxe::sys::udp::UdpListener;
 use upxe::wire::frame::Mac;
 
@@ -159,14 +159,14 @@ fn serve(mut config: config::Tftp, listener: &UdpListener, mut orders: UnixStrea
     const ORDERS: u64 = 1;
     let menu = menu();
     let mut transfers = Transfers::new(&config, &menu);
-    let epoll = Epoll::new().unwrap();
+    let (epoll, mut events) = (Epoll::new().unwrap(), Events::default());
     epoll.add(listener, LISTENER).unwrap();
     epoll.add(&orders, ORDERS).unwrap();
     let mut clients = Clients::default();
     let mut buffer = [0; 2048];
     loop {
         let timeout = transfers.next_deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let ready = epoll.wait(timeout).unwrap();
+        let ready = epoll.wait(&mut events, timeout).unwrap();
         let now = Instant::now();
         for token in ready {
             let received = (token == LISTENER).then(|| listener.receive(&mut buffer).unwrap()).flatten();

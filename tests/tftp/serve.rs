@@ -7,7 +7,7 @@ use upxe::config::{self, Rules};
 use upxe::daemon::machines::Machines;
 use upxe::daemon::transfers::{Entrance, Transfers};
 use upxe::proxy::clients::Clients;
-use upxe::sys::epoll::Epoll;
+use upxe::sys::epoll::{Epoll, Events};
 use upxe::sys::udp::UdpListener;
 
 fn main() -> io::Result<()> {
@@ -31,10 +31,10 @@ fn main() -> io::Result<()> {
     epoll.add(&listener, 0)?;
     let machines = &Machines { clients: &Clients::default(), rules, links: &[] };
     let entrance = Entrance { listener: &listener, epoll: &epoll, machines };
-    let mut buffer = [0; 2048];
+    let (mut buffer, mut events) = ([0; 2048], Events::default());
     loop {
         let timeout = transfers.next_deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let ready = epoll.wait(timeout)?;
+        let ready = epoll.wait(&mut events, timeout)?;
         let now = Instant::now();
         for token in ready {
             if Transfers::owns(token) {

@@ -10,7 +10,7 @@ use dhcproto::v4::OptionCode;
 use super::{Finding, Patient};
 use crate::commands::explain::Description;
 use crate::daemon::links::usable;
-use crate::sys::epoll::Epoll;
+use crate::sys::epoll::{Epoll, Events};
 use crate::sys::link;
 use crate::sys::packet_socket::PacketSocket;
 use crate::sys::port_owner;
@@ -108,7 +108,7 @@ fn collect(patient: &Patient<'_>) -> io::Result<(Vec<usize>, Vec<Answer>)> {
     let mut answers: Vec<Answer> = Vec::new();
     let end = Instant::now() + PATIENCE;
     while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
-        for token in epoll.wait(Some(left))? {
+        for token in epoll.wait(&mut Events::default(), Some(left))? {
             let Some((network, socket, question)) = usize::try_from(token).ok().and_then(|at| sockets.get(at)) else {
                 continue;
             };
