@@ -1,22 +1,28 @@
 //! Network devices: what they are now, and the news that one has changed.
+//!
+//! Looked at by netdevice(7) calls, which are the same on every CPU and kernel, and give all addresses that netlink gives.
 
-use std::ffi::CStr;
+use std::ffi::c_char;
 use std::io;
 use std::mem;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 
+use libc::{c_ulong, ifreq};
+
 use super::{owned_fd, size_of_as_socklen, succeeded, transferred};
 use crate::wire::frame::Mac;
 
+/// Addresses of all devices together that are looked through: 64 KiB of them, more than routers have.
+const MAX_LISTED: usize = 2048;
 /// Addresses read of one device; a LAN bridge has one or two.
 const MAX_ADDRESSES: usize = 8;
 
 /// A device as it is at this moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// The kernel's number for it; a device that is created anew gets another. 0 if it has no hardware address.
+    /// The kernel's number for it; a device that is created anew gets another.
     pub ifindex: u32,
     /// Switched on (`IFF_UP`); a bridge without any machine on it is up all the same.
     pub up: bool,
@@ -48,78 +54,90 @@ impl Address {
 /// # Errors
 /// Only for want of descriptors or memory.
 pub fn device(name: &str) -> io::Result<Option<Device>> {
-    let list = InterfaceList::read()?;
-    let mut found: Option<Device> = None;
-    for entry in list.entries() {
-        // SAFETY: the kernel's list has a NUL-terminated name in every entry, and `list` is alive.
-        let entry_name = unsafe { CStr::from_ptr(entry.ifa_name) };
-        if entry_name.to_bytes() != name.as_bytes() {
+    let Some(mut request) = request(name) else { return Ok(None) };
+    // SAFETY: no pointers are involved.
+    let socket = owned_fd(unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) })?;
+    // What goes away between two questions is news that makes the caller look again.
+    if !ask(&socket, libc::SIOCGIFFLAGS, &mut request) {
+        return Ok(None);
+    }
+    // SAFETY: the kernel filled in this member, and any bytes make one; so below.
+    let flags = unsafe { request.ifr_ifru.ifru_flags };
+    if !ask(&socket, libc::SIOCGIFINDEX, &mut request) {
+        return Ok(None);
+    }
+    // SAFETY: as above.
+    let ifindex = unsafe { request.ifr_ifru.ifru_ifindex } as u32;
+    if !ask(&socket, libc::SIOCGIFHWADDR, &mut request) {
+        return Ok(None);
+    }
+    // SAFETY: as above.
+    let mac = ethernet(unsafe { &request.ifr_ifru.ifru_hwaddr });
+    let mut addresses = heapless::Vec::new();
+    for mut entry in listed(&socket)? {
+        // An alias label ("br-lan:1") is a name of its own in this list and so not seen here.
+        if entry.ifr_name != request.ifr_name {
             continue;
         }
-        let device = found.get_or_insert(Device { ifindex: 0, up: false, mac: None, addresses: heapless::Vec::new() });
-        device.up = entry.ifa_flags & libc::IFF_UP as u32 != 0;
-        // SAFETY: the kernel's list has null or a valid address in every entry, and `list` is alive.
-        let (address, mask) = unsafe { (entry.ifa_addr.as_ref(), entry.ifa_netmask.as_ref()) };
-        let Some(address) = address else { continue };
-        match i32::from(address.sa_family) {
-            libc::AF_INET => {
-                // An alias label ("br-lan:1") is a name of its own in this list and so not seen here.
-                if let Some(mask) = mask {
-                    let _ = device.addresses.push(Address { ip: ipv4(address), mask: ipv4(mask) });
-                }
-            }
-            libc::AF_PACKET => {
-                // SAFETY: getifaddrs gives AF_PACKET entries a whole sockaddr_ll, which is longer than `address`, so
-                // it is read by the list's own pointer.
-                let address: libc::sockaddr_ll = unsafe { ptr::read_unaligned(entry.ifa_addr.cast()) };
-                device.ifindex = address.sll_ifindex as u32;
-                device.mac = ethernet(&address);
-            }
-            _ => {}
+        let ip = ipv4(&entry);
+        // Asked for by name and address, since one name may have several.
+        if ask(&socket, libc::SIOCGIFNETMASK, &mut entry) {
+            let _ = addresses.push(Address { ip, mask: ipv4(&entry) });
         }
     }
-    Ok(found)
+    Ok(Some(Device { ifindex, up: i32::from(flags) & libc::IFF_UP != 0, mac, addresses }))
 }
 
-fn ethernet(address: &libc::sockaddr_ll) -> Option<Mac> {
-    let is_ethernet = address.sll_hatype == libc::ARPHRD_ETHER && address.sll_halen == 6;
-    let bytes = address.sll_addr.get(..6)?.try_into().ok()?;
-    is_ethernet.then_some(Mac(bytes))
+/// A question about the device of this name; `None` if none can have it.
+fn request(name: &str) -> Option<ifreq> {
+    // SAFETY: ifreq is plain data; all zeros is a valid value.
+    let mut request: ifreq = unsafe { mem::zeroed() };
+    // The kernel would leave out a colon and what is behind it; a name of full length would have no NUL.
+    if name.len() >= request.ifr_name.len() || name.contains([':', '\0']) {
+        return None;
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = from as c_char;
+    }
+    Some(request)
 }
 
-/// What stands in an address of family AF_INET, or in its mask.
-fn ipv4(address: &libc::sockaddr) -> Ipv4Addr {
+/// Asks about the device, or address, that `request` names, and has the answer put there; `false` if it is gone.
+fn ask(socket: &OwnedFd, what: c_ulong, request: &mut ifreq) -> bool {
+    // SAFETY: `request` outlives the call, and all that is asked for here is answered in an ifreq.
+    unsafe { libc::ioctl(socket.as_raw_fd(), what as _, ptr::from_mut(request)) == 0 }
+}
+
+/// All IPv4 addresses of all devices, with their labels, each device's primary one first.
+fn listed(socket: &OwnedFd) -> io::Result<Vec<ifreq>> {
+    // SAFETY: ifconf is plain data; with a null buffer it asks how long the list is.
+    let mut list: libc::ifconf = unsafe { mem::zeroed() };
+    let ask = |list: &mut libc::ifconf| {
+        // SAFETY: `list` outlives the call, and has a null buffer or describes one that does.
+        succeeded(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFCONF as _, ptr::from_mut(list)) })
+    };
+    ask(&mut list)?;
+    let len = |list: &libc::ifconf| list.ifc_len as usize / size_of::<ifreq>();
+    // SAFETY: as in `request`.
+    let mut entries = vec![unsafe { mem::zeroed::<ifreq>() }; len(&list).min(MAX_LISTED)];
+    list.ifc_len = size_of_val(entries.as_slice()) as i32;
+    list.ifc_ifcu.ifcu_req = entries.as_mut_ptr();
+    ask(&mut list)?;
+    // What came since the list was measured is news that makes the caller look again.
+    entries.truncate(len(&list));
+    Ok(entries)
+}
+
+fn ethernet(address: &libc::sockaddr) -> Option<Mac> {
+    let bytes = address.sa_data.first_chunk::<6>()?.map(|byte| byte as u8);
+    (address.sa_family == libc::ARPHRD_ETHER).then_some(Mac(bytes))
+}
+
+/// The address in an answer, or the mask.
+fn ipv4(answer: &ifreq) -> Ipv4Addr {
     // SAFETY: a sockaddr_in is as long as a sockaddr, and any bytes make one.
-    let address: libc::sockaddr_in = unsafe { ptr::read_unaligned((&raw const *address).cast()) };
+    let address: libc::sockaddr_in = unsafe { ptr::read_unaligned((&raw const answer.ifr_ifru).cast()) };
     Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr))
-}
-
-/// The kernel's list of devices and addresses, freed when dropped.
-struct InterfaceList {
-    head: *mut libc::ifaddrs,
-}
-
-impl InterfaceList {
-    fn read() -> io::Result<Self> {
-        let mut head = ptr::null_mut();
-        // SAFETY: the pointer to `head` is valid for the call, which fills it in on success.
-        succeeded(unsafe { libc::getifaddrs(&raw mut head) })?;
-        Ok(Self { head })
-    }
-
-    fn entries(&self) -> impl Iterator<Item = &libc::ifaddrs> {
-        // SAFETY: getifaddrs made a list whose links are null or valid until it is freed, when `self` is dropped.
-        let first = unsafe { self.head.as_ref() };
-        // SAFETY: as above.
-        std::iter::successors(first, |entry| unsafe { entry.ifa_next.as_ref() })
-    }
-}
-
-impl Drop for InterfaceList {
-    fn drop(&mut self) {
-        // SAFETY: getifaddrs made the list, and nobody refers to it any longer.
-        unsafe { libc::freeifaddrs(self.head) }
-    }
 }
 
 /// Tells that some device or address has changed, without saying which (rtnetlink(7)).
@@ -178,6 +196,7 @@ mod tests {
     fn loopback_is_there_and_is_no_ethernet() {
         let device = device("lo").unwrap().unwrap();
         assert_eq!(device.mac, None);
+        assert_eq!(device.ifindex, 1);
         assert!(device.up || device.addresses.is_empty());
     }
 
@@ -186,6 +205,46 @@ mod tests {
         assert_eq!(device("no-such-device").unwrap(), None);
         assert_eq!(device("").unwrap(), None);
         assert_eq!(device("a-name-much-longer-than-any-device-may-have").unwrap(), None);
+        assert_eq!(device("lo:1").unwrap(), None);
+    }
+
+    /// On a network of its own, which takes root.
+    #[test]
+    fn a_bridge_has_all_of_its_addresses_and_nobody_elses() {
+        if !crate::sys::privileges::is_root() {
+            return;
+        }
+        // The namespace is this thread's, and ends with it.
+        let played = std::thread::spawn(|| {
+            // SAFETY: unshare takes a number.
+            succeeded(unsafe { libc::unshare(libc::CLONE_NEWNET) }).unwrap();
+            let ip = |words: &str| {
+                assert!(std::process::Command::new("ip").args(words.split(' ')).status().unwrap().success(), "{words}");
+            };
+            // More than one call used to have room for, before and behind.
+            for other in ["br-a", "br-z"] {
+                ip(&format!("link add {other} type bridge"));
+                (1..=40).for_each(|host| ip(&format!("addr add 10.0.0.{host}/8 dev {other}")));
+            }
+            ip("link add br-lan type bridge");
+            let before = device("br-lan").unwrap().unwrap();
+            assert_eq!((before.up, before.addresses.is_empty()), (false, true));
+            ip("link set br-lan address 02:00:00:00:00:01 up");
+            for address in ["192.168.1.1/24", "192.168.1.2/24", "10.9.8.7/30", "10.9.8.6/32 peer 172.16.0.1/16"] {
+                ip(&format!("addr add {address} dev br-lan"));
+            }
+            ip("addr add 192.168.1.3/24 dev br-lan label br-lan:1");
+            ip("addr add fd77::1/64 dev br-lan nodad");
+            let after = device("br-lan").unwrap().unwrap();
+            (1..=16).for_each(|host| ip(&format!("addr add 192.168.7.{host}/24 dev br-lan")));
+            (before, after, device("br-lan").unwrap().unwrap())
+        });
+        let (before, after, full) = played.join().unwrap();
+        assert_eq!((after.ifindex, after.up, after.mac), (before.ifindex, true, Some(Mac([2, 0, 0, 0, 0, 1]))));
+        let told: Vec<String> = after.addresses.iter().map(|Address { ip, mask }| format!("{ip}/{mask}")).collect();
+        let wanted = ["192.168.1.1/255.255.255.0", "10.9.8.7/255.255.255.252", "10.9.8.6/255.255.0.0"];
+        assert_eq!(told, [&wanted[..], &["192.168.1.2/255.255.255.0"]].concat());
+        assert_eq!((full.addresses.len(), &full.addresses[..3]), (MAX_ADDRESSES, &after.addresses[..3]));
     }
 
     #[test]

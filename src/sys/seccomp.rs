@@ -128,23 +128,23 @@ const GUARDED: &[Guarded] = &[
     guarded(libc::SYS_openat, &[(2, CHANGES, 0)]),
     #[cfg(not(any(target_arch = "aarch64", target_arch = "riscv64")))]
     guarded(libc::SYS_open, &[(1, CHANGES, 0)]),
-    // A transfer's socket; one for a device that is made anew; news and lists of devices. Nothing else: no TCP, no
+    // A transfer's socket, or one to ask about devices; one for a device that is made anew. Nothing else: no TCP, no
     // local sockets, no other families, whose code in the kernel is the least tried.
     sockets(&[(0, WHOLE, libc::AF_INET as u32), (1, TYPE, libc::SOCK_DGRAM as u32), (2, WHOLE, 0)]),
     sockets(&[(0, WHOLE, libc::AF_PACKET as u32), (1, TYPE, libc::SOCK_RAW as u32), (2, WHOLE, 0)]),
-    sockets(&[
-        (0, WHOLE, libc::AF_NETLINK as u32),
-        (1, TYPE, libc::SOCK_RAW as u32),
-        (2, WHOLE, libc::NETLINK_ROUTE as u32),
-    ]),
     options(&[(1, WHOLE, libc::SOL_UDP as u32), (2, WHOLE, libc::UDP_SEGMENT as u32)]),
     options(&[(1, WHOLE, libc::IPPROTO_IP as u32), (2, WHOLE, libc::IP_PKTINFO as u32)]),
     options(&[(1, WHOLE, libc::SOL_SOCKET as u32), (2, WHOLE, libc::SO_REUSEADDR as u32)]),
     options(&[(1, WHOLE, libc::SOL_SOCKET as u32), (2, WHOLE, libc::SO_ATTACH_FILTER as u32)]),
     options(&[(1, WHOLE, libc::SOL_SOCKET as u32), (2, WHOLE, libc::SO_LOCK_FILTER as u32)]),
     guarded(libc::SYS_getsockopt, &[(1, WHOLE, libc::IPPROTO_IP as u32), (2, WHOLE, libc::IP_MTU as u32)]),
-    // A neighbour's hardware address; not to wait for who asks for the status.
+    // A neighbour's hardware address; what a device is; not to wait for who asks for the status.
     guarded(libc::SYS_ioctl, &[(1, WHOLE, libc::SIOCGARP as u32)]),
+    guarded(libc::SYS_ioctl, &[(1, WHOLE, libc::SIOCGIFFLAGS as u32)]),
+    guarded(libc::SYS_ioctl, &[(1, WHOLE, libc::SIOCGIFINDEX as u32)]),
+    guarded(libc::SYS_ioctl, &[(1, WHOLE, libc::SIOCGIFHWADDR as u32)]),
+    guarded(libc::SYS_ioctl, &[(1, WHOLE, libc::SIOCGIFCONF as u32)]),
+    guarded(libc::SYS_ioctl, &[(1, WHOLE, libc::SIOCGIFNETMASK as u32)]),
     guarded(libc::SYS_ioctl, &[(1, WHOLE, libc::FIONBIO as u32)]),
     // F_GETFD, F_SETFD, F_GETFL and F_SETFL, which are 1 to 4.
     guarded(FCNTL, &[(1, !1, 2)]),
@@ -284,7 +284,7 @@ mod tests {
     use std::time::Instant;
 
     use crate::sys::alarm::Alarm;
-    use crate::sys::link::{self, LinkWatch};
+    use crate::sys::link;
     use crate::sys::packet_socket::PacketSocket;
     use crate::sys::transfer_socket::TransferSocket;
     use crate::sys::tree::{Refused, Resolver, Tree};
@@ -372,6 +372,7 @@ mod tests {
         for landlock in [None, Some(&[folder.0.clone()][..])] {
             let _asking = UnixStream::connect(&socket).unwrap();
             let mut alarm = Alarm::new().unwrap();
+            let loopback = link::device("lo").unwrap();
             let end = confined(landlock, || {
                 let port = UdpListener::bind(0);
                 let transfer = TransferSocket::connect(Ipv4Addr::LOCALHOST, peer);
@@ -402,8 +403,7 @@ mod tests {
                         io::Error::last_os_error().raw_os_error() != Some(libc::EPERM)
                     }),
                     !is_root || PacketSocket::open(1, 67).is_ok(),
-                    LinkWatch::open().is_ok(),
-                    link::device("lo").is_ok_and(|found| found.is_some()),
+                    link::device("lo").is_ok_and(|found| found == loopback),
                     served(Resolver::Openat2),
                     served(Resolver::Walk),
                     std::fs::read(root.join("file")).is_ok_and(|text| text == b"to boot"),
@@ -461,12 +461,13 @@ mod tests {
                     socket(libc::AF_INET, libc::SOCK_DGRAM, libc::IPPROTO_ICMP) == libc::EPERM,
                     socket(libc::AF_INET6, libc::SOCK_DGRAM, 0) == libc::EPERM,
                     socket(libc::AF_UNIX, libc::SOCK_STREAM, 0) == libc::EPERM,
-                    socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_NETFILTER) == libc::EPERM,
+                    socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE) == libc::EPERM,
                     socket(libc::AF_PACKET, libc::SOCK_DGRAM, 0) == libc::EPERM,
                     socket(libc::AF_ALG, libc::SOCK_SEQPACKET, 0) == libc::EPERM,
                     call(libc::SYS_setsockopt, [0, libc::SOL_PACKET as usize, 5, 0]) == libc::EPERM,
                     call(libc::SYS_ioctl, [0, libc::TIOCSTI as usize, text(c"x"), 0]) == libc::EPERM,
-                    // 23: powers, limits and signals of others.
+                    call(libc::SYS_ioctl, [0, libc::SIOCSIFFLAGS as usize, text(c"lo"), 0]) == libc::EPERM,
+                    // 24: powers, limits and signals of others.
                     call(libc::SYS_setuid, [0; 4]) == libc::ENOSYS,
                     call(libc::SYS_prctl, [libc::PR_SET_DUMPABLE as usize, 1, 0, 0]) == libc::ENOSYS,
                     call(libc::SYS_prlimit64, [1, libc::RLIMIT_NOFILE as usize, 0, 0]) == libc::EPERM,

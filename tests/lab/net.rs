@@ -138,9 +138,14 @@ impl Lan {
 
     /// Makes the bridge, gives it the router's addresses, and plugs in what there is.
     pub fn create_bridge(&self) {
+        self.create_bridge_with("");
+    }
+
+    /// The same with words to `ip link add` about it.
+    pub fn create_bridge_with(&self, words: &str) {
         let bridge = self.bridge;
         // A port of a bridge with a forward delay stays deaf for that long after its link comes up.
-        self.router.ip(&format!("link add {bridge} type bridge forward_delay 0"));
+        self.router.ip(&format!("link add {bridge} {words} type bridge forward_delay 0"));
         self.router.ip(&format!("addr add {} dev {bridge}", self.with_mask(1)));
         self.router.ip(&format!("addr add fd77:{}::1/64 dev {bridge} nodad", self.network[2]));
         self.router.ip(&format!("link set {bridge} up"));

@@ -12,6 +12,7 @@ mod script;
 mod sizes;
 mod tar;
 mod targets;
+mod tree;
 
 use std::error::Error;
 use std::fmt::Write;

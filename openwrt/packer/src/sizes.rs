@@ -1,17 +1,19 @@
 //! What a program weighs: by crate, from the linker's map, and against the size it had when somebody last looked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::Result;
 use crate::targets::{self, Target};
+use crate::tree;
 
 /// A program may grow by so many percent before somebody must look.
 const ALLOWED_GROWTH: usize = 5;
 
-/// Crates of dhcproto's tree that a careless use of it brings along, at 100 KB. The standard library's functions that
-/// were made for them may be shared by others, and do no harm.
-const UNWANTED: &[&str] = &["idna", "idna_adapter", "icu_normalizer", "icu_properties", "icu_provider", "zerovec"];
+/// Bytes of the standard library's that may be there for crates of dhcproto's tree. Its list of options throws errors away
+/// that could hold hickory-proto's, so how to do that is there; and of generic functions that several crates have, such as a
+/// vector's growth, the one that stays may be a crate's of that tree.
+const ALLOWED_FOR_TREE: usize = 2048;
 
 /// Reports the programs of these triples, or of all that are built, and fails if one is too large.
 pub fn check(root: &Path, triples: &[&str]) -> Result<()> {
@@ -21,18 +23,19 @@ pub fn check(root: &Path, triples: &[&str]) -> Result<()> {
         .filter_map(|line| line.split_once(' '))
         .filter_map(|(triple, size)| Some((triple, size.trim().parse().ok()?)))
         .collect();
+    let unwanted = tree::only_through(root, "dhcproto")?;
     let mut wrong = Vec::new();
     for target in targets::read(root)? {
         let wanted =
             if triples.is_empty() { target.program(root).exists() } else { triples.contains(&&*target.triple) };
         if wanted {
-            wrong.extend(report(root, &target, stored.get(&*target.triple).copied())?);
+            wrong.extend(report(root, &target, stored.get(&*target.triple).copied(), &unwanted)?);
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
 }
 
-fn report(root: &Path, target: &Target, stored: Option<usize>) -> Result<Vec<String>> {
+fn report(root: &Path, target: &Target, stored: Option<usize>, unwanted: &BTreeSet<String>) -> Result<Vec<String>> {
     let triple = &target.triple;
     let size = std::fs::metadata(target.program(root))?.len() as usize;
     let map = std::fs::read_to_string(target.link_map(root))?;
@@ -42,11 +45,8 @@ fn report(root: &Path, target: &Target, stored: Option<usize>) -> Result<Vec<Str
     rows.sort_by_key(|&(name, bytes)| (std::cmp::Reverse(bytes), name));
     rows.iter().for_each(|(name, bytes)| println!("{bytes:>9}  {name}"));
 
-    let mut wrong: Vec<String> = UNWANTED
-        .iter()
-        .filter(|&&name| pieces(&map).any(|piece| mangled_crates(piece.section).first() == Some(&name)))
-        .map(|name| format!("{triple}: {name} is in the program: dhcproto's owned types are used somewhere"))
-        .collect();
+    let mut wrong: Vec<String> =
+        strangers(&map, unwanted).into_iter().map(|what| format!("{triple}: {what}")).collect();
     match stored {
         None => println!("{triple}: not compared; openwrt/sizes has no size for it ('{triple} {size}')"),
         Some(stored) if size > stored + stored * ALLOWED_GROWTH / 100 => wrong.push(format!(
@@ -56,6 +56,31 @@ fn report(root: &Path, target: &Target, stored: Option<usize>) -> Result<Vec<Str
         Some(_) => {}
     }
     Ok(wrong)
+}
+
+/// What is there of crates that only dhcproto brings, at up to 100 KB: a careless use of it makes them part of the program.
+fn strangers(map: &str, unwanted: &BTreeSet<String>) -> Vec<String> {
+    let mut found = BTreeMap::new();
+    let mut shared = 0;
+    for piece in pieces(map) {
+        let crates = mangled_crates(piece.section);
+        match crates.iter().find(|name| !STANDARD.contains(name)) {
+            Some(&name) if !unwanted.contains(name) => {}
+            Some(&name) if crates.first() == Some(&name) => *found.entry(name.to_owned()).or_insert(0) += piece.size,
+            Some(_) => shared += piece.size,
+            None => {}
+        }
+    }
+    let mut wrong: Vec<String> = found
+        .into_iter()
+        .map(|(name, size)| {
+            format!("{name} is in the program, {size} bytes: dhcproto's owned types are used somewhere")
+        })
+        .collect();
+    if shared > ALLOWED_FOR_TREE {
+        wrong.push(format!("{shared} bytes are there for crates of dhcproto's tree, more than {ALLOWED_FOR_TREE}"));
+    }
+    wrong
 }
 
 /// Bytes of each crate.
@@ -149,5 +174,17 @@ mod tests {
                    10174    10174       10     1                 main\n";
         let sizes = by_crate(map);
         assert_eq!(sizes.into_iter().collect::<Vec<_>>(), [("musl".to_owned(), 11), ("upxe::main".to_owned(), 16)]);
+    }
+
+    #[test]
+    fn crates_that_are_not_wanted_are_found() {
+        let unwanted = BTreeSet::from(["idna".to_owned(), "hickory_proto".to_owned()]);
+        let map = |size, symbol| format!(" 10174 10174 {size} 1 /t/upxe.rcgu.o:(.text.{symbol})\n");
+        let own = map("10", "_RNvNtCs1x_4idna5punyc6encode");
+        assert_eq!(strangers(&own, &unwanted).len(), 1);
+        let drop = "_RINvNtCs8a_4core3ptr13drop_in_placeNtNtCsiQ_13hickory_proto5error10ProtoErrorECshm_8dhcproto";
+        assert!(strangers(&map("88", drop), &unwanted).is_empty());
+        assert_eq!(strangers(&map("801", drop), &unwanted).len(), 1);
+        assert!(strangers(&map("10", "_RNvCs1x_4upxe4main"), &unwanted).is_empty());
     }
 }

@@ -1,6 +1,6 @@
 # Plays OpenWrt's /lib/functions.sh and uci: as much of both as upxe's init script uses. Reads files in the form that
 # "uci export" prints: a line for each option, its value in single quotes.
-# shellcheck shell=dash disable=SC2034,SC3043 # ash knows local
+# shellcheck shell=dash disable=SC2013,SC2034,SC3043 # no spaces in names; ash knows local
 
 # The words of a package's options, one option or item a line: section, type, option, value.
 uci_lines() {
@@ -56,18 +56,46 @@ config_foreach() {
 	done
 }
 
-# uci -q get PACKAGE.@TYPE[0].OPTION, and uci -q show PACKAGE, which fails where a quote isn't closed. config_load does not.
+# uci -q get PACKAGE.@TYPE[0].OPTION or PACKAGE.SECTION, which says its type; uci -q batch, which adds to the file's end;
+# and uci -q show PACKAGE, which fails where a quote isn't closed. config_load does not.
 uci() {
-	if [ "$2" = show ]; then
+	case $2 in
+	show)
 		awk -F "'" '!/^[ \t]*#/ && NF && NF % 2 == 0 { exit 1 }' "/etc/config/$3"
 		return
-	fi
+		;;
+	batch)
+		uci_batch
+		return
+		;;
+	esac
 	local package=${3%%.*} rest=${3#*.} wanted first=''
 	wanted=${rest#@}
+	if [ "$wanted" = "$rest" ]; then
+		uci_lines "$package" | grep "^$rest "
+		return
+	fi
 	uci_lines "$package" | while read -r section type name value; do
 		[ "$type" = "${wanted%%\[*}" ] || continue
 		first=${first:-$section}
 		if [ "$section $name" = "$first ${rest##*.}" ]; then echo "$value"; fi
+	done
+}
+
+# set PACKAGE.SECTION=TYPE, set PACKAGE.SECTION.OPTION=VALUE for the newest section, commit PACKAGE
+uci_batch() {
+	local word what to path package lines=''
+	while read -r word what; do
+		to=${what#*=} path=${what%%=*}
+		package=${path%%.*}
+		case $word:${path#*.} in
+		set:*.*) lines="$lines	option ${path##*.} '$to'
+" ;;
+		set:*) lines="$lines
+config $to '${path#*.}'
+" ;;
+		commit:*) printf '%s' "$lines" >>"/etc/config/$package" ;;
+		esac
 	done
 }
 
@@ -82,4 +110,37 @@ append() {
 
 logger() {
 	sed "s/^/log: /" >>/transcript
+}
+
+# What opkg leaves to the router when a package's files are there, and before they go: OpenWrt's functions of these names.
+default_postinst() {
+	local name file
+	name=$(basename "${1%.*}")
+	add_group_and_user "$name"
+	for file in $(grep '^/etc/uci-defaults/' "/usr/lib/opkg/info/$name.list"); do
+		# shellcheck source=/dev/null
+		if (. "$file"); then rm "$file"; fi
+	done
+	for file in $(grep '^/etc/init.d/' "/usr/lib/opkg/info/$name.list"); do
+		[ "${PKG_UPGRADE-}" = 1 ] || "$file" enable
+		"$file" start
+	done
+}
+
+default_prerm() {
+	local name file
+	name=$(basename "${1%.*}")
+	for file in $(grep '^/etc/init.d/' "/usr/lib/opkg/info/$name.list"); do
+		[ "${PKG_UPGRADE-}" = 1 ] || "$file" disable
+		"$file" stop
+	done
+}
+
+# Require-User: NAME=NUMBER:GROUP=NUMBER
+add_group_and_user() {
+	local who user group
+	who=$(sed -n 's/^Require-User: //p' "/usr/lib/opkg/info/$1.control")
+	user=${who%%:*} group=${who#*:}
+	echo "${group%=*}:x:${group#*=}:${user%=*}" >>/etc/group
+	echo "${user%=*}:x:${user#*=}:${group#*=}:${user%=*}:/var/run/${user%=*}:/bin/false" >>/etc/passwd
 }

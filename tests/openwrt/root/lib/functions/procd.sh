@@ -22,6 +22,10 @@ procd_close_service() {
 
 ubus() { if [ -e /data ]; then cat /data; else echo '{}'; fi; }
 
+# /running is there while procd runs the service.
 _procd_status() {
-	echo running
+	if [ -e /running ]; then echo running; else
+		echo inactive
+		return 3
+	fi
 }
