@@ -9,12 +9,24 @@ use crate::tar;
 /// The files of a package, the same for every architecture with the same program.
 pub struct Data {
     gzipped: Vec<u8>,
-    unpacked_len: usize,
+    installed_len: usize,
 }
+
+/// What a file of one byte takes on the router, in bytes.
+const BLOCK: usize = 4096;
+/// Files that the installation writes besides: opkg's list, scripts and status, the user's three lines, the service's link.
+const BESIDE: usize = 9;
 
 pub fn data(package: &Package) -> Data {
     let archive = tar::write(&package.files, package.time);
-    Data { gzipped: gzip(&archive, WELL), unpacked_len: archive.len() }
+    Data { gzipped: gzip(&archive, WELL), installed_len: installed_len(&package.files) }
+}
+
+/// The room that it takes, in bytes. opkg refuses a package where there is less; if it begins, it doesn't see that the room
+/// runs out, and leaves half of the package there, as installed.
+fn installed_len(files: &[File]) -> usize {
+    let blocks = files.iter().map(|file| file.bytes.len().div_ceil(BLOCK)).sum::<usize>() + BESIDE;
+    blocks * BLOCK
 }
 
 /// A whole package.
@@ -62,7 +74,7 @@ pub fn control(package: &Package, architecture: &str, data: &Data, more: &str) -
     }
     field("SourceDateEpoch", &package.time.to_string());
     field("Architecture", architecture);
-    field("Installed-Size", &data.unpacked_len.to_string());
+    field("Installed-Size", &data.installed_len.to_string());
     text.push_str(more);
     let _ = writeln!(text, "Description:  {}", package.description);
     text
@@ -100,5 +112,16 @@ pub fn options(passes: u64) -> zopfli::Options {
     zopfli::Options {
         iteration_count: NonZeroU64::new(passes).unwrap_or(NonZeroU64::MIN),
         ..zopfli::Options::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_installed_takes_whole_blocks_and_more_than_its_files() {
+        let file = |len| File { path: "a".into(), mode: 0o644, bytes: vec![0; len] };
+        assert_eq!(installed_len(&[file(1), file(4096), file(4097)]), (1 + 1 + 2 + 9) * 4096);
     }
 }

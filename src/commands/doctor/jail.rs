@@ -23,10 +23,19 @@ pub fn examine(patient: &Patient<'_>, found: &mut Vec<Finding>) {
     let main = own.sections.iter().find(|section| section.name == "main");
     let masq = dhcp.sections.iter().find(|section| section.kind == "dnsmasq");
     let folders = mounts(main, masq);
-    // While a folder is missing the init script does without a jail.
-    if folders.iter().all(|folder| folder.is_dir()) {
+    let mounted = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
+    if folders.iter().all(|folder| stays(folder, &mounted)) {
         hidden(patient.config, &folders, found);
     }
+}
+
+/// Whether the init script's function of this name says so, which else does without a jail: the folder isn't empty, and
+/// nothing is mounted on its way, but for what always is, or beneath it.
+fn stays(folder: &Path, mounted: &str) -> bool {
+    let Ok(folder) = folder.canonicalize() else { return false };
+    let beside = |at: &Path| !(at.starts_with(&folder) || folder.starts_with(at) && at != "/" && at != "/tmp");
+    folder.read_dir().is_ok_and(|mut files| files.next().is_some())
+        && mounted.lines().filter_map(|line| line.split(' ').nth(1)).all(|at| beside(Path::new(at)))
 }
 
 /// The folders to serve, as the init script's `folders` finds them.
@@ -103,6 +112,26 @@ mod tests {
         fn list(&mut self, _: &str) -> Result<Vec<String>, String> {
             Err(String::new())
         }
+    }
+
+    #[test]
+    fn there_is_a_jail_where_nothing_is_or_may_be_mounted() {
+        let root = std::env::temp_dir().canonicalize().unwrap().join(format!("upxe-jail-{}", std::process::id()));
+        let [full, empty] = ["full", "empty"].map(|name| root.join(name));
+        std::fs::create_dir_all(full.join("iso")).unwrap();
+        std::fs::create_dir_all(&empty).unwrap();
+        let mounted = |at: &[&Path]| -> String {
+            let lines = at.iter().map(|at| format!("none {} tmpfs rw 0 0\n", at.display()));
+            ["none / overlay rw 0 0\nnone /tmp tmpfs rw 0 0\n".to_owned()].into_iter().chain(lines).collect()
+        };
+        assert!(stays(&full, &mounted(&[])));
+        assert!(stays(&full, &mounted(&[&empty, &root.join("ful")])));
+        assert!(!stays(&full, &mounted(&[&root])));
+        assert!(!stays(&full, &mounted(&[&full])));
+        assert!(!stays(&full, &mounted(&[&full.join("iso")])));
+        assert!(!stays(&empty, &mounted(&[])));
+        assert!(!stays(&root.join("missing"), &mounted(&[])));
+        std::fs::remove_dir_all(root).unwrap();
     }
 
     #[test]
