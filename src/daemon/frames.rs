@@ -74,7 +74,7 @@ impl Frames {
     /// `UnexpectedEof` when the file has become shorter than it was; those of the file system.
     pub fn octet(&mut self, now: Instant, source: Outgoing<'_>, blocks: Blocks) -> io::Result<(&[u8], u16)> {
         let count = usize::from(blocks.count).min(source.frames_per_send());
-        let held = self.held.filter(|held| held.serves(now, source));
+        let held = self.held.as_ref().filter(|held| held.serves(now, source));
         let skipped = match held {
             Some(held) if held.contains(blocks.first, count) => (blocks.first - held.first) as usize,
             held => {

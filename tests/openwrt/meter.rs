@@ -111,13 +111,13 @@ fn with_a_driver_that_takes_whole_windows() {
         "net_failover",
         "virtio_net",
     ];
-    hold_to_limits(&Machine { network_card: "virtio-net-pci", modules, ..MALTA }, "vnet_hdr=on", 0.27);
+    hold_to_limits(&Machine { network_card: "virtio-net-pci", modules, ..MALTA }, "vnet_hdr=on", 0.25);
 }
 
 #[test]
 #[ignore = "some minutes; run by tests/bench/run --mips"]
 fn with_a_driver_that_takes_single_packets_only() {
-    hold_to_limits(&Machine { modules: &["mii", "pcnet32"], ..MALTA }, "vnet_hdr=off", 0.48);
+    hold_to_limits(&Machine { modules: &["mii", "pcnet32"], ..MALTA }, "vnet_hdr=off", 0.46);
 }
 
 /// Of a static dnsmasq's CPU time for a block, block by block: what was measured, and a little more. The goals are 0.75 here,
