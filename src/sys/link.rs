@@ -14,7 +14,7 @@ use libc::{c_ulong, ifreq};
 use super::{owned_fd, size_of_as_socklen, succeeded, transferred};
 use crate::wire::frame::Mac;
 
-/// Addresses of all devices together that are looked through: 64 KiB of them, more than routers have.
+/// Addresses of all devices together that are looked through, in 64 KiB on a 32-bit router: more than routers have.
 const MAX_LISTED: usize = 2048;
 /// Addresses read of one device; a LAN bridge has one or two.
 const MAX_ADDRESSES: usize = 8;
@@ -112,19 +112,19 @@ fn ask(socket: &OwnedFd, what: c_ulong, request: &mut ifreq) -> bool {
 fn listed(socket: &OwnedFd) -> io::Result<Vec<ifreq>> {
     // SAFETY: ifconf is plain data; with a null buffer it asks how long the list is.
     let mut list: libc::ifconf = unsafe { mem::zeroed() };
-    let ask = |list: &mut libc::ifconf| {
+    let fill = |list: &mut libc::ifconf| {
         // SAFETY: `list` outlives the call, and has a null buffer or describes one that does.
         succeeded(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFCONF as _, ptr::from_mut(list)) })
     };
-    ask(&mut list)?;
-    let len = |list: &libc::ifconf| list.ifc_len as usize / size_of::<ifreq>();
+    fill(&mut list)?;
+    let count = |list: &libc::ifconf| list.ifc_len as usize / size_of::<ifreq>();
     // SAFETY: as in `request`.
-    let mut entries = vec![unsafe { mem::zeroed::<ifreq>() }; len(&list).min(MAX_LISTED)];
+    let mut entries = vec![unsafe { mem::zeroed::<ifreq>() }; count(&list).min(MAX_LISTED)];
     list.ifc_len = size_of_val(entries.as_slice()) as i32;
     list.ifc_ifcu.ifcu_req = entries.as_mut_ptr();
-    ask(&mut list)?;
+    fill(&mut list)?;
     // What came since the list was measured is news that makes the caller look again.
-    entries.truncate(len(&list));
+    entries.truncate(count(&list));
     Ok(entries)
 }
 
@@ -221,7 +221,7 @@ mod tests {
             let ip = |words: &str| {
                 assert!(std::process::Command::new("ip").args(words.split(' ')).status().unwrap().success(), "{words}");
             };
-            // More than one call used to have room for, before and behind.
+            // What must not be taken for its own, before it in the list and behind it.
             for other in ["br-a", "br-z"] {
                 ip(&format!("link add {other} type bridge"));
                 (1..=40).for_each(|host| ip(&format!("addr add 10.0.0.{host}/8 dev {other}")));

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use super::udp::{UdpListener, datagram_socket, share_port, to_sockaddr};
 use super::{size_of_as_socklen, succeeded, transferred};
 
-/// Datagrams that one system call sends one by one: what windows have at most in practice.
+/// Datagrams that one system call sends one by one. Larger windows take several.
 const AT_ONCE: usize = 16;
 
 /// The most bytes that one segmented send takes: the largest UDP payload.
@@ -121,11 +121,12 @@ impl TransferSocket {
         transferred(unsafe { libc::send(self.fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), 0) }).map(|_| ())
     }
 
-    /// Sends datagrams that lie one behind the other, each of `size` bytes but the last, in few system calls: each of
-    /// them is looked at by the filter, which costs a slow router as much as a third of sending.
+    /// Sends datagrams that lie one behind the other, each of `size` bytes but the last, in few system calls: each call is
+    /// looked at by the filter, too.
     ///
     /// # Errors
-    /// As for [`send`](Self::send); what comes behind a datagram that can't be sent isn't sent either.
+    /// As for [`send`](Self::send), but what becomes of others than the first of a call is not told (sendmmsg(2)): that one
+    /// is tried once more, and a client that is gone shows when the next packet is sent or taken.
     pub fn send_each(&self, mut datagrams: &[u8], size: usize) -> io::Result<()> {
         let size = size.max(1);
         while datagrams.len() > size {
@@ -233,6 +234,8 @@ mod tests {
             assert_eq!(client.recv(&mut [0; 5000]).unwrap(), bytes.len());
         }
         drop(client);
+        let _ = socket.send_each(&bytes, 100);
+        assert_eq!(socket.receive(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
         socket.send(b"anybody?").unwrap();
         assert_eq!(socket.send_each(&bytes, 100).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
     }

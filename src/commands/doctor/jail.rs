@@ -23,16 +23,20 @@ pub fn examine(patient: &Patient<'_>, found: &mut Vec<Finding>) {
     let main = own.sections.iter().find(|section| section.name == "main");
     let masq = dhcp.sections.iter().find(|section| section.kind == "dnsmasq");
     let folders = mounts(main, masq);
-    let mounted = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let Ok(mounted) = std::fs::read_to_string("/proc/mounts") else { return };
     if folders.iter().all(|folder| stays(folder, &mounted)) {
         hidden(patient.config, &folders, found);
     }
 }
 
-/// Whether the init script's function of this name says so, which else does without a jail: the folder isn't empty, and
-/// nothing is mounted on its way, but for what always is, or beneath it.
+/// Whether the init script would show the folder in a jail (its function of this name): it isn't empty, nothing is mounted
+/// beneath it, and it is on no mount but those that are always there. Without such a folder there is no jail.
 fn stays(folder: &Path, mounted: &str) -> bool {
     let Ok(folder) = folder.canonicalize() else { return false };
+    // Such names are written otherwise in the list of mounts.
+    if folder.to_string_lossy().contains(|letter: char| letter.is_ascii_whitespace() || matches!(letter, '\\' | '#')) {
+        return false;
+    }
     let beside = |at: &Path| !(at.starts_with(&folder) || folder.starts_with(at) && at != "/" && at != "/tmp");
     folder.read_dir().is_ok_and(|mut files| files.next().is_some())
         && mounted.lines().filter_map(|line| line.split(' ').nth(1)).all(|at| beside(Path::new(at)))
