@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{Finding, Patient};
@@ -29,7 +30,10 @@ pub fn examine(patient: &Patient<'_>, diagnostics: &[Diagnostic], found: &mut Ve
         let what = &["option ", upxe::HTTP.name, " is on, and ", UHTTPD, " is not there"];
         let why = "UEFI HTTP Boot is not answered, and all else goes by TFTP.";
         let finding = Finding::warning("web-missing", what, why).at(&diagnostic.origin);
-        found.push(finding.mend(&["opkg update && opkg install uhttpd && service upxe restart"]));
+        // From 25.12 on.
+        let has_apk = Path::new("/usr/bin/apk").exists();
+        let install = if has_apk { "apk add uhttpd" } else { "opkg update && opkg install uhttpd" };
+        found.push(finding.mend(&[install, " && service upxe restart"]));
     }
     let Some(web) = &patient.config.rules.web else { return };
     if patient.is_off && matches!(web, Web::Own(_)) {
