@@ -40,7 +40,7 @@ pub fn packages(root: &Path) -> Result<Vec<Package>> {
         name: "luci-app-upxe",
         version,
         summary: "LuCI page for network boot (upxe)",
-        description: "Switches network boot on, shows each machine's boot as it happens, and says what is wrong.",
+        description: "Switches network boot on, and shows how machines boot.",
         license: "MIT",
         section: "luci",
         depends: &["luci-base", "rpcd-mod-ucode", "upxe"],
