@@ -152,9 +152,11 @@ impl Held {
     /// Whether it is what `source` would read now. In the very milliseconds in which somebody writes to a file that is
     /// being sent, another reader may get what stood there just before.
     fn serves(&self, now: Instant, source: Outgoing<'_>) -> bool {
-        let may_share =
-            || self.version.is_some() && self.version == source.file.version() && self.blksize == source.blksize;
-        self.id == source.id || may_share() && now.saturating_duration_since(self.at) < SHARED_FOR
+        self.id == source.id
+            || self.version.is_some()
+                && self.version == source.file.version()
+                && self.blksize == source.blksize
+                && now.saturating_duration_since(self.at) < SHARED_FOR
     }
 
     fn contains(&self, first: u64, count: usize) -> bool {

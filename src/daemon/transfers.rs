@@ -60,7 +60,7 @@ pub struct Transfers {
     relay: bool,
     log: TransferLog,
     news: Vec<News>,
-    /// What came last. Here, since to clear so much for each ACK costs a slow router more than to send the next block.
+    /// What came last. Kept, since nobody needs so much cleared for each ACK.
     inbox: [u8; INBOX],
 }
 

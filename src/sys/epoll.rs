@@ -9,8 +9,7 @@ use super::{owned_fd, succeeded};
 /// Descriptors reported by one wait; more wait for the next.
 pub const BATCH: usize = 16;
 
-/// What one wait reports. Kept from wait to wait: to clear and to move 256 bytes costs a slow router as much as all the
-/// thinking about a packet.
+/// What one wait reports. Kept from wait to wait, since nobody needs 256 bytes cleared and moved for each packet.
 pub struct Events([libc::epoll_event; BATCH]);
 
 impl Default for Events {

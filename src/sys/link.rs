@@ -11,6 +11,8 @@ use std::ptr;
 
 use libc::{c_ulong, ifreq};
 
+use super::neighbour::station;
+use super::udp::datagram_socket;
 use super::{owned_fd, size_of_as_socklen, succeeded, transferred};
 use crate::wire::frame::Mac;
 
@@ -55,8 +57,7 @@ impl Address {
 /// Only for want of descriptors or memory.
 pub fn device(name: &str) -> io::Result<Option<Device>> {
     let Some(mut request) = request(name) else { return Ok(None) };
-    // SAFETY: no pointers are involved.
-    let socket = owned_fd(unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) })?;
+    let socket = datagram_socket()?;
     // What goes away between two questions is news that makes the caller look again.
     if !ask(&socket, libc::SIOCGIFFLAGS, &mut request) {
         return Ok(None);
@@ -129,8 +130,7 @@ fn listed(socket: &OwnedFd) -> io::Result<Vec<ifreq>> {
 }
 
 fn ethernet(address: &libc::sockaddr) -> Option<Mac> {
-    let bytes = address.sa_data.first_chunk::<6>()?.map(|byte| byte as u8);
-    (address.sa_family == libc::ARPHRD_ETHER).then_some(Mac(bytes))
+    station(address).filter(|_| address.sa_family == libc::ARPHRD_ETHER)
 }
 
 /// The address in an answer, or the mask.

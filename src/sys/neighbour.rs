@@ -25,6 +25,10 @@ pub fn mac(socket: impl AsFd, device: &str, address: Ipv4Addr) -> Option<Mac> {
     }
     // SAFETY: the pointer describes `request`, which outlives the call; the kernel fills it in.
     let result = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::SIOCGARP as _, &raw mut request) };
-    let bytes = request.arp_ha.sa_data.first_chunk::<6>()?.map(|byte| byte as u8);
-    (result == 0 && request.arp_flags & COMPLETE != 0).then_some(Mac(bytes))
+    station(&request.arp_ha).filter(|_| result == 0 && request.arp_flags & COMPLETE != 0)
+}
+
+/// What stands in a hardware address, whatever its kind.
+pub(super) fn station(address: &libc::sockaddr) -> Option<Mac> {
+    address.sa_data.first_chunk::<6>().map(|bytes| Mac(bytes.map(|byte| byte as u8)))
 }

@@ -64,9 +64,9 @@ fn strangers(map: &str, unwanted: &BTreeSet<String>) -> Vec<String> {
     let mut shared = 0;
     for piece in pieces(map) {
         let crates = mangled_crates(piece.section);
-        match crates.iter().find(|name| !STANDARD.contains(name)) {
-            Some(&name) if !unwanted.contains(name) => {}
-            Some(&name) if crates.first() == Some(&name) => *found.entry(name.to_owned()).or_insert(0) += piece.size,
+        match made_for(&crates) {
+            Some(name) if !unwanted.contains(name) => {}
+            Some(name) if crates.first() == Some(&name) => *found.entry(name.to_owned()).or_insert(0) += piece.size,
             Some(_) => shared += piece.size,
             None => {}
         }
@@ -114,18 +114,21 @@ fn pieces(map: &str) -> impl Iterator<Item = Piece<'_>> {
 /// The crate that a piece belongs to; of our own crate, the folder.
 fn owner(file: &str, section: &str) -> String {
     let crates = mangled_crates(section);
-    // A generic function of the standard library counts for the crate that it was made for.
-    let named = crates.iter().find(|name| !STANDARD.contains(name)).or(crates.first());
-    match named {
-        Some(&"upxe") => match section.split_once("4upxe").and_then(|(_, path)| identifier(path)) {
+    match made_for(&crates).or(crates.first().copied()) {
+        Some("upxe") => match section.split_once("4upxe").and_then(|(_, path)| identifier(path)) {
             Some(folder) => format!("upxe::{folder}"),
             None => "upxe".to_owned(),
         },
-        Some(name) => (*name).to_owned(),
+        Some(name) => name.to_owned(),
         None if file.contains("/libc.a") => "musl".to_owned(),
         None if file.contains("/libcompiler_rt.a") => "compiler_rt".to_owned(),
         None => "constants".to_owned(),
     }
+}
+
+/// The crate that a function counts for: one that is generic, and the standard library's, for that which it was made for.
+fn made_for<'m>(crates: &[&'m str]) -> Option<&'m str> {
+    crates.iter().copied().find(|name| !STANDARD.contains(name))
 }
 
 const STANDARD: &[&str] = &["core", "alloc", "std", "compiler_builtins", "hashbrown"];
