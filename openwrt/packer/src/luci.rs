@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::Result;
 use crate::lmo;
-use crate::package::{File, Package, of_makefile, read, time};
+use crate::package::{File, Package, read, time, version};
 use crate::script;
 
 /// Where the pages are.
@@ -23,8 +23,6 @@ const GERMAN: &str = "uci set luci.languages.de='Deutsch (German)'\nuci commit l
 
 /// Both packages, in the order of their names.
 pub fn packages(root: &Path) -> Result<Vec<Package>> {
-    let version = |name| of_makefile(root, &format!("{APP}/Makefile"), name);
-    let version = format!("{}-r{}", version("PKG_VERSION")?, version("PKG_RELEASE")?);
     let mut pages = Vec::new();
     for (part, place) in [("htdocs", "www"), ("root", "")] {
         collect(&root.join(APP).join(part), place, &mut pages)?;
@@ -38,7 +36,7 @@ pub fn packages(root: &Path) -> Result<Vec<Package>> {
     ];
     let app = Package {
         name: "luci-app-upxe",
-        version,
+        version: version(root, &format!("{APP}/Makefile"))?,
         summary: "LuCI page for network boot (upxe)",
         description: "Switches network boot on, and shows how machines boot.",
         license: "MIT",

@@ -14,12 +14,15 @@ mod tar;
 mod targets;
 mod tree;
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt::Write;
+use std::io;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::package::Package;
 use crate::targets::Target;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -63,8 +66,20 @@ fn pack(folder: &Path, triples: &[&str]) -> Result<()> {
         print!("{}", packed.rows);
         sums.push_str(&packed.sums);
     }
+    let sums = with_earlier(folder, &sums);
     std::fs::write(folder.join("sha256sums"), sums)?;
     Ok(())
+}
+
+/// The checksums of all that lies in the folder: this run's, and of earlier ones' those whose file is still there.
+fn with_earlier(folder: &Path, sums: &str) -> String {
+    fn file(line: &str) -> Option<&str> {
+        line.split_once("  ").map(|(_, file)| file)
+    }
+    let written: BTreeSet<_> = sums.lines().filter_map(file).collect();
+    let earlier = std::fs::read_to_string(folder.join("sha256sums")).unwrap_or_default();
+    let is_left = |line: &str| file(line).is_some_and(|file| !written.contains(file) && folder.join(file).is_file());
+    earlier.lines().filter(|line| is_left(line)).chain(sums.lines()).map(|line| format!("{line}\n")).collect()
 }
 
 /// What is told of the packages of one program.
@@ -75,12 +90,25 @@ struct Packed {
 }
 
 impl Packed {
-    /// Writes files into a feed.
-    fn write(&mut self, folder: &Path, feed: &str, files: &[(String, &Vec<u8>)]) -> std::result::Result<(), String> {
+    /// Writes the files of `packages` and their indexes into a feed, in place of the packages' other versions.
+    fn write(
+        &mut self,
+        folder: &Path,
+        feed: &str,
+        packages: &[&Package],
+        files: &[(String, &Vec<u8>)],
+    ) -> std::result::Result<(), String> {
+        let place = folder.join(feed);
+        let told = |error: io::Error| format!("{}: {error}", place.display());
+        std::fs::create_dir_all(&place).map_err(told)?;
+        for entry in std::fs::read_dir(&place).map_err(told)? {
+            let entry = entry.map_err(told)?;
+            if packages.iter().any(|package| package.is_called(&entry.file_name().to_string_lossy())) {
+                std::fs::remove_file(entry.path()).map_err(told)?;
+            }
+        }
         for (name, bytes) in files {
-            let path = folder.join(feed).join(name);
-            let written = std::fs::create_dir_all(folder.join(feed)).and_then(|()| std::fs::write(&path, bytes));
-            written.map_err(|error| format!("{}: {error}", path.display()))?;
+            std::fs::write(place.join(name), bytes).map_err(told)?;
             let _ = writeln!(self.sums, "{}  {feed}/{name}", package::sha256_hex(bytes));
         }
         Ok(())
@@ -116,7 +144,8 @@ fn pack_pages(root: &Path, folder: &Path) -> std::result::Result<Packed, String>
     files.push(("Packages".into(), index.into_bytes()));
     files.push(("packages.adb".into(), index::packages_adb("LuCI pages for network boot", ALL[1], &apks)));
     let files: Vec<_> = files.iter().map(|(name, bytes)| (name.clone(), bytes)).collect();
-    packed.write(folder, ALL[0], &files)?;
+    let packages: Vec<_> = apks.iter().map(|(content, _)| *content).collect();
+    packed.write(folder, ALL[0], &packages, &files)?;
     Ok(packed)
 }
 
@@ -138,9 +167,38 @@ fn pack_target(root: &Path, folder: &Path, target: &Target) -> std::result::Resu
             ("Packages".into(), &packages.into_bytes()),
             ("packages.adb".into(), &index::packages_adb(content.summary, architecture, &[(&content, &apk)])),
         ];
-        packed.write(folder, architecture, &files)?;
+        packed.write(folder, architecture, &[&content], &files)?;
         let (triple, size, ipk, apk) = (&target.triple, content.program_size(), ipk.len(), apk.file.len());
         let _ = writeln!(packed.rows, "{architecture:<28} {triple:<32} {size:>7} {ipk:>7} {apk:>7}");
     }
     Ok(packed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_run_replaces_its_own_packages_and_keeps_the_sums_of_the_others() {
+        let folder = std::env::temp_dir().join(format!("upxe-packer-{}", std::process::id()));
+        let pack = |version: &str, feeds: &[&str]| {
+            let content = Package { version: version.into(), ..package::upxe(&root(), Vec::new()).unwrap() };
+            let mut packed = Packed::default();
+            for feed in feeds {
+                let files = [(content.ipk_name(feed), &version.as_bytes().to_vec())];
+                packed.write(&folder, feed, &[&content], &files).unwrap();
+            }
+            let sums = with_earlier(&folder, &packed.sums);
+            std::fs::write(folder.join("sha256sums"), &sums).unwrap();
+            sums.lines().map(|line| line[66..].to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(pack("1.0-r8", &["mips", "arm"]), ["mips/upxe_1.0-r8_mips.ipk", "arm/upxe_1.0-r8_arm.ipk"]);
+        std::fs::write(folder.join("arm/upxe-other_1.0-r8_arm.ipk"), "somebody else's").unwrap();
+        assert_eq!(pack("1.0-r9", &["arm"]), ["mips/upxe_1.0-r8_mips.ipk", "arm/upxe_1.0-r9_arm.ipk"]);
+        let mut left: Vec<_> =
+            std::fs::read_dir(folder.join("arm")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["upxe-other_1.0-r8_arm.ipk", "upxe_1.0-r9_arm.ipk"]);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }

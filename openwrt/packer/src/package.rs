@@ -39,6 +39,7 @@ pub struct File {
     pub bytes: Vec<u8>,
 }
 
+const MAKEFILE: &str = "openwrt/upxe/Makefile";
 const PROGRAM: &str = "usr/sbin/upxe";
 
 /// Where each file of the package comes from, and what it may be used for. Makefile's install section is the same list.
@@ -52,7 +53,6 @@ const FILES: &[(&str, &str, u32)] = &[
 
 /// The package around `program`.
 pub fn upxe(root: &Path, program: Vec<u8>) -> Result<Package> {
-    let of_makefile = |name: &str| of_makefile(root, "openwrt/upxe/Makefile", name);
     let mut files = vec![File { path: PROGRAM.into(), mode: 0o755, bytes: program }];
     for &(path, source, mode) in FILES {
         files.push(File { path: path.into(), mode, bytes: read(root, source)? });
@@ -60,13 +60,13 @@ pub fn upxe(root: &Path, program: Vec<u8>) -> Result<Package> {
     files.sort_by(|left, right| left.path.cmp(&right.path));
     Ok(Package {
         name: "upxe",
-        version: format!("{}-r{}", of_makefile("PKG_VERSION")?, of_makefile("PKG_RELEASE")?),
+        version: version(root, MAKEFILE)?,
         summary: "Network boot beside dnsmasq",
         description: "proxyDHCP, PXE boot server and read-only TFTP server that run beside the router's dnsmasq.",
         license: "MIT",
         section: "net",
         depends: &[],
-        user: Some(of_makefile("USERID")?),
+        user: Some(of_makefile(root, MAKEFILE, "USERID")?),
         installed: "",
         files,
         conffiles: &["/etc/config/upxe"],
@@ -86,6 +86,18 @@ pub fn of_makefile(root: &Path, makefile: &str, name: &str) -> Result<String> {
     Ok(value.ok_or_else(|| format!("{makefile} does not set {name}"))?.to_owned())
 }
 
+/// The Makefile's version. `UPXE_RELEASE` stands for its release where it is set, so that opkg and apk know a later build
+/// for the newer one.
+pub fn version(root: &Path, makefile: &str) -> Result<String> {
+    let release = std::env::var("UPXE_RELEASE").unwrap_or_default();
+    let release = match &*release {
+        "" => of_makefile(root, makefile, "PKG_RELEASE")?,
+        _ if release.bytes().all(|byte| byte.is_ascii_digit()) => release,
+        _ => return Err(format!("UPXE_RELEASE is '{release}', expected a number").into()),
+    };
+    Ok(format!("{}-r{release}", of_makefile(root, makefile, "PKG_VERSION")?))
+}
+
 /// The time that all files carry: `SOURCE_DATE_EPOCH`.
 pub fn time() -> u64 {
     std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok()).unwrap_or(0)
@@ -98,6 +110,15 @@ impl Package {
 
     pub fn apk_name(&self) -> String {
         format!("{}-{}.apk", self.name, self.version)
+    }
+
+    /// Whether `file` is this package in whatever version.
+    pub fn is_called(&self, file: &str) -> bool {
+        let version = file.strip_prefix(self.name).and_then(|rest| rest.strip_prefix(['_', '-']));
+        version.is_some_and(|version| {
+            version.starts_with(|first: char| first.is_ascii_digit())
+                && (version.ends_with(".ipk") || version.ends_with(".apk"))
+        })
     }
 
     pub fn program_size(&self) -> usize {
