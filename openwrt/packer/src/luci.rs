@@ -36,7 +36,7 @@ pub fn packages(root: &Path) -> Result<Vec<Package>> {
     ];
     let app = Package {
         name: "luci-app-upxe",
-        version: version(root, &format!("{APP}/Makefile"))?,
+        version: version(root, &format!("{APP}/Makefile"), time())?,
         summary: "LuCI page for network boot (upxe)",
         description: "Switches network boot on, and shows how machines boot.",
         license: "MIT",

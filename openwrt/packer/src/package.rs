@@ -60,7 +60,7 @@ pub fn upxe(root: &Path, program: Vec<u8>) -> Result<Package> {
     files.sort_by(|left, right| left.path.cmp(&right.path));
     Ok(Package {
         name: "upxe",
-        version: version(root, MAKEFILE)?,
+        version: version(root, MAKEFILE, time())?,
         summary: "Network boot beside dnsmasq",
         description: "proxyDHCP, PXE boot server and read-only TFTP server that run beside the router's dnsmasq.",
         license: "MIT",
@@ -86,14 +86,12 @@ pub fn of_makefile(root: &Path, makefile: &str, name: &str) -> Result<String> {
     Ok(value.ok_or_else(|| format!("{makefile} does not set {name}"))?.to_owned())
 }
 
-/// The Makefile's version. `UPXE_RELEASE` stands for its release where it is set, so that opkg and apk know a later build
-/// for the newer one.
-pub fn version(root: &Path, makefile: &str) -> Result<String> {
-    let release = std::env::var("UPXE_RELEASE").unwrap_or_default();
-    let release = match &*release {
-        "" => of_makefile(root, makefile, "PKG_RELEASE")?,
-        _ if release.bytes().all(|byte| byte.is_ascii_digit()) => release,
-        _ => return Err(format!("UPXE_RELEASE is '{release}', expected a number").into()),
+/// The Makefile's version, with the time for a release where it is known, so that opkg and apk take a later commit's
+/// package for the newer one.
+pub fn version(root: &Path, makefile: &str, time: u64) -> Result<String> {
+    let release = match time {
+        0 => of_makefile(root, makefile, "PKG_RELEASE")?,
+        time => time.to_string(),
     };
     Ok(format!("{}-r{release}", of_makefile(root, makefile, "PKG_VERSION")?))
 }
@@ -114,10 +112,12 @@ impl Package {
 
     /// Whether `file` is this package in whatever version.
     pub fn is_called(&self, file: &str) -> bool {
-        let version = file.strip_prefix(self.name).and_then(|rest| rest.strip_prefix(['_', '-']));
-        version.is_some_and(|version| {
+        let Some(rest) = file.strip_prefix(self.name) else { return false };
+        let of_ipk = rest.strip_prefix('_').and_then(|rest| rest.strip_suffix(".ipk")?.split_once('_'));
+        let of_apk = rest.strip_prefix('-').and_then(|rest| rest.strip_suffix(".apk"));
+        of_ipk.map(|(version, _)| version).or(of_apk).is_some_and(|version| {
             version.starts_with(|first: char| first.is_ascii_digit())
-                && (version.ends_with(".ipk") || version.ends_with(".apk"))
+                && version.bytes().all(|byte| byte.is_ascii_digit() || b".-r".contains(&byte))
         })
     }
 
