@@ -52,11 +52,11 @@ fn root() -> PathBuf {
 /// Packs the programs of these triples, or of all, and prints what came of it.
 fn pack(folder: &Path, triples: &[&str]) -> Result<()> {
     let root = root();
-    let mut targets = targets::read(&root)?;
-    targets.retain(|target| triples.is_empty() || triples.contains(&&*target.triple));
+    let targets = targets::read(&root)?;
+    let wanted = targets.iter().filter(|target| triples.is_empty() || triples.contains(&&*target.triple));
     // To deflate well takes seconds for each architecture.
     let packed = std::thread::scope(|scope| {
-        let workers: Vec<_> = targets.iter().map(|target| scope.spawn(|| pack_target(&root, folder, target))).collect();
+        let workers: Vec<_> = wanted.map(|target| scope.spawn(|| pack_target(&root, folder, target))).collect();
         workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic))).collect::<Vec<_>>()
     });
     println!("{:<28} {:<32} {:>7} {:>7} {:>7}", "architecture", "triple", "binary", "ipk", "apk");
@@ -68,7 +68,7 @@ fn pack(folder: &Path, triples: &[&str]) -> Result<()> {
             Err(error) => result = result.and(Err(error.into())),
         }
     }
-    std::fs::write(folder.join("sha256sums"), sums(folder, &targets::read(&root)?)?)?;
+    std::fs::write(folder.join("sha256sums"), sums(folder, &targets)?)?;
     result
 }
 
