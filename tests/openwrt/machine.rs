@@ -127,6 +127,13 @@ impl Machine {
         kernels.next().expect("the kernel's package has no vmlinuz")
     }
 
+    /// What the kernel is told. It is not to choose its own place by chance: that may be where QEMU put the root file
+    /// system, at the end of a small machine's memory, and the kernel never starts. A root in tmpfs could fill only half
+    /// of the memory.
+    pub fn command_line(&self) -> String {
+        format!("console={} nokaslr quiet rootfstype=ramfs panic=-1", self.console)
+    }
+
     /// Writes the root file system of a router on which `package` waits to be unpacked, with these boot files.
     pub fn write_root(&self, package: &Path, boot_files: &Path, output: &Path) {
         let mut root = self.root(INIT);

@@ -166,7 +166,7 @@ impl Router {
         root.write(&image);
 
         let kernel = machine.kernel();
-        let append = format!("console={} quiet rootfstype=ramfs panic=-1", machine.console);
+        let append = machine.command_line();
         let card = tap.map(|options| {
             let netdev = format!("tap,id=lan,ifname={},script=no,downscript=no,{options}", lan.tap());
             [netdev, format!("{},netdev=lan,mac=52:54:00:aa:78:01", machine.network_card)]

@@ -90,8 +90,7 @@ impl Router {
         let image = run.join("root");
         machine.write_root(&package(machine), &tftp, &image);
         let kernel = machine.kernel();
-        // A root in tmpfs could fill only half of the memory.
-        let append = format!("console={} quiet rootfstype=ramfs panic=-1", machine.console);
+        let append = machine.command_line();
         let netdev = format!("tap,id=lan,ifname={},script=no,downscript=no,vnet_hdr=off", lan.tap());
         let card = format!("{},netdev=lan,mac=52:54:00:aa:77:01", machine.network_card);
         let mut command: Vec<&str> = machine.qemu.split(' ').collect();
