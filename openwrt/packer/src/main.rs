@@ -3,7 +3,6 @@
 
 mod adb;
 mod apk;
-mod errata;
 mod index;
 mod ipk;
 mod lmo;

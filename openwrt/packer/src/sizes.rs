@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::Result;
-use crate::errata;
 use crate::targets::{self, Target};
 use crate::tree;
 
@@ -39,9 +38,9 @@ pub fn check(root: &Path, triples: &[&str]) -> Result<()> {
 
 fn report(root: &Path, target: &Target, stored: Option<usize>, unwanted: &BTreeSet<String>) -> Result<Vec<String>> {
     let triple = &target.triple;
-    let program = std::fs::read(target.program(root))?;
-    let size = program.len();
-    let map = std::fs::read_to_string(target.link_map(root))?;
+    let size = std::fs::metadata(target.program(root))?.len() as usize;
+    let map = target.link_map(root);
+    let map = std::fs::read_to_string(&map).map_err(|error| format!("{}: {error}", map.display()))?;
     let by_crate = by_crate(&map);
     println!("\n{triple}: {size} bytes");
     let mut rows: Vec<_> = by_crate.iter().collect();
@@ -50,14 +49,6 @@ fn report(root: &Path, target: &Target, stored: Option<usize>, unwanted: &BTreeS
 
     let mut wrong: Vec<String> =
         strangers(&map, unwanted).into_iter().map(|what| format!("{triple}: {what}")).collect();
-    if triple.starts_with("aarch64") {
-        let places = errata::cortex_a53_843419(&program);
-        wrong.extend(places.iter().map(|at| {
-            format!(
-                "{triple}: what a Cortex-A53 may get wrong at {at:#x} (erratum 843419); change the layout of the code"
-            )
-        }));
-    }
     match stored {
         None => println!("{triple}: not compared; openwrt/sizes has no size for it ('{triple} {size}')"),
         Some(stored) if size > stored + stored * ALLOWED_GROWTH / 100 => wrong.push(format!(
@@ -132,7 +123,6 @@ fn owner(file: &str, section: &str) -> String {
         },
         Some(name) => name.to_owned(),
         None if file.contains("/libc.a") => "musl".to_owned(),
-        None if file.contains("/libcompiler_rt.a") => "compiler_rt".to_owned(),
         None => "constants".to_owned(),
     }
 }

@@ -13,16 +13,16 @@ pub struct Target {
 impl Target {
     /// Where cargo puts it.
     pub fn program(&self, root: &Path) -> PathBuf {
-        self.folder(root).join("upxe")
+        self.folder(root).join("flash/upxe")
     }
 
-    /// Where zig-link put the linker's map of it.
+    /// Where the linker puts its map of it, as `openwrt/cross/musl` tells it.
     pub fn link_map(&self, root: &Path) -> PathBuf {
         self.folder(root).join("link-map")
     }
 
     fn folder(&self, root: &Path) -> PathBuf {
-        root.join("target").join(&self.triple).join("flash")
+        root.join("target").join(&self.triple)
     }
 }
 
