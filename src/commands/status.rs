@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::explain::text::table;
+use super::explain::text::Table;
 use crate::config::files::read_all;
 use crate::wire::json::Json::{Flag, Map, Number, Text};
 use crate::wire::json::Raw;
@@ -121,22 +121,25 @@ pub fn show(status: Raw<'_>) -> String {
         let numbers = [number("transfers"), " of ".to_owned(), number("max")].concat();
         say(&["TFTP from ", &word(tftp, "root"), ", ", &numbers, " transfers under way\n"]);
     }
-    let rows = list("clients").flat_map(|client| {
+    let mut table = Table::default();
+    for client in list("clients") {
         let (mac, host, address) = (word(client, "mac"), word(client, "host"), word(client, "address"));
         let gap = if host.is_empty() { "" } else { " " };
         let who = [&mac, " ", &host, gap, &address].concat();
         let since = ago(client.number_of("ago").unwrap_or_default());
         let stage = joined(&word(client, "stage"), &word(client, "file"));
         let now = [&stage, &amount(client), ", ", &since, " ago"].concat();
-        let steps = Some(steps(client)).filter(|steps| !steps.is_empty()).map(|steps| ["    ", &steps].concat());
-        let trouble = client
-            .get("trouble")
-            .filter(|trouble| trouble.0 != "null")
-            .map(|trouble| ["    ! ", &word(trouble, "reason"), ". ", &word(trouble, "advice")].concat());
-        let lines = steps.into_iter().chain(trouble).map(|line| [line, String::new(), String::new(), String::new()]);
-        std::iter::once([String::new(), who, word(client, "client"), now]).chain(lines)
-    });
-    table(&mut text, "\n", rows);
+        table.row(["", &who, &word(client, "client"), &now]);
+        let steps = steps(client);
+        if !steps.is_empty() {
+            table.row([&["    ", &steps].concat(), "", "", ""]);
+        }
+        if let Some(trouble) = client.get("trouble").filter(|trouble| trouble.0 != "null") {
+            let words = ["    ! ", &word(trouble, "reason"), ". ", &word(trouble, "advice")].concat();
+            table.row([&words, "", "", ""]);
+        }
+    }
+    table.write(&mut text, "\n");
     if list("clients").next().is_none() {
         text.push_str("no machine has asked to boot yet\n");
     }

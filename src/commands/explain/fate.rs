@@ -45,42 +45,36 @@ impl<'a> Judge<'a> {
         if self.decision.client().is_none() || unasked {
             return Vec::new();
         }
-        let services = self.rules.services.iter().map(|service| {
-            let (won, why) = self.service(service);
-            Fate { origin: service.origin.clone(), kind: "pxe-service", what: entry(service), won, why }
-        });
-        let boots = self.rules.boots.iter().map(|boot| {
-            let (won, why) = self.boot(boot);
-            Fate { origin: boot.origin.clone(), kind: "dhcp-boot", what: line(boot), won, why }
-        });
-        let options =
-            self.rules.options.iter().filter(|option| option.place == Place::Plain(BOOT_FILE)).map(|option| {
-                let (won, why) = self.file_option(option);
-                Fate { origin: option.origin.clone(), kind: "dhcp-option", what: "67".to_owned(), won, why }
-            });
+        let mut fates = Vec::new();
+        for it in &self.rules.services {
+            fates.push(fate(&it.origin, "pxe-service", entry(it), self.service(it)));
+        }
+        for it in &self.rules.boots {
+            fates.push(fate(&it.origin, "dhcp-boot", line(it), self.boot(it)));
+        }
+        for it in self.rules.options.iter().filter(|option| option.place == Place::Plain(BOOT_FILE)) {
+            fates.push(fate(&it.origin, "dhcp-option", "67".to_owned(), self.file_option(it)));
+        }
         // It is no line of its own, and behind all of them.
         let menu = &self.rules.menu;
         let origin = menu.origin.as_ref().or(menu.entries.first().map(|entry| &entry.origin));
-        let menu = origin.and_then(|origin| match &self.decision.outcome {
-            Ok(Offer { chosen_by: ChosenBy::Menu, file, .. }) => {
-                let why = "no line, and no file of the machine's own, comes before it".to_owned();
-                Some(Fate { origin: origin.clone(), kind: "menu", what: file.as_str().to_owned(), won: true, why })
-            }
-            _ => None,
-        });
-        services.chain(boots).chain(options).chain(menu).collect()
+        if let (Ok(Offer { chosen_by: ChosenBy::Menu, file, .. }), Some(origin)) = (&self.decision.outcome, origin) {
+            let why = "no line, and no file of the machine's own, comes before it".to_owned();
+            fates.push(fate(origin, "menu", file.as_str().to_owned(), (true, why)));
+        }
+        fates
     }
 
     /// What became of the lines that add options.
     pub fn options(&self) -> Vec<Fate> {
-        let Ok(offer) = &self.decision.outcome else { return Vec::new() };
-        let others = self.rules.options.iter().filter(|option| option.place != Place::Plain(BOOT_FILE));
-        let fates = others.map(|option| {
-            let won = offer.options.iter().any(|sent| sent.origins.contains(&option.origin));
-            let why = if won { String::new() } else { self.unsent(option, offer) };
-            Fate { origin: option.origin.clone(), kind: keyword(option), what: place(option), won, why }
-        });
-        fates.collect()
+        let mut fates = Vec::new();
+        let Ok(offer) = &self.decision.outcome else { return fates };
+        for it in self.rules.options.iter().filter(|option| option.place != Place::Plain(BOOT_FILE)) {
+            let won = offer.options.iter().any(|sent| sent.origins.contains(&it.origin));
+            let why = if won { String::new() } else { self.unsent(it, offer) };
+            fates.push(fate(&it.origin, keyword(it), place(it), (won, why)));
+        }
+        fates
     }
 
     fn winner(&self) -> Option<&'a Origin> {
@@ -234,7 +228,7 @@ impl<'a> Judge<'a> {
         let tags = &self.decision.tags;
         let test = when.iter().find(|test| tags.has(&test.tag) != test.set)?;
         if test.set {
-            let who = match setters(self.rules, &test.tag).next() {
+            let who = match setters(self.rules, &test.tag).first() {
                 Some(origin) => ["; ", &origin.to_string(), " would set it"].concat(),
                 None => "; nothing sets it".to_owned(),
             };
@@ -315,17 +309,25 @@ fn tags_hold(when: &[TagTest]) -> String {
 }
 
 /// The lines that set a tag.
-pub fn setters<'r>(rules: &'r Rules, tag: &str) -> impl Iterator<Item = &'r Origin> {
-    let taggers = rules.taggers.iter().filter(move |tagger| tagger.tag == tag).map(|tagger| &tagger.origin);
-    let hosts = rules.hosts.iter().filter(move |host| host.set.iter().any(|set| set == tag) || tag == "known");
-    let tag_ifs = rules.tag_ifs.iter().filter(move |tag_if| tag_if.set.iter().any(|set| set == tag));
-    let ranges = rules.ranges.iter().filter(move |range| range.set.as_deref() == Some(tag));
-    let networks = rules.interface_tags.iter().filter(move |network| network.tag == tag);
-    taggers
-        .chain(hosts.map(|host| &host.origin))
-        .chain(tag_ifs.map(|tag_if| &tag_if.origin))
-        .chain(ranges.map(|range| &range.origin))
-        .chain(networks.map(|network| &network.origin))
+pub fn setters<'r>(rules: &'r Rules, tag: &str) -> Vec<&'r Origin> {
+    let mut setters = Vec::new();
+    let mut add = |sets: bool, origin: &'r Origin| setters.extend(sets.then_some(origin));
+    for it in &rules.taggers {
+        add(it.tag == tag, &it.origin);
+    }
+    for it in &rules.hosts {
+        add(tag == "known" || it.set.iter().any(|set| set == tag), &it.origin);
+    }
+    for it in &rules.tag_ifs {
+        add(it.set.iter().any(|set| set == tag), &it.origin);
+    }
+    for it in &rules.ranges {
+        add(it.set.as_deref() == Some(tag), &it.origin);
+    }
+    for it in &rules.interface_tags {
+        add(it.tag == tag, &it.origin);
+    }
+    setters
 }
 
 /// What kind of line set a tag.
@@ -341,6 +343,10 @@ pub fn setter_kind(rules: &Rules, origin: &Origin) -> &'static str {
     } else {
         "match"
     }
+}
+
+fn fate(origin: &Origin, kind: &'static str, what: String, (won, why): (bool, String)) -> Fate {
+    Fate { origin: origin.clone(), kind, what, won, why }
 }
 
 fn said(what: &str, origin: &Origin) -> String {

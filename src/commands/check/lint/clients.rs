@@ -83,7 +83,7 @@ fn only_architecture(rules: &Rules, when: &[TagTest]) -> Option<u16> {
         let mut numbers =
             rules.taggers.iter().filter(|tagger| tagger.tag == test.tag).map(|it| architecture(&it.condition));
         let first = numbers.next()??;
-        let same = numbers.all(|number| number == Some(first)) && setters(rules, &test.tag).count() == 1;
+        let same = numbers.all(|number| number == Some(first)) && setters(rules, &test.tag).len() == 1;
         same.then_some(first)
     })
 }
