@@ -231,6 +231,6 @@ fn broken_dnsmasq(rules: &Rules, surroundings: &Surroundings, out: &mut Remarks)
 }
 
 /// Menu entries that name a file, each with the file.
-fn service_files(rules: &Rules) -> impl Iterator<Item = (&Service, String)> {
-    rules.services.iter().filter_map(|service| Some((service, file_of(service)?)))
+fn service_files(rules: &Rules) -> Vec<(&Service, String)> {
+    rules.services.iter().filter_map(|service| Some((service, file_of(service)?))).collect()
 }

@@ -88,19 +88,33 @@ pub(super) fn too_long(rules: &Rules, out: &mut Remarks) {
 
 /// Files that the rules and the menu want to be under the TFTP root.
 pub fn wanted(rules: &Rules) -> Vec<(Origin, String)> {
-    let of_menu = menu::wanted(rules).map(|(origin, file)| (origin.clone(), file.to_owned()));
-    wanted_by_lines(rules).into_iter().chain(of_menu).collect()
+    let mut wanted = wanted_by_lines(rules);
+    wanted.extend(menu::wanted(rules));
+    wanted
 }
 
 fn wanted_by_lines(rules: &Rules) -> Vec<(Origin, String)> {
-    let boots = rules.boots.iter().filter(|boot| is_ours(boot)).map(|boot| (&boot.origin, boot.file.clone()));
-    let services = service_files(rules).filter(|(service, file)| service.server.is_none() && !is_url(file));
-    let services = services.map(|(service, file)| (&service.origin, file));
-    let options = rules.options.iter().filter_map(|option| Some((&option.origin, option_text(option)?.to_owned())));
-    let options = options.filter(|(_, file)| !is_url(file) && file.len() <= MAX_FILE);
-    let named = boots.chain(services).chain(options);
-    let named = named.map(|(origin, file)| (origin.clone(), file.trim_end_matches('\0').to_owned()));
-    named.filter(|(_, file)| !file.is_empty()).collect()
+    let mut wanted = Vec::new();
+    let mut add = |origin: &Origin, file: &str| {
+        let file = file.trim_end_matches('\0');
+        if !file.is_empty() && !is_url(file) {
+            wanted.push((origin.clone(), file.to_owned()));
+        }
+    };
+    for boot in rules.boots.iter().filter(|boot| is_ours(boot)) {
+        add(&boot.origin, &boot.file);
+    }
+    for (service, file) in service_files(rules) {
+        if service.server.is_none() {
+            add(&service.origin, &file);
+        }
+    }
+    for option in &rules.options {
+        if let Some(file) = option_text(option).filter(|file| file.len() <= MAX_FILE) {
+            add(&option.origin, file);
+        }
+    }
+    wanted
 }
 
 /// `option script`, if it names a file that shall be under the TFTP root.

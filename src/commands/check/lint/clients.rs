@@ -108,18 +108,19 @@ fn unrunnable(number: u16, file: &str, origin: &Origin, out: &mut Remarks) {
 /// nothing, it doesn't.
 pub fn loops(config: &Config, files: &dyn BootFiles, out: &mut Remarks) {
     let rules = &config.rules;
-    let boots = rules.boots.iter().map(|boot| (&boot.origin, &boot.when, boot.file.clone()));
-    let entries = service_files(rules).map(|(service, file)| (&service.origin, &service.when, file));
-    let binaries: Vec<_> = boots.chain(entries).filter(|(.., file)| is_ipxe_binary(file)).collect();
+    let mut binaries = Vec::new();
+    binaries.extend(rules.boots.iter().map(|boot| (&boot.origin, &boot.when, boot.file.clone())));
+    binaries.extend(service_files(rules).into_iter().map(|(service, file)| (&service.origin, &service.when, file)));
+    binaries.retain(|(.., file)| is_ipxe_binary(file));
     let Some(interface) = config.interfaces.first().filter(|_| !binaries.is_empty()) else { return };
     let router = Ipv4Addr::new(192, 168, 1, 1);
     let mask = Ipv4Addr::new(255, 255, 255, 0);
     let arrival = Arrival { door: Door::Proxy, interface: &interface.name, device: &interface.device, router, mask };
-    let packets = ["bios", "x64", "arm64"].into_iter().filter_map(|name| {
+    let packets = ["bios", "x64", "arm64"].map(|name| {
         let ipxe = Description { architectures: vec![name.to_owned()], ipxe: true, ..Description::default() };
-        ipxe.packet(router).ok()
+        // These words make sense.
+        ipxe.packet(router).unwrap_or_default()
     });
-    let packets: Vec<Vec<u8>> = packets.collect();
     for (origin, when, file) in binaries {
         let (mut gets_it, mut starves) = (false, false);
         for request in packets.iter().filter_map(|packet| Request::read(packet).ok()) {

@@ -61,16 +61,24 @@ pub(super) fn scripts(rules: &Rules, scripts: &[Script], out: &mut Remarks) {
 }
 
 /// Files of entries that shall be under the TFTP root.
-pub(super) fn wanted(rules: &Rules) -> impl Iterator<Item = (&Origin, String)> {
-    let files =
-        rules.menu.entries.iter().flat_map(|entry| entry.kind.files().into_iter().map(|it| (&entry.origin, it)));
-    files.filter(|(_, file)| !is_url(file))
+pub(super) fn wanted(rules: &Rules) -> Vec<(Origin, String)> {
+    let mut wanted = Vec::new();
+    for entry in &rules.menu.entries {
+        for file in entry.kind.files() {
+            if !is_url(&file) {
+                wanted.push((entry.origin.clone(), file));
+            }
+        }
+    }
+    wanted
 }
 
 /// Those that aren't there.
 pub(super) fn missing(rules: &Rules, files: &dyn BootFiles, out: &mut Remarks) {
-    for (origin, file) in wanted(rules).filter(|(_, file)| !files.has(file)) {
-        let parts = &["is not under the TFTP root, or not readable by everybody; put it there"];
-        out.mend(Mend::Copy(file.clone())).warn(origin, &["file '", &file, "'"].concat(), parts);
+    for (origin, file) in wanted(rules) {
+        if !files.has(&file) {
+            let parts = &["is not under the TFTP root, or not readable by everybody; put it there"];
+            out.mend(Mend::Copy(file.clone())).warn(&origin, &["file '", &file, "'"].concat(), parts);
+        }
     }
 }
