@@ -16,7 +16,7 @@
 pub mod lint;
 pub mod mend;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -56,8 +56,7 @@ pub fn run(confdir: &Path, overrides: &Overrides, json: bool) -> ExitCode {
     } else {
         report(config.as_ref(), &diagnostics)
     };
-    // Nobody is left to be told when standard output is closed.
-    let _ = io::stdout().lock().write_all(report.as_bytes());
+    super::print(report.as_bytes());
     if config.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -2,11 +2,11 @@
 //! the service uses, and written section by section. What the reader of sections does not read back as the line's own rule stays
 //! a comment: empty items, names with commas in them, and whatever else UCI or a section takes otherwise.
 
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 
+use super::complain;
 use crate::config::diagnostic::{Diagnostic, Severity, quoted};
 use crate::config::dnsmasq::words::{Line, Words};
 use crate::config::dnsmasq::{Collected, MAX_LINE, Outcome, is_lease_time, keywords};
@@ -20,30 +20,30 @@ use crate::config::{sections, uci};
 /// booting.
 pub fn run(path: &Path) -> ExitCode {
     let name = path.to_string_lossy();
-    let (text, hosts) = match read(path, uci::MAX_FILE + 1) {
-        Ok(text) if text.len() <= uci::MAX_FILE => {
-            (text, read(Path::new("/etc/hosts"), uci::MAX_FILE).unwrap_or_default())
+    let text = match read(path, uci::MAX_FILE + 1) {
+        Ok(text) if text.len() <= uci::MAX_FILE => text,
+        Ok(_) => {
+            complain(&[&name, ": larger than upxe reads (1 MiB)"]);
+            return ExitCode::FAILURE;
         }
-        Ok(_) => return complain(&[&name, ": larger than upxe reads (1 MiB)"]),
-        Err(error) => return complain(&[&name, ": ", &error.to_string()]),
+        Err(error) => {
+            complain(&[&name, ": ", &error.to_string()]);
+            return ExitCode::FAILURE;
+        }
     };
+    let hosts = read(Path::new("/etc/hosts"), uci::MAX_FILE).unwrap_or_default();
     let imported = import(&name, &text, &Hosts { text: &hosts, sections: &[] });
-    // Nobody is left to be told when standard output is closed.
-    let _ = io::stdout().lock().write_all(imported.uci.as_bytes());
+    super::print(imported.uci.as_bytes());
     for remark in &imported.remarks {
         complain(&[&remark.to_string()]);
     }
     if imported.uci.is_empty() && imported.remarks.is_empty() {
         let hint =
             ": no line of dnsmasq.conf about booting; UCI sections need no import: they go into /etc/config/upxe";
-        return complain(&[&name, hint]);
+        complain(&[&name, hint]);
+        return ExitCode::FAILURE;
     }
     if imported.remarks.iter().any(Diagnostic::is_error) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
-}
-
-fn complain(parts: &[&str]) -> ExitCode {
-    let _ = io::stderr().lock().write_all([&parts.concat(), "\n"].concat().as_bytes());
-    ExitCode::FAILURE
 }
 
 /// What became of a file's lines.

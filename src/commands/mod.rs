@@ -8,3 +8,16 @@ mod logger;
 pub mod run;
 pub mod script;
 pub mod status;
+
+use std::io::{self, Write};
+
+/// Prints on standard output.
+fn print(text: &[u8]) {
+    // Nobody is left to be told when it is closed.
+    let _ = io::stdout().lock().write_all(text);
+}
+
+/// Says on standard error, in a line, what is wrong.
+fn complain(parts: &[&str]) {
+    let _ = io::stderr().lock().write_all([&parts.concat(), "\n"].concat().as_bytes());
+}

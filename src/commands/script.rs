@@ -1,10 +1,10 @@
 //! `upxe script`: what TFTP would send a machine under a name, be it a menu, a template or a file, by the very code that
 //! sends it.
 
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::commands::complain;
 use crate::commands::explain::packet::hex;
 use crate::commands::explain::{self, Description};
 use crate::config::Overrides;
@@ -44,20 +44,15 @@ const DIALECTS: [(&str, &str); 3] =
 pub fn run(confdir: &Path, overrides: &Overrides, question: ScriptArgs) -> ExitCode {
     match text(confdir, overrides, question) {
         Ok((text, unknown)) => {
-            // Nobody is left to be told when standard output is closed.
-            let _ = io::stdout().lock().write_all(&text);
-            unknown.iter().for_each(|word| complain(word));
+            super::print(&text);
+            unknown.iter().for_each(|words| complain(&[words]));
             ExitCode::SUCCESS
         }
         Err(wrong) => {
-            complain(&wrong);
+            complain(&[&wrong]);
             ExitCode::FAILURE
         }
     }
-}
-
-fn complain(wrong: &str) {
-    let _ = io::stderr().lock().write_all([wrong, "\n"].concat().as_bytes());
 }
 
 /// The text, and what is to be said of words in it that should have been replaced.

@@ -7,7 +7,7 @@ pub mod json;
 pub mod packet;
 pub mod text;
 
-use std::io::{self, Write};
+use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,6 +18,7 @@ pub use self::client::Description;
 pub use self::fate::{Fate, setters};
 use self::fate::{Judge, setter_kind};
 use self::packet::{Field, Shown};
+use super::complain;
 use crate::config::files::{load_from, read};
 use crate::config::{Config, Diagnostic, Origin, Overrides, Rules};
 use crate::daemon::files::Files;
@@ -79,17 +80,17 @@ impl Network {
 /// Answers the question, on standard output.
 pub fn run(confdir: &Path, overrides: &Overrides, question: &ExplainArgs) -> ExitCode {
     let reports = reports(confdir, overrides, question);
-    let (text, code) = match reports {
-        Ok(reports) if question.json => (json::write(&reports), ExitCode::SUCCESS),
-        Ok(reports) => (text::write(&reports), ExitCode::SUCCESS),
-        Err(wrong) => {
-            let _ = io::stderr().lock().write_all([&wrong, "\n"].concat().as_bytes());
-            return ExitCode::FAILURE;
+    match reports {
+        Ok(reports) => {
+            let text = if question.json { json::write(&reports) } else { text::write(&reports) };
+            super::print(text.as_bytes());
+            ExitCode::SUCCESS
         }
-    };
-    // Nobody is left to be told when standard output is closed.
-    let _ = io::stdout().lock().write_all(text.as_bytes());
-    code
+        Err(wrong) => {
+            complain(&[&wrong]);
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn reports(confdir: &Path, overrides: &Overrides, question: &ExplainArgs) -> Result<Vec<Report>, String> {
@@ -109,7 +110,7 @@ fn reports(confdir: &Path, overrides: &Overrides, question: &ExplainArgs) -> Res
             let file = read(path, MAX_CAPTURE).map_err(|error| named(&error))?;
             let capture = capture::pcap(&file).map_err(|error| named(&error))?;
             if let Some(trouble) = capture.trouble {
-                let _ = io::stderr().lock().write_all([&named(&trouble), "\n"].concat().as_bytes());
+                complain(&[&named(&trouble)]);
             }
             if capture.requests.is_empty() {
                 return Err(named(&"no DHCP request to port 67 or 4011 in it"));
