@@ -1,6 +1,6 @@
 //! What became of the machines that asked lately, by the running service's own word.
 
-use super::{Finding, Patient};
+use super::{Findings, Patient};
 use crate::commands::status::ago;
 use crate::wire::json::Raw;
 
@@ -11,7 +11,7 @@ const MAX_FAILED: usize = 8;
 const RECENT: u64 = 86_400_000;
 
 /// Who failed, and when somebody was last offered something.
-pub fn examine(patient: &Patient<'_>, found: &mut Vec<Finding>) {
+pub fn examine(patient: &Patient<'_>, found: &mut Findings) {
     let Some(status) = patient.status else { return };
     let clients = || status.get("clients").into_iter().flat_map(Raw::items);
     let failed = clients().filter_map(|client| Some((client, client.get("trouble")?)));
@@ -28,7 +28,7 @@ pub fn examine(patient: &Patient<'_>, found: &mut Vec<Finding>) {
         let since = ago(client.number_of("ago").unwrap_or_default());
         let reason = trouble.text_of("reason").unwrap_or_default();
         let what = [&client.text_of("mac").unwrap_or_default(), &host, &kind, ", ", &since, " ago: ", reason.as_str()];
-        found.push(Finding::warning("client-failed", &what, &trouble.text_of("advice").unwrap_or_default()));
+        found.warning("client-failed", &what, &trouble.text_of("advice").unwrap_or_default());
     }
     let offered = clients().filter_map(|client| {
         let steps = client.get("steps")?.items();
@@ -37,14 +37,14 @@ pub fn examine(patient: &Patient<'_>, found: &mut Vec<Finding>) {
     });
     let why = "A machine that was switched on since and is not listed by 'upxe status' was not heard: is it on this network, \
                and is network boot the first choice in its firmware?";
-    found.push(match offered.min_by_key(|(ago, _)| *ago) {
+    match offered.min_by_key(|(ago, _)| *ago) {
         Some((since, client)) => {
             let mac = client.text_of("mac").unwrap_or_default();
-            Finding::note("last-offer", &["the last offer went to ", &mac, " ", &ago(since), " ago"], why)
+            found.note("last-offer", &["the last offer went to ", &mac, " ", &ago(since), " ago"], why)
         }
         None => {
             let uptime = ago(status.number_of("uptime").unwrap_or_default().saturating_mul(1000));
-            Finding::note("last-offer", &["no machine was offered anything since the start ", &uptime, " ago"], why)
+            found.note("last-offer", &["no machine was offered anything since the start ", &uptime, " ago"], why)
         }
-    });
+    };
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Finding, Patient, shell_word};
+use super::{Findings, Patient, shell_word};
 use crate::commands::check::{lint, mend, surroundings};
 use crate::commands::import::import;
 use crate::config::hosts::Hosts;
@@ -17,7 +17,7 @@ pub fn is_tftp(diagnostic: &Diagnostic) -> bool {
 }
 
 /// Boot lines, menus and TFTP of dnsmasq's own, and the release that answers wrongly.
-pub fn examine(patient: &Patient<'_>, diagnostics: &[Diagnostic], found: &mut Vec<Finding>) {
+pub fn examine(patient: &Patient<'_>, diagnostics: &[Diagnostic], found: &mut Findings) {
     const RESTART: &str = " && service dnsmasq restart && service upxe reload";
     let packages = mend::Packages::read(patient.confdir);
     let mend::Packages { upxe: (_, own), dhcp: (file, dhcp) } = &packages;
@@ -25,8 +25,8 @@ pub fn examine(patient: &Patient<'_>, diagnostics: &[Diagnostic], found: &mut Ve
     if let Some(diagnostic) = diagnostics.iter().find(|diagnostic| is_tftp(diagnostic)) {
         let what = &["dnsmasq serves TFTP itself, and upxe leaves port 69 to it"];
         let why = "Machines load their files from dnsmasq, slower and without word of their progress here.";
-        let finding = Finding::warning("dnsmasq-tftp", what, why).at(&diagnostic.origin);
-        found.push(finding.mend(&[&removal(&diagnostic.origin), RESTART]));
+        let command = &[&removal(&diagnostic.origin), RESTART];
+        found.warning("dnsmasq-tftp", what, why).at(&diagnostic.origin).mend(command);
     }
     // One command moves all lines: what is numbered would have another number after the first.
     let (mut copies, mut removals, mut first) = (String::new(), String::new(), None);
@@ -39,27 +39,29 @@ pub fn examine(patient: &Patient<'_>, diagnostics: &[Diagnostic], found: &mut Ve
             "dnsmasq" => ("dnsmasq-broken", "What machines ask on port 4011 is answered to nobody."),
             _ => ("dnsmasq-boot", "A machine that hears two boot files takes either, and not always the same."),
         };
-        let mut finding = Finding::new(diagnostic.severity, code, &[&diagnostic.words()], why).at(origin);
-        let is_range = patient.config.rules.ranges.iter().any(|range| range.origin == *origin);
+        found.add(diagnostic.severity, code, &[&diagnostic.words()], why).at(origin);
         if code == "dnsmasq-broken" {
             // A pxe-service line is moved anyway.
-            finding = if is_range { finding.mend(&[&removal(origin), RESTART]) } else { finding };
+            if patient.config.rules.ranges.iter().any(|range| range.origin == *origin) {
+                found.mend(&[&removal(origin), RESTART]);
+            }
         } else if diagnostic.severity > Severity::Note {
             // A note is no trouble, and what upxe offers comes from that line.
             let section =
                 if origin.file == *file { moved_section(dhcp, origin.line) } else { conf_section(dhcp, origin) };
             if let Some(copy) = section.and_then(|section| uci_copy(own, &section)) {
-                if first.is_some() {
-                    finding.why.push_str(" The command that moves the first of these lines moves this one, too.");
+                match (first, found.0.last_mut()) {
+                    (Some(_), Some(finding)) => {
+                        finding.why.push_str(" The command that moves the first of these lines moves this one, too.");
+                    }
+                    _ => first = Some(found.0.len() - 1),
                 }
-                first.get_or_insert(found.len());
                 copies.push_str(&copy);
                 removals = [" && ", &removal(origin), &removals].concat();
             }
         }
-        found.push(finding);
     }
-    if let Some(finding) = first.and_then(|first| found.get_mut(first)) {
+    if let Some(finding) = first.and_then(|first| found.0.get_mut(first)) {
         finding.mend = Some([&copies, "uci commit upxe", &removals, RESTART].concat());
     }
 }

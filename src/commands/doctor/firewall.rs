@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use super::{Finding, Patient, shell_word};
+use super::{Findings, Patient, shell_word};
 use crate::config::Interface;
 use crate::config::files::package;
 use crate::config::rules::Web;
@@ -19,7 +19,7 @@ pub enum Gate<'a> {
 }
 
 /// Looks at each network that is served. Offers need no permission: a packet socket hears before any firewall.
-pub fn examine(patient: &Patient<'_>, found: &mut Vec<Finding>) {
+pub fn examine(patient: &Patient<'_>, found: &mut Findings) {
     let (_, firewall) = package(patient.confdir, "firewall");
     if firewall.sections.is_empty() {
         return;
@@ -45,7 +45,7 @@ pub fn examine(patient: &Patient<'_>, found: &mut Vec<Finding>) {
                 why,
                 " Put the network into a zone, in LuCI under Network, Firewall; then see what is said of that zone.",
             ];
-            found.push(Finding::error("firewall-closed", what, &why.concat()));
+            found.error("firewall-closed", what, &why.concat());
             continue;
         };
         if patient.is_off || is_opened_by_procd(zone) {
@@ -58,7 +58,6 @@ pub fn examine(patient: &Patient<'_>, found: &mut Vec<Finding>) {
         let (udp, tcp) = (list("udp"), list("tcp"));
         let shown = if tcp.is_empty() { String::new() } else { [", or TCP port ", &tcp].concat() };
         let what = &["zone ", zone, " of the firewall keeps network ", name, " from UDP port ", &udp, &shown];
-        let finding = Finding::error("firewall-closed", what, why);
         let rule = |protocol: &str, ports: &str| {
             [
                 "uci add firewall rule && uci set firewall.@rule[-1].name=",
@@ -75,7 +74,8 @@ pub fn examine(patient: &Patient<'_>, found: &mut Vec<Finding>) {
         };
         let rules = [("udp", &udp), ("tcp", &tcp)].into_iter().filter(|(_, ports)| !ports.is_empty());
         let rules: String = rules.map(|(protocol, ports)| rule(protocol, ports)).collect();
-        found.push(finding.mend(&[&rules, "uci commit firewall && service firewall restart"]));
+        let command = &[&rules, "uci commit firewall && service firewall restart"];
+        found.error("firewall-closed", what, why).mend(command);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Finding, Patient, shell_word};
+use super::{Findings, Patient, shell_word};
 use crate::config::files::package;
 use crate::config::options::upxe;
 use crate::config::uci::Section;
@@ -13,7 +13,7 @@ use crate::sys::privileges::account;
 const PARTS: [&str; 2] = ["/sbin/ujail", "/etc/capabilities/upxe.json"];
 
 /// What lies outside of the jail and is wanted in it.
-pub fn examine(patient: &Patient<'_>, found: &mut Vec<Finding>) {
+pub fn examine(patient: &Patient<'_>, found: &mut Findings) {
     let user = &patient.config.user;
     if user == "root" || !matches!(account(user), Ok(Some(_))) || !PARTS.iter().all(|part| Path::new(part).exists()) {
         return;
@@ -54,19 +54,16 @@ fn mounts(main: Option<&Section>, masq: Option<&Section>) -> Vec<PathBuf> {
 }
 
 /// Of what the configuration names, that which is neither in `folders` nor in /etc.
-fn hidden(config: &Config, folders: &[PathBuf], found: &mut Vec<Finding>) {
+fn hidden(config: &Config, folders: &[PathBuf], found: &mut Findings) {
     let sees = |path: &Path| path.starts_with("/etc") || folders.iter().any(|folder| path.starts_with(folder));
     let root = &config.tftp.root;
     if !sees(root) {
         let shown = root.to_string_lossy();
         let why = "The service runs in a jail that is built by upxe's own settings only, and finds no file there.";
-        let finding = Finding::error("jail-mount", &["the TFTP root ", &shown, " is outside of the jail"], why);
+        let what = &["the TFTP root ", &shown, " is outside of the jail"];
         let word = shell_word(&shown);
-        found.push(finding.mend(&[
-            "uci set upxe.main.tftp_root=",
-            &word,
-            " && uci commit upxe && service upxe reload",
-        ]));
+        let command = &["uci set upxe.main.tftp_root=", &word, " && uci commit upxe && service upxe reload"];
+        found.error("jail-mount", what, why).mend(command);
     }
     let rules = &config.rules;
     let origins = rules.boots.iter().map(|boot| &boot.origin).chain(rules.services.iter().map(|entry| &entry.origin));
@@ -79,7 +76,7 @@ fn hidden(config: &Config, folders: &[PathBuf], found: &mut Vec<Finding>) {
         told.push(origin);
         let why = "The service runs in a jail with /etc and the boot files, and reads no rule outside of it. Move the file \
                    into /etc, and name it there.";
-        found.push(Finding::error("jail-mount", &[&origin.file, " is outside of the jail"], why).at(origin));
+        found.error("jail-mount", &[&origin.file, " is outside of the jail"], why).at(origin);
     }
 }
 
@@ -101,9 +98,9 @@ mod tests {
             server: None,
             server_name: String::new(),
         });
-        let mut found = Vec::new();
+        let mut found = Findings::default();
         hidden(&config, &folders, &mut found);
-        found.into_iter().map(|finding| finding.what).collect()
+        found.0.into_iter().map(|finding| finding.what).collect()
     }
 
     struct NoFiles;
