@@ -31,8 +31,7 @@ use crate::daemon::files::Files;
 use crate::menu::{self, MAX_TEXT, template};
 use crate::proxy::select::IPXE_SCRIPTS;
 use crate::sys::{link, port_owner, program};
-use crate::wire::json::Json::{List, Map, Null, Number, Text};
-use crate::wire::json::{string, string_or_null};
+use crate::wire::json::Printer;
 
 /// What remarks on the networks are about.
 const NETWORKS: &str = "option interface";
@@ -51,8 +50,8 @@ pub fn run(confdir: &Path, overrides: &Overrides, json: bool) -> ExitCode {
     }
     let report = if json {
         let packages = mend::Packages::read(confdir);
-        let mends = diagnostics.iter().map(|diagnostic| mend::command(&packages, config.as_ref(), diagnostic));
-        self::json(config.as_ref(), &diagnostics, mends)
+        let mend = |diagnostic: &Diagnostic| mend::command(&packages, config.as_ref(), diagnostic);
+        self::json(config.as_ref(), &diagnostics, &mend)
     } else {
         report(config.as_ref(), &diagnostics)
     };
@@ -161,25 +160,27 @@ pub fn report(config: Option<&Config>, diagnostics: &[Diagnostic]) -> String {
 pub fn json(
     config: Option<&Config>,
     diagnostics: &[Diagnostic],
-    mends: impl Iterator<Item = Option<String>>,
+    mend: &dyn Fn(&Diagnostic) -> Option<String>,
 ) -> String {
-    let list = diagnostics.iter().zip(mends).map(|(diagnostic, mend)| {
-        Map(vec![
-            ("severity", string(diagnostic.severity.name())),
-            ("file", string(&diagnostic.origin.file)),
-            ("line", Number(usize::try_from(diagnostic.origin.line).unwrap_or_default())),
-            ("message", Text(diagnostic.words())),
-            ("mend", string_or_null(mend.as_deref())),
-        ])
-    });
-    Map(vec![
-        ("version", Number(1)),
-        ("errors", Number(count(diagnostics, Severity::Error))),
-        ("warnings", Number(count(diagnostics, Severity::Warning))),
-        ("summary", config.map_or(Null, |config| Text(summary(config)))),
-        ("diagnostics", List(list.collect())),
-    ])
-    .line()
+    let mut out = Printer::default();
+    out.item();
+    out.number("version", 1);
+    out.number("errors", count(diagnostics, Severity::Error));
+    out.number("warnings", count(diagnostics, Severity::Warning));
+    out.text_or_null("summary", config.map(summary).as_deref());
+    out.list("diagnostics");
+    for diagnostic in diagnostics {
+        out.item();
+        out.text("severity", diagnostic.severity.name());
+        out.text("file", &diagnostic.origin.file);
+        out.number("line", usize::try_from(diagnostic.origin.line).unwrap_or_default());
+        out.text("message", &diagnostic.words());
+        out.text_or_null("mend", mend(diagnostic).as_deref());
+        out.end();
+    }
+    out.end_list();
+    out.end();
+    out.line()
 }
 
 fn count(diagnostics: &[Diagnostic], severity: Severity) -> usize {
@@ -233,7 +234,7 @@ mod tests {
             Diagnostic::text(Severity::Warning, at(0), "", &["say ", "more"]),
             Diagnostic::text(Severity::Note, at(2), "b", &["c"]),
         ];
-        let text = json(None, &diagnostics, [Some("vi".to_owned()), None, None].into_iter());
+        let text = json(None, &diagnostics, &|it| it.is_error().then(|| "vi".to_owned()));
         let value = Raw(&text);
         assert_eq!(["version", "errors", "warnings"].map(|name| value.number_of(name)), [Some(1); 3]);
         assert_eq!(value.get("summary").map(|summary| summary.0), Some("null"));

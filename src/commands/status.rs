@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use super::explain::text::Table;
 use crate::config::files::read_all;
-use crate::wire::json::Json::{Flag, Map, Number, Text};
-use crate::wire::json::Raw;
+use crate::wire::json::{Printer, Raw};
 
 /// How long the service may take to answer; it needs a few milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -42,7 +41,13 @@ pub fn run(socket: &Path, wish: StatusArgs) -> ExitCode {
             Ok(answer) if wish.json => answer.clone(),
             Ok(answer) => show(Raw(answer)),
             Err(reason) if wish.json => {
-                Map(vec![("version", Number(1)), ("running", Flag(false)), ("reason", Text(reason.clone()))]).line()
+                let mut out = Printer::default();
+                out.item();
+                out.number("version", 1);
+                out.flag("running", false);
+                out.text("reason", reason);
+                out.end();
+                out.line()
             }
             Err(reason) => [reason, "\n"].concat(),
         };

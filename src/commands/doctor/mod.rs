@@ -31,8 +31,7 @@ use crate::config::files::load_from;
 use crate::config::{Config, Diagnostic, Origin, Overrides, Severity};
 use crate::daemon::files::Files;
 use crate::sys::privileges;
-use crate::wire::json::Json::{List, Map, Null, Number, Text};
-use crate::wire::json::{Raw, string, string_or_null};
+use crate::wire::json::{Printer, Raw};
 
 /// Errors of the configuration that are shown; `upxe check` has them all.
 const MAX_ERRORS: usize = 5;
@@ -191,17 +190,23 @@ fn ordered(found: &[Finding]) -> Vec<&Finding> {
 }
 
 fn json(found: &[Finding]) -> String {
-    let list = ordered(found).into_iter().map(|finding| {
-        Map(vec![
-            ("severity", string(finding.severity.name())),
-            ("code", string(finding.code)),
-            ("what", string(&finding.what)),
-            ("why", string(&finding.why)),
-            ("mend", string_or_null(finding.mend.as_deref())),
-            ("where", finding.origin.as_ref().map_or(Null, |origin| Text(origin.to_string()))),
-        ])
-    });
-    Map(vec![("version", Number(1)), ("findings", List(list.collect()))]).line()
+    let mut out = Printer::default();
+    out.item();
+    out.number("version", 1);
+    out.list("findings");
+    for finding in ordered(found) {
+        out.item();
+        out.text("severity", finding.severity.name());
+        out.text("code", finding.code);
+        out.text("what", &finding.what);
+        out.text("why", &finding.why);
+        out.text_or_null("mend", finding.mend.as_deref());
+        out.text_or_null("where", finding.origin.as_ref().map(Origin::to_string).as_deref());
+        out.end();
+    }
+    out.end_list();
+    out.end();
+    out.line()
 }
 
 fn text(found: &[Finding]) -> String {
