@@ -124,7 +124,7 @@ fn no_such_network(confdir: &Path, config: &Config, diagnostics: &mut [Diagnosti
     // Without any this is no router's configuration, or not yet.
     let is_new = |name: &str| !names.is_empty() && !names.contains(&name) && matches!(link::device(name), Ok(None));
     for name in config.interfaces.iter().map(|it| it.name.as_str()).filter(|name| is_new(name)) {
-        let quoted = ["'", name, "'"].concat();
+        let quoted = format!("'{name}'");
         let is_it = |it: &&mut Diagnostic| it.subject == NETWORKS && it.words().contains(&quoted);
         if let Some(diagnostic) = diagnostics.iter_mut().find(is_it) {
             let there = names.join(", ");
@@ -147,7 +147,7 @@ pub fn report(config: Option<&Config>, diagnostics: &[Diagnostic]) -> String {
     }
     let errors = counted(count(diagnostics, Severity::Error), "error");
     let warnings = counted(count(diagnostics, Severity::Warning), "warning");
-    report.push_str(&[&errors, ", ", &warnings].concat());
+    report.push_str(&format!("{errors}, {warnings}"));
     if let Some(config) = config {
         report.push_str(": ");
         report.push_str(&summary(config));
@@ -196,21 +196,21 @@ pub fn summary(config: &Config) -> String {
         }
         summary.push_str(&interface.name);
         if interface.device != interface.name {
-            summary.push_str(&[" (", &interface.device, ")"].concat());
+            summary.push_str(&format!(" ({})", interface.device));
         }
     }
     if config.tftp.enabled {
-        summary.push_str(&["; TFTP from ", &config.tftp.root.to_string_lossy()].concat());
+        summary.push_str(&format!("; TFTP from {}", config.tftp.root.to_string_lossy()));
     } else {
         summary.push_str("; no TFTP");
     }
     let (boots, entries) = (config.rules.boots.len(), config.rules.menu.entries.len());
     if boots > 0 || entries == 0 {
-        summary.push_str(&["; ", &counted(boots, "boot line")].concat());
+        summary.push_str(&format!("; {}", counted(boots, "boot line")));
     }
     if entries > 0 {
-        let entries = if entries == 1 { "1 entry".to_owned() } else { [&entries.to_string(), " entries"].concat() };
-        summary.push_str(&["; a menu of ", &entries].concat());
+        let entries = if entries == 1 { "1 entry".to_owned() } else { format!("{entries} entries") };
+        summary.push_str(&format!("; a menu of {entries}"));
     }
     summary
 }
@@ -218,7 +218,7 @@ pub fn summary(config: &Config) -> String {
 /// `1 error`, `2 errors`.
 fn counted(count: usize, thing: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
-    [&count.to_string(), " ", thing, ending].concat()
+    format!("{count} {thing}{ending}")
 }
 
 #[cfg(test)]

@@ -89,7 +89,7 @@ impl Import {
         let mut collected = Collected::default();
         match collected.line(line, origin, hosts) {
             Err(wrong) => {
-                let expected = [wrong.expected, "; the line is left out"].concat();
+                let expected = format!("{}; the line is left out", wrong.expected);
                 let found = quoted(&wrong.found);
                 self.remarks.push(Diagnostic::found(Severity::Error, origin.clone(), &keyword, found, &expected));
             }
@@ -108,7 +108,7 @@ impl Import {
             // No word of dnsmasq's own is that near to one of these.
             Ok(Outcome::NotOurs) => {
                 if let Some(near) = nearest(&keyword, keywords()) {
-                    let why = ["unknown to dnsmasq, too; did you mean ", near, "?"].concat();
+                    let why = format!("unknown to dnsmasq, too; did you mean {near}?");
                     self.left_out(line, origin, &keyword, &why);
                 }
             }
@@ -180,7 +180,7 @@ impl Import {
     }
 
     fn left_out(&mut self, line: &Line, origin: &Origin, keyword: &str, why: &str) {
-        self.sections.push_str(&["\n# ", &line.words().written(), "\n"].concat());
+        self.sections.push_str(&format!("\n# {}\n", line.words().written()));
         self.remark(Severity::Warning, origin, keyword, &["left as a comment: ", why]);
     }
 
@@ -234,7 +234,7 @@ fn section(keyword: &str, value: Words<'_>) -> Option<String> {
     };
     let (tag, rest) = value.split();
     let prefixed = ["set:", "tag:", "net:"].iter().find_map(|prefix| tag.strip_prefix(prefix));
-    let mut section = ["\nconfig ", kind, "\n"].concat();
+    let mut section = format!("\nconfig {kind}\n");
     push(&mut section, "option", "networkid", &prefixed.unwrap_or(tag).written());
     push(&mut section, "option", option, &rest?.written());
     Some(section)
@@ -310,5 +310,5 @@ fn is_plain(range: &Range) -> bool {
 
 /// Appends an option as `uci export` writes it.
 fn push(section: &mut String, word: &str, name: &str, value: &str) {
-    section.push_str(&["\t", word, " ", name, " '", &value.replace('\'', "'\\''"), "'\n"].concat());
+    section.push_str(&format!("\t{word} {name} '{}'\n", value.replace('\'', "'\\''")));
 }

@@ -19,5 +19,5 @@ fn print(text: &[u8]) {
 
 /// Says on standard error, in a line, what is wrong.
 fn complain(parts: &[&str]) {
-    let _ = io::stderr().lock().write_all([&parts.concat(), "\n"].concat().as_bytes());
+    let _ = io::stderr().lock().write_all(format!("{}\n", parts.concat()).as_bytes());
 }

@@ -61,16 +61,16 @@ fn text(confdir: &Path, overrides: &Overrides, question: ScriptArgs) -> Result<(
     let network = explain::network(&config, question.router.as_deref())?;
     let dialect = question.dialect.as_deref().unwrap_or("ipxe");
     let usual = DIALECTS.iter().find(|(name, _)| *name == dialect).map(|(_, usual)| *usual);
-    let usual = usual.ok_or_else(|| ["--dialect: found '", dialect, "', expected ipxe, pxelinux or grub"].concat())?;
+    let usual = usual.ok_or_else(|| format!("--dialect: found '{dialect}', expected ipxe, pxelinux or grub"))?;
     let name = question.name.as_deref().unwrap_or(usual);
     let files = Files::new(&config.tftp, &config.rules);
-    let path = SafePath::new(name.as_bytes(), files.root()).map_err(|why| [name, ": ", &why.to_string()].concat())?;
+    let path = SafePath::new(name.as_bytes(), files.root()).map_err(|why| format!("{name}: {why}"))?;
 
     let arrival = network.arrival(Door::Proxy);
     let is_ipxe = question.name.is_none() && dialect == "ipxe" || name.ends_with(".ipxe");
     let mut client = Description { ipxe: is_ipxe, ..question.client };
     if let Some(host) = &question.host {
-        client.options.push(["12=", &hex(host.as_bytes(), "")].concat());
+        client.options.push(format!("12={}", hex(host.as_bytes(), "")));
     }
     let packet = client.packet(network.router)?;
     let request = Request::read(&packet).map_err(|_| "no such client can be".to_owned())?;
@@ -88,11 +88,11 @@ fn text(confdir: &Path, overrides: &Overrides, question: ScriptArgs) -> Result<(
         let root = files.root().escape_ascii().to_string();
         let menus =
             "and no menu of this name ('config entry' sections make menu.ipxe, pxelinux.cfg/default and grub.cfg)";
-        let template = if name.ends_with(".ipxe") { [" or ", name, ".tmpl"].concat() } else { String::new() };
-        let none = || ["no such file", &template, " under ", &root, ", ", menus].concat();
-        [name, ": ", &remedy.unwrap_or_else(none)].concat()
+        let template = if name.ends_with(".ipxe") { format!(" or {name}.tmpl") } else { String::new() };
+        let none = || format!("no such file{template} under {root}, {menus}");
+        format!("{name}: {}", remedy.unwrap_or_else(none))
     })?;
-    let text = found.read_whole(MAX_SHOWN).map_err(|error| [name, ": ", &error.to_string()].concat())?;
+    let text = found.read_whole(MAX_SHOWN).map_err(|error| format!("{name}: {error}"))?;
     let gaps = match menu::wanted(name) {
         Some(_) => Some(Also::Nothing),
         None => name.ends_with(".ipxe").then_some(Also::Ipxe),

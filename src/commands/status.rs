@@ -87,10 +87,10 @@ pub fn silence(error: &io::Error, socket: &Path) -> String {
     let socket = socket.to_string_lossy();
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-            ["nobody answers at ", &socket, "; 'upxe doctor' tells how to start it"].concat()
+            format!("nobody answers at {socket}; 'upxe doctor' tells how to start it")
         }
-        io::ErrorKind::PermissionDenied => ["only root may ask at ", &socket].concat(),
-        _ => [&socket, ": ", error.to_string().as_str()].concat(),
+        io::ErrorKind::PermissionDenied => format!("only root may ask at {socket}"),
+        _ => format!("{socket}: {error}"),
     }
 }
 
@@ -103,7 +103,7 @@ pub fn ago(milliseconds: u64) -> String {
         7200..172_800 => (seconds / 3600, " h"),
         _ => (seconds / 86400, " days"),
     };
-    [&number.to_string(), unit].concat()
+    format!("{number}{unit}")
 }
 
 /// The answer for people: what is served, what is wrong with it, and a few lines for each machine.
@@ -130,17 +130,17 @@ pub fn show(status: Raw<'_>) -> String {
     for client in list("clients") {
         let (mac, host, address) = (word(client, "mac"), word(client, "host"), word(client, "address"));
         let gap = if host.is_empty() { "" } else { " " };
-        let who = [&mac, " ", &host, gap, &address].concat();
+        let who = format!("{mac} {host}{gap}{address}");
         let since = ago(client.number_of("ago").unwrap_or_default());
         let stage = joined(&word(client, "stage"), &word(client, "file"));
-        let now = [&stage, &amount(client), ", ", &since, " ago"].concat();
+        let now = format!("{stage}{}, {since} ago", amount(client));
         table.row(["", &who, &word(client, "client"), &now]);
         let steps = steps(client);
         if !steps.is_empty() {
-            table.row([&["    ", &steps].concat(), "", "", ""]);
+            table.row([&format!("    {steps}"), "", "", ""]);
         }
         if let Some(trouble) = client.get("trouble").filter(|trouble| trouble.0 != "null") {
-            let words = ["    ! ", &word(trouble, "reason"), ". ", &word(trouble, "advice")].concat();
+            let words = format!("    ! {}. {}", word(trouble, "reason"), word(trouble, "advice"));
             table.row([&words, "", "", ""]);
         }
     }
@@ -164,7 +164,7 @@ pub fn for_terminal(text: &str) -> String {
 /// A stage and its file; a menu and a Raspberry Pi have none.
 fn joined(stage: &str, file: &str) -> String {
     let gap = if file.is_empty() { "" } else { " " };
-    [stage, gap, file].concat()
+    format!("{stage}{gap}{file}")
 }
 
 /// How much of the file has come: a bar while it comes.
@@ -175,13 +175,13 @@ fn amount(client: Raw<'_>) -> String {
     let size_text = in_bytes(size);
     let speed = in_bytes(client.number_of("speed").unwrap_or_default());
     if word(client, "stage") != "loading" {
-        return [" (", &in_bytes(bytes), " of ", &size_text, ", ", &speed, "/s)"].concat();
+        return format!(" ({} of {size_text}, {speed}/s)", in_bytes(bytes));
     }
     let share = |of: u64| (bytes.saturating_mul(of) / size.max(1)).min(of);
     let done = usize::try_from(share(BAR)).unwrap_or_default();
     let rest = usize::try_from(BAR).unwrap_or_default().saturating_sub(done);
-    let bar = [" [", &"#".repeat(done), &".".repeat(rest), "] "].concat();
-    [&bar, &share(100).to_string(), " % of ", &size_text, ", ", &speed, "/s"].concat()
+    let bar = format!(" [{}{}] ", "#".repeat(done), ".".repeat(rest));
+    format!("{bar}{} % of {size_text}, {speed}/s", share(100))
 }
 
 /// What it did, each with its time.
@@ -199,11 +199,11 @@ fn steps(client: Raw<'_>) -> String {
 /// A number of bytes, in three digits or so.
 fn in_bytes(number: u64) -> String {
     let (number, unit) = match number {
-        0..10_000 => return [&number.to_string(), " B"].concat(),
+        0..10_000 => return format!("{number} B"),
         10_000..10_000_000 => (number / 1000, " kB"),
         _ => (number / 1_000_000, " MB"),
     };
-    [&number.to_string(), unit].concat()
+    format!("{number}{unit}")
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub fn examine(patient: &Patient<'_>, found: &mut Findings) {
         Ok(Some(account)) => Some(account),
         _ => {
             let why = "upxe goes on as root then, which works and is less safe.";
-            found.note("no-user", &["there is no user '", &config.user, "'"], why);
+            found.note("no-user", format_args!("there is no user '{}'", config.user), why);
             None
         }
     };
@@ -40,15 +40,15 @@ pub fn examine(patient: &Patient<'_>, found: &mut Findings) {
         Ok(metadata) if metadata.is_dir() => {}
         Ok(_) => {
             let why = "Only files of this folder are offered, and it is none.";
-            found.error("root-missing", &["the TFTP root ", &shown, " is not a folder"], why);
+            found.error("root-missing", format_args!("the TFTP root {shown} is not a folder"), why);
             return;
         }
         Err(error) => {
             let why = "Only files of this folder are offered, so there is nothing to boot.";
-            let what = ["the TFTP root ", &shown, ": ", &error.to_string()];
-            found.error("root-missing", &what, why);
+            let what = format_args!("the TFTP root {shown}: {error}");
+            found.error("root-missing", what, why);
             if error.kind() == io::ErrorKind::NotFound {
-                found.mend(&["mkdir -p ", &word]);
+                found.mend(format_args!("mkdir -p {word}"));
             }
             return;
         }
@@ -56,8 +56,8 @@ pub fn examine(patient: &Patient<'_>, found: &mut Findings) {
     if let Some((barrier, mode)) = user.and_then(|user| barred(root, user, SEARCH)) {
         let barrier = barrier.to_string_lossy();
         let why = "upxe gives up root once it is started, and then finds no file.";
-        let what = ["user ", &config.user, " may not enter ", &barrier];
-        found.error("root-unreadable", &what, why).mend(&["chmod o+", mode, " ", &shell_word(&barrier)]);
+        let what = format_args!("user {} may not enter {barrier}", config.user);
+        found.error("root-unreadable", what, why).mend(format_args!("chmod o+{mode} {}", shell_word(&barrier)));
         return;
     }
     named_files(patient, user, found);
@@ -80,8 +80,8 @@ fn named_files(patient: &Patient<'_>, user: Option<Account>, found: &mut Finding
         } else {
             let why =
                 "A boot rule that names a missing file is passed over; a menu entry is shown all the same, and fails.";
-            let what = ["there is no ", &file, " in the TFTP root ", &root.to_string_lossy()];
-            found.warning("file-missing", &what, why).mend(&[&mend::copy(config, &file)]);
+            let what = format_args!("there is no {file} in the TFTP root {}", root.to_string_lossy());
+            found.warning("file-missing", what, why).mend(format_args!("{}", mend::copy(config, &file)));
         }
         match origin {
             Some(origin) => found.at(&origin),
@@ -106,10 +106,10 @@ fn lying_files(patient: &Patient<'_>, user: Option<Account>, found: &mut Finding
     }
     let rules = &patient.config.rules;
     if is_empty && rules.boots.is_empty() && rules.services.is_empty() && rules.script.is_none() {
-        let what = ["there is no file in the TFTP root ", &patient.config.tftp.root.to_string_lossy()];
+        let what = format_args!("there is no file in the TFTP root {}", patient.config.tftp.root.to_string_lossy());
         let why = "Without rules and without files nobody is offered anything. Put the boot files there: README, \"Files that \
                    need no rule\", has their names.";
-        found.warning("root-empty", &what, why);
+        found.warning("root-empty", what, why);
     }
 }
 
@@ -122,7 +122,7 @@ struct Unreadable {
 impl Unreadable {
     fn tell(&self, found: &mut Findings) {
         let why = "upxe sends no file that not everybody may read: TFTP knows no password.";
-        found.warning("file-unreadable", &[&self.what], why).mend(&[&self.mend]);
+        found.warning("file-unreadable", format_args!("{}", self.what), why).mend(format_args!("{}", self.mend));
     }
 }
 
@@ -140,8 +140,8 @@ fn unreadable(patient: &Patient<'_>, user: Option<Account>, path: &Path) -> Opti
         barred(&real, user, READ)?
     };
     let whom = if patient.config.user == "root" { "everybody" } else { &patient.config.user };
-    let what = [&path.to_string_lossy(), " may not be read by ", whom].concat();
-    Some(Unreadable { what, mend: ["chmod o+", mode, " ", &shell_word(&barrier.to_string_lossy())].concat() })
+    let what = format!("{} may not be read by {whom}", path.to_string_lossy());
+    Some(Unreadable { what, mend: format!("chmod o+{mode} {}", shell_word(&barrier.to_string_lossy())) })
 }
 
 /// The first place on the way from / to `path` that keeps this user from it, and the permission that it lacks there.

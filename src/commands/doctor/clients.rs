@@ -23,12 +23,12 @@ pub fn examine(patient: &Patient<'_>, found: &mut Findings) {
         trouble.0 != "null" && !meant(trouble) && client.number_of("ago").is_some_and(|ago| ago < RECENT)
     });
     for (client, trouble) in failed.take(MAX_FAILED) {
-        let kind = client.text_of("client").map(|kind| [", ", &kind].concat()).unwrap_or_default();
-        let host = client.text_of("host").map(|host| [" (", &host, ")"].concat()).unwrap_or_default();
+        let kind = client.text_of("client").map(|kind| format!(", {kind}")).unwrap_or_default();
+        let host = client.text_of("host").map(|host| format!(" ({host})")).unwrap_or_default();
         let since = ago(client.number_of("ago").unwrap_or_default());
         let reason = trouble.text_of("reason").unwrap_or_default();
-        let what = [&client.text_of("mac").unwrap_or_default(), &host, &kind, ", ", &since, " ago: ", reason.as_str()];
-        found.warning("client-failed", &what, &trouble.text_of("advice").unwrap_or_default());
+        let what = format_args!("{}{host}{kind}, {since} ago: {reason}", client.text_of("mac").unwrap_or_default());
+        found.warning("client-failed", what, &trouble.text_of("advice").unwrap_or_default());
     }
     let offered = clients().filter_map(|client| {
         let steps = client.get("steps")?.items();
@@ -40,11 +40,11 @@ pub fn examine(patient: &Patient<'_>, found: &mut Findings) {
     match offered.min_by_key(|(ago, _)| *ago) {
         Some((since, client)) => {
             let mac = client.text_of("mac").unwrap_or_default();
-            found.note("last-offer", &["the last offer went to ", &mac, " ", &ago(since), " ago"], why)
+            found.note("last-offer", format_args!("the last offer went to {mac} {} ago", ago(since)), why)
         }
         None => {
             let uptime = ago(status.number_of("uptime").unwrap_or_default().saturating_mul(1000));
-            found.note("last-offer", &["no machine was offered anything since the start ", &uptime, " ago"], why)
+            found.note("last-offer", format_args!("no machine was offered anything since the start {uptime} ago"), why)
         }
     };
 }

@@ -39,7 +39,7 @@ pub fn examine(patient: &Patient<'_>, found: &mut Findings) {
         let name = &interface.name;
         let why = "Machines there hear what they are offered, and cannot load it.";
         let Some(zone) = zone else {
-            let what = &["network ", name, " is in no zone of the firewall, which lets nothing in by default"];
+            let what = format_args!("network {name} is in no zone of the firewall, which lets nothing in by default");
             // Which zone it belongs to is the owner's to say: a guest network must not end up among the trusted.
             let why = [
                 why,
@@ -56,25 +56,18 @@ pub fn examine(patient: &Patient<'_>, found: &mut Findings) {
             its.collect::<Vec<_>>().join(" ")
         };
         let (udp, tcp) = (list("udp"), list("tcp"));
-        let shown = if tcp.is_empty() { String::new() } else { [", or TCP port ", &tcp].concat() };
-        let what = &["zone ", zone, " of the firewall keeps network ", name, " from UDP port ", &udp, &shown];
+        let shown = if tcp.is_empty() { String::new() } else { format!(", or TCP port {tcp}") };
+        let what = format_args!("zone {zone} of the firewall keeps network {name} from UDP port {udp}{shown}");
         let rule = |protocol: &str, ports: &str| {
-            [
-                "uci add firewall rule && uci set firewall.@rule[-1].name=",
-                &shell_word(&["Allow-netboot-", zone].concat()),
-                " && uci set firewall.@rule[-1].src=",
-                &shell_word(zone),
-                " && uci set firewall.@rule[-1].proto='",
-                protocol,
-                "' && uci set firewall.@rule[-1].dest_port='",
-                ports,
-                "' && uci set firewall.@rule[-1].target='ACCEPT' && ",
-            ]
-            .concat()
+            format!(
+                "uci add firewall rule && uci set firewall.@rule[-1].name={} && uci set firewall.@rule[-1].src={} && uci set firewall.@rule[-1].proto='{protocol}' && uci set firewall.@rule[-1].dest_port='{ports}' && uci set firewall.@rule[-1].target='ACCEPT' && ",
+                shell_word(&format!("Allow-netboot-{zone}")),
+                shell_word(zone)
+            )
         };
         let rules = [("udp", &udp), ("tcp", &tcp)].into_iter().filter(|(_, ports)| !ports.is_empty());
         let rules: String = rules.map(|(protocol, ports)| rule(protocol, ports)).collect();
-        let command = &[&rules, "uci commit firewall && service firewall restart"];
+        let command = format_args!("{rules}uci commit firewall && service firewall restart");
         found.error("firewall-closed", what, why).mend(command);
     }
 }
@@ -141,14 +134,9 @@ fn is_opened_by_procd(zone: &str) -> bool {
     if !zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-') {
         return false;
     }
-    let command = [
-        "{ nft list chain inet fw4 input_",
-        zone,
-        "; iptables-save | grep -w zone_",
-        zone,
-        "_input; } 2>/dev/null | grep 'ubus:upxe\\['",
-    ]
-    .concat();
+    let command = format!(
+        "{{ nft list chain inet fw4 input_{zone}; iptables-save | grep -w zone_{zone}_input; }} 2>/dev/null | grep 'ubus:upxe\\['"
+    );
     CString::new(command).is_ok_and(|command| program::first_line(&command).is_some())
 }
 

@@ -60,9 +60,9 @@ fn hidden(config: &Config, folders: &[PathBuf], found: &mut Findings) {
     if !sees(root) {
         let shown = root.to_string_lossy();
         let why = "The service runs in a jail that is built by upxe's own settings only, and finds no file there.";
-        let what = &["the TFTP root ", &shown, " is outside of the jail"];
+        let what = format_args!("the TFTP root {shown} is outside of the jail");
         let word = shell_word(&shown);
-        let command = &["uci set upxe.main.tftp_root=", &word, " && uci commit upxe && service upxe reload"];
+        let command = format_args!("uci set upxe.main.tftp_root={word} && uci commit upxe && service upxe reload");
         found.error("jail-mount", what, why).mend(command);
     }
     let rules = &config.rules;
@@ -76,7 +76,7 @@ fn hidden(config: &Config, folders: &[PathBuf], found: &mut Findings) {
         told.push(origin);
         let why = "The service runs in a jail with /etc and the boot files, and reads no rule outside of it. Move the file \
                    into /etc, and name it there.";
-        found.error("jail-mount", &[&origin.file, " is outside of the jail"], why).at(origin);
+        found.error("jail-mount", format_args!("{} is outside of the jail", origin.file), why).at(origin);
     }
 }
 

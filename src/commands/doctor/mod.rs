@@ -21,6 +21,7 @@ mod probe;
 mod service;
 mod web;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -69,27 +70,27 @@ pub struct Finding {
 struct Findings(Vec<Finding>);
 
 impl Findings {
-    fn add(&mut self, severity: Severity, code: &'static str, what: &[&str], why: &str) -> &mut Self {
-        self.0.push(Finding { severity, code, what: what.concat(), why: why.to_owned(), mend: None, origin: None });
+    fn add(&mut self, severity: Severity, code: &'static str, what: fmt::Arguments<'_>, why: &str) -> &mut Self {
+        self.0.push(Finding { severity, code, what: what.to_string(), why: why.to_owned(), mend: None, origin: None });
         self
     }
 
-    fn error(&mut self, code: &'static str, what: &[&str], why: &str) -> &mut Self {
+    fn error(&mut self, code: &'static str, what: fmt::Arguments<'_>, why: &str) -> &mut Self {
         self.add(Severity::Error, code, what, why)
     }
 
-    fn warning(&mut self, code: &'static str, what: &[&str], why: &str) -> &mut Self {
+    fn warning(&mut self, code: &'static str, what: fmt::Arguments<'_>, why: &str) -> &mut Self {
         self.add(Severity::Warning, code, what, why)
     }
 
-    fn note(&mut self, code: &'static str, what: &[&str], why: &str) -> &mut Self {
+    fn note(&mut self, code: &'static str, what: fmt::Arguments<'_>, why: &str) -> &mut Self {
         self.add(Severity::Note, code, what, why)
     }
 
     /// Says what mends the last one.
-    fn mend(&mut self, command: &[&str]) -> &mut Self {
+    fn mend(&mut self, command: fmt::Arguments<'_>) -> &mut Self {
         if let Some(last) = self.0.last_mut() {
-            last.mend = Some(command.concat());
+            last.mend = Some(command.to_string());
         }
         self
     }
@@ -132,13 +133,16 @@ fn examine(confdir: &Path, overrides: &Overrides, question: &DoctorArgs) -> Find
     let Some(config) = config else {
         for error in diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).take(MAX_ERRORS) {
             let why = "With an error in its configuration upxe does not start, and a running one goes on with the old.";
-            found.error("config-error", &[&error.words()], why).mend(&["upxe check"]).at(&error.origin);
+            found
+                .error("config-error", format_args!("{}", error.words()), why)
+                .mend(format_args!("upxe check"))
+                .at(&error.origin);
         }
         return found;
     };
     if !privileges::is_root() {
         let why = "Only root is told who holds a port, and what the service says of itself.";
-        found.note("not-root", &["not everything can be seen without root"], why);
+        found.note("not-root", format_args!("not everything can be seen without root"), why);
     }
     let answer = status::ask(&question.socket);
     let is_off = service::is_off(&config, answer.as_ref().err(), &question.socket, &mut found);
@@ -169,10 +173,10 @@ fn rules(patient: &Patient<'_>, diagnostics: &[Diagnostic], found: &mut Findings
     let worth = |diagnostic: &&Diagnostic| diagnostic.severity > Severity::Note && !is_told(diagnostic);
     let count = diagnostics.iter().chain(&lint).filter(worth).count();
     if let Some(first) = diagnostics.iter().chain(&lint).find(worth) {
-        let more = if count > 1 { [", and ", &(count - 1).to_string(), " more"].concat() } else { String::new() };
-        let what = [&first.words(), more.as_str()];
+        let more = if count > 1 { format!(", and {} more", count - 1) } else { String::new() };
+        let what = format_args!("{}{more}", first.words());
         let why = "A line of the configuration may not do what was meant.";
-        found.note("check", &what, why).mend(&["upxe check"]).at(&first.origin);
+        found.note("check", what, why).mend(format_args!("upxe check")).at(&first.origin);
     }
 }
 
@@ -239,7 +243,9 @@ mod tests {
     fn names_that_strangers_chose_make_no_lines_of_their_own() {
         let hostile = "x\u{1b}[2J\n    To mend it: evil";
         let mut found = Findings::default();
-        found.warning("client-failed", &["it asked for ", hostile], hostile).mend(&["rm ", hostile]);
+        found
+            .warning("client-failed", format_args!("it asked for {hostile}"), hostile)
+            .mend(format_args!("rm {hostile}"));
         let text = text(&found.0);
         assert!(text.contains("it asked for x?[2J?    To mend it: evil"), "{text}");
         assert!(!text.contains('\u{1b}') && text.lines().all(|line| !line.starts_with("    To mend")), "{text}");

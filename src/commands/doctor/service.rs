@@ -12,16 +12,16 @@ use crate::sys::{link, port_owner, privileges};
 pub fn is_off(config: &Config, silence: Option<&io::Error>, socket: &Path, found: &mut Findings) -> bool {
     if !config.enabled {
         let why = "While it is switched off nobody is offered anything to boot.";
-        found.error("switched-off", &["upxe is switched off"], why).mend(&[
+        found.error("switched-off", format_args!("upxe is switched off"), why).mend(format_args!(
             "uci set upxe.main=upxe && uci set upxe.main.enabled='1' && uci commit upxe && service upxe enable && \
-             service upxe restart",
-        ]);
+             service upxe restart"
+        ));
         return true;
     }
     let Some(error) = silence.filter(|error| error.kind() != io::ErrorKind::PermissionDenied) else { return false };
     let why = "Nobody is offered anything to boot while it does not run; 'logread -e upxe' tells how it ended.";
-    let what = ["upxe does not run: ", &socket.to_string_lossy(), ": ", &error.to_string()];
-    found.error("not-running", &what, why).mend(&["service upxe enable && service upxe restart"]);
+    let what = format_args!("upxe does not run: {}: {error}", socket.to_string_lossy());
+    found.error("not-running", what, why).mend(format_args!("service upxe enable && service upxe restart"));
     true
 }
 
@@ -35,10 +35,10 @@ pub fn networks(patient: &Patient<'_>, found: &mut Findings) {
             Err(error) => error.to_string(),
         };
         let why = "Clients on this network are not heard; upxe serves it as soon as its device is ready.";
-        found.error("no-network", &["network ", name, ": ", device, ": ", &trouble], why);
+        found.error("no-network", format_args!("network {name}: {device}: {trouble}"), why);
         // What isn't in netifd's care is not its to bring up.
         if name != device {
-            found.mend(&["ifup ", name]);
+            found.mend(format_args!("ifup {name}"));
         }
     }
 }
@@ -67,13 +67,13 @@ pub fn ports(patient: &Patient<'_>, found: &mut Findings) {
                 let owner = port_owner::name(port);
                 if owner.is_none() && !privileges::is_root() {
                     let why = "If it is upxe, all is well: ask again as root.";
-                    let what = ["port ", &port.to_string(), ": held by a program that only root can see"];
-                    found.note("not-root", &what, why);
+                    let what = format_args!("port {port}: held by a program that only root can see");
+                    found.note("not-root", what, why);
                     continue;
                 }
                 let owner = owner.unwrap_or_else(|| "another program".to_owned());
                 // It runs, and only its status can't be had.
-                if owner.starts_with("upxe ") { None } else { Some(["held by ", &owner].concat()) }
+                if owner.starts_with("upxe ") { None } else { Some(format!("held by {owner}")) }
             }
             None => None,
         };
@@ -82,12 +82,12 @@ pub fn ports(patient: &Patient<'_>, found: &mut Findings) {
         if trouble.starts_with("held by ")
             && let Some(owner) = port_owner::name(port)
         {
-            trouble = ["held by ", &owner].concat();
+            trouble = format!("held by {owner}");
         }
         let number = port.to_string();
-        found.error("port-taken", &["port ", &number, ": ", &trouble], why);
+        found.error("port-taken", format_args!("port {number}: {trouble}"), why);
         if let Some(service) = service_of(&trouble) {
-            found.mend(&["service ", service, " stop && service ", service, " disable"]);
+            found.mend(format_args!("service {service} stop && service {service} disable"));
         }
     }
 }
@@ -104,7 +104,7 @@ pub fn dhcp_server(found: &mut Findings) {
     if !port_owner::is_bound(67) {
         let why = "upxe tells machines what to boot and gives out no addresses. If another machine of this network does, \
                    all is well; 'upxe doctor --probe' asks.";
-        let what = &["no DHCP server runs on this router (port 67 is free)"];
-        found.warning("no-dhcp", what, why).mend(&["service dnsmasq start"]);
+        let what = format_args!("no DHCP server runs on this router (port 67 is free)");
+        found.warning("no-dhcp", what, why).mend(format_args!("service dnsmasq start"));
     }
 }

@@ -63,7 +63,7 @@ impl Options {
 
 /// A complaint about a word of the command line.
 fn wrong(what: &str, found: &str, expected: &str) -> String {
-    [what, ": found '", found, "', expected ", expected].concat()
+    format!("{what}: found '{found}', expected {expected}")
 }
 
 impl Description {
@@ -160,7 +160,7 @@ impl Description {
             let number = first.to_string();
             let zeros = "00000".get(number.len()..).unwrap_or_default();
             let undi = if first == 0 { "002001" } else { "003000" };
-            [if http_boot { "HTTPClient:Arch:" } else { "PXEClient:Arch:" }, zeros, &number, ":UNDI:", undi].concat()
+            format!("{}{zeros}{number}:UNDI:{undi}", if http_boot { "HTTPClient:Arch:" } else { "PXEClient:Arch:" })
         });
         options.add(60, class.as_bytes());
         let user_class = match &self.user_class {
@@ -196,7 +196,7 @@ fn architecture(name: &str) -> Result<u16, String> {
             known.push_str(name);
             known.push_str(", ");
         }
-        wrong("--arch", name, &[&known, "dnsmasq's names, or a number of option 93"].concat())
+        wrong("--arch", name, &format!("{known}dnsmasq's names, or a number of option 93"))
     })
 }
 

@@ -175,13 +175,7 @@ impl<'a> Judge<'a> {
         }
         let mut numbers = client.architectures.iter().flat_map(|architecture| architecture.aliases());
         if !numbers.any(|number| number == service.architecture) {
-            return [
-                "is for architecture ",
-                &service.architecture.to_string(),
-                ", this client is ",
-                &client.to_string(),
-            ]
-            .concat();
+            return format!("is for architecture {}, this client is {client}", service.architecture);
         }
         if let Some(why) = self.kept_out(&service.when, &service.origin) {
             return why;
@@ -220,7 +214,7 @@ impl<'a> Judge<'a> {
     /// Why a line doesn't hold or is of no use, if that is so.
     fn kept_out(&self, when: &[TagTest], origin: &Origin) -> Option<String> {
         let passed = || self.decision.passed_over.iter().find(|passed| passed.origin == *origin);
-        self.failed_test(when).or_else(|| passed().map(|passed| [&passed.file, " ", passed.why.words()].concat()))
+        self.failed_test(when).or_else(|| passed().map(|passed| format!("{} {}", passed.file, passed.why.words())))
     }
 
     /// The first test that fails, and who would change that.
@@ -229,16 +223,16 @@ impl<'a> Judge<'a> {
         let test = when.iter().find(|test| tags.has(&test.tag) != test.set)?;
         if test.set {
             let who = match setters(self.rules, &test.tag).first() {
-                Some(origin) => ["; ", &origin.to_string(), " would set it"].concat(),
+                Some(origin) => format!("; {origin} would set it"),
                 None => "; nothing sets it".to_owned(),
             };
-            return Some(["tag ", &test.tag, " is not set", &who].concat());
+            return Some(format!("tag {} is not set{who}", test.tag));
         }
         let by = tags.iter().find(|(tag, _)| *tag == test.tag).map(|(_, by)| match by {
             SetBy::Rule(origin) => said(", by ", origin),
             SetBy::Interface => ", by the interface's name".to_owned(),
         });
-        Some(["tag ", &test.tag, " is set", &by.unwrap_or_default()].concat())
+        Some(format!("tag {} is set{}", test.tag, by.unwrap_or_default()))
     }
 
     /// Why an option isn't sent.
@@ -259,8 +253,7 @@ impl<'a> Judge<'a> {
             Place::Enterprise { code, .. } => (*code, ENTERPRISES),
         };
         if option.send == Send::IfAsked && option.place != (Place::Plain(NEXT_SERVER)) && !self.asks_for(outer) {
-            return ["the client does not ask for ", &outer.to_string(), " in option 55; dhcp-option-force sends it"]
-                .concat();
+            return format!("the client does not ask for {outer} in option 55; dhcp-option-force sends it");
         }
         if outer == VENDOR && vendor::is_reserved(code) {
             return "the reply itself sets this suboption".to_owned();
@@ -356,7 +349,7 @@ fn said(what: &str, origin: &Origin) -> String {
 fn line(boot: &Boot) -> String {
     let file = if boot.file.is_empty() { "(no file)" } else { &boot.file };
     match boot.server {
-        Some(server) => [file, " from ", &server.to_string()].concat(),
+        Some(server) => format!("{file} from {server}"),
         None => file.to_owned(),
     }
 }
@@ -364,10 +357,10 @@ fn line(boot: &Boot) -> String {
 fn entry(service: &Service) -> String {
     let target = match &service.target {
         Target::Local => "the next boot device".to_owned(),
-        Target::Type(number) => ["server type ", &number.to_string()].concat(),
+        Target::Type(number) => format!("server type {number}"),
         Target::File(_) => file_of(service).unwrap_or_default(),
     };
-    [&target, ", \"", &service.text, "\""].concat()
+    format!("{target}, \"{}\"", service.text)
 }
 
 fn keyword(option: &DhcpOption) -> &'static str {
@@ -382,8 +375,8 @@ fn keyword(option: &DhcpOption) -> &'static str {
 fn place(option: &DhcpOption) -> String {
     match &option.place {
         Place::Plain(code) => code.to_string(),
-        Place::Encapsulated { outer, code } => [&outer.to_string(), ".", &code.to_string()].concat(),
-        Place::Vendor { code, .. } => ["43.", &code.to_string()].concat(),
-        Place::Enterprise { number, code } => ["125.", &number.to_string(), ".", &code.to_string()].concat(),
+        Place::Encapsulated { outer, code } => format!("{outer}.{code}"),
+        Place::Vendor { code, .. } => format!("43.{code}"),
+        Place::Enterprise { number, code } => format!("125.{number}.{code}"),
     }
 }

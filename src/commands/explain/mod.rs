@@ -105,8 +105,7 @@ fn reports(confdir: &Path, overrides: &Overrides, question: &ExplainArgs) -> Res
             Ok(vec![explained(&Captured { number: 1, ports: None, payload: &packet })?])
         }
         (Some(path), None) => {
-            let named =
-                |wrong: &dyn std::fmt::Display| [&path.to_string_lossy(), ": ", wrong.to_string().as_str()].concat();
+            let named = |wrong: &dyn std::fmt::Display| format!("{}: {wrong}", path.to_string_lossy());
             let file = read(path, MAX_CAPTURE).map_err(|error| named(&error))?;
             let capture = capture::pcap(&file).map_err(|error| named(&error))?;
             if let Some(trouble) = capture.trouble {
@@ -123,9 +122,9 @@ fn reports(confdir: &Path, overrides: &Overrides, question: &ExplainArgs) -> Res
                 Err(error) if error.kind() == io::ErrorKind::NotFound => given.clone(),
                 // Digits may be longer than any file's name.
                 Err(_) if given.len() > 255 => given.clone(),
-                Err(error) => return Err([given, ": ", &error.to_string()].concat()),
+                Err(error) => return Err(format!("{given}: {error}")),
             };
-            let named = |error: capture::CaptureError| ["--hex: ", &error.to_string()].concat();
+            let named = |error: capture::CaptureError| format!("--hex: {error}");
             let bytes = capture::hex(&text).map_err(named)?;
             Ok(vec![explained(&capture::packet(&bytes).map_err(named)?)?])
         }
@@ -136,7 +135,7 @@ fn reports(confdir: &Path, overrides: &Overrides, question: &ExplainArgs) -> Res
 pub(super) fn usable((config, diagnostics): (Option<Config>, Vec<Diagnostic>)) -> Result<Config, String> {
     config.ok_or_else(|| {
         let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
-        let errors: String = errors.map(|error| [&error.to_string(), "\n"].concat()).collect();
+        let errors: String = errors.map(|error| format!("{error}\n")).collect();
         errors + "nothing is answered by this configuration"
     })
 }
@@ -149,7 +148,7 @@ pub(super) fn network(config: &Config, router: Option<&str>) -> Result<Network, 
     };
     let (router, mask) = match router {
         Some(given) => {
-            let wrong = || ["--router: found '", given, "', expected an IPv4 address"].concat();
+            let wrong = || format!("--router: found '{given}', expected an IPv4 address");
             (given.parse().map_err(|_| wrong())?, DEFAULT_MASK)
         }
         None => {
@@ -329,7 +328,7 @@ fn later(first: &Decision, consider: &dyn Fn(&Past) -> Decision) -> Vec<Later> {
         Err(Silence::Looping { .. }) => {
             later.push(Later { when, told: "no answer until it was quiet for a minute".to_owned() });
         }
-        Err(silence) => later.push(Later { when, told: ["no answer: ", &silence.to_string()].concat() }),
+        Err(silence) => later.push(Later { when, told: format!("no answer: {silence}") }),
     };
     add("asks a third time and went no further", &Past { form: OfferForm::AskAgain, ..Past::default() });
     add("asks a fourth time", &Past { form: OfferForm::Menu, ..Past::default() });

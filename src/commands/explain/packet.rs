@@ -175,9 +175,9 @@ fn vendor_suboption(code: u8, bytes: &[u8]) -> Shown {
             let timeout = match seconds {
                 0 => "at once".to_owned(),
                 255 => "waits".to_owned(),
-                seconds => [&seconds.to_string(), " s"].concat(),
+                seconds => format!("{seconds} s"),
             };
-            [&text(prompt), ", ", &timeout].concat()
+            format!("{}, {timeout}", text(prompt))
         }
         (71, [a, b, c, d]) => {
             let (server_type, layer) = (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]));
@@ -203,7 +203,7 @@ fn etherboot_suboption(code: u8, bytes: &[u8]) -> Shown {
 /// The menu entry that a client asks for.
 pub fn boot_item(item: BootItem) -> String {
     let [high, low] = item.server_type.to_be_bytes();
-    ["type ", &server_type(high, low), ", layer ", &item.layer.to_string()].concat()
+    format!("type {}, layer {}", server_type(high, low), item.layer)
 }
 
 /// PXE 2.1 table 2-1, tag 6.
@@ -215,7 +215,7 @@ fn discovery_control(flags: u8) -> String {
         (8, "load the file named here, no menu"),
     ];
     let set = BITS.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, words)| (*words).to_owned());
-    [&flags.to_string(), ": ", &joined(set)].concat()
+    format!("{flags}: {}", joined(set))
 }
 
 fn server_type(high: u8, low: u8) -> String {
@@ -232,7 +232,7 @@ fn boot_servers(bytes: &[u8]) -> String {
         let [high, low, count, tail @ ..] = rest else { return None };
         let (list, behind) = tail.split_at_checked(usize::from(*count) * 4)?;
         rest = behind;
-        Some([&server_type(*high, *low), " at ", &addresses(list)].concat())
+        Some(format!("{} at {}", server_type(*high, *low), addresses(list)))
     }))
 }
 
@@ -243,7 +243,7 @@ fn boot_menu(bytes: &[u8]) -> String {
         let [high, low, len, tail @ ..] = rest else { return None };
         let (entry, behind) = tail.split_at_checked(usize::from(*len))?;
         rest = behind;
-        Some([&server_type(*high, *low), " ", &text(entry)].concat())
+        Some(format!("{} {}", server_type(*high, *low), text(entry)))
     }))
 }
 
@@ -262,9 +262,9 @@ pub fn features(bytes: &[u8]) -> String {
 
 fn listed(suboptions: &[Shown]) -> String {
     joined(suboptions.iter().map(|suboption| match (suboption.name, suboption.value.as_str()) {
-        ("", value) => [&suboption.code.to_string(), "=", value].concat(),
+        ("", value) => format!("{}={value}", suboption.code),
         (name, "1") => name.to_owned(),
-        (name, value) => [name, "=", value].concat(),
+        (name, value) => format!("{name}={value}"),
     }))
 }
 
@@ -277,7 +277,7 @@ fn guess(bytes: &[u8]) -> String {
 
 /// Text in quotes, so that its beginning and end are seen.
 fn text(bytes: &[u8]) -> String {
-    ["\"", &printable(bytes), "\""].concat()
+    format!("\"{}\"", printable(bytes))
 }
 
 /// Text, with what can't be printed escaped.

@@ -20,9 +20,8 @@ pub fn write(reports: &[Report]) -> String {
 
 fn one(text: &mut String, report: &Report) {
     let network = &report.network;
-    let device =
-        if network.device == network.interface { String::new() } else { [" (", &network.device, ")"].concat() };
-    let from = if report.mac.is_empty() { String::new() } else { [" from ", &report.mac].concat() };
+    let device = if network.device == network.interface { String::new() } else { format!(" ({})", network.device) };
+    let from = if report.mac.is_empty() { String::new() } else { format!(" from {}", report.mac) };
     let (port, router) = (report.port.to_string(), network.router.to_string());
     push(
         text,
@@ -45,7 +44,7 @@ fn one(text: &mut String, report: &Report) {
     }
     table.write(text, "\nclient\n");
     for tag in &report.tags {
-        let line = tag.origin.as_ref().map(|origin| [" ", &origin.to_string()].concat());
+        let line = tag.origin.as_ref().map(|origin| format!(" {origin}"));
         table.row(["  ", &tag.name, &[tag.kind, &line.unwrap_or_default()].concat(), ""]);
     }
     table.write(text, "\ntags\n");
@@ -54,7 +53,7 @@ fn one(text: &mut String, report: &Report) {
     if let Ok(reply) = &report.outcome
         && let Some(custom) = reply.custom.filter(|_| !in_menu())
     {
-        table.row(["> ", "(no line)", &[custom, " ", reply.file()].concat(), "no line names a file that is of use"]);
+        table.row(["> ", "(no line)", &format!("{custom} {}", reply.file()), "no line names a file that is of use"]);
     }
     rows(&mut table, &report.rules);
     table.write(text, "\nwhat it boots (> is heeded)\n");
@@ -73,7 +72,7 @@ fn one(text: &mut String, report: &Report) {
 fn rows(table: &mut Table, fates: &[Fate]) {
     for fate in fates {
         let mark = if fate.won { "> " } else { "  " };
-        table.row([mark, &fate.origin.to_string(), &[fate.kind, " ", &fate.what].concat(), &fate.why]);
+        table.row([mark, &fate.origin.to_string(), &format!("{} {}", fate.kind, fate.what), &fate.why]);
     }
 }
 
@@ -89,7 +88,7 @@ fn answered(text: &mut String, reply: &ReplyReport) {
         let code = option.code.to_string();
         table.row(["  ", &code, option.name, &[&option.value, gap, &from].concat()]);
         for inner in &option.suboptions {
-            table.row(["  ", &[&code, ".", &inner.code.to_string()].concat(), inner.name, &inner.value]);
+            table.row(["  ", &format!("{code}.{}", inner.code), inner.name, &inner.value]);
         }
     }
     table.write(text, "");

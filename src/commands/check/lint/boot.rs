@@ -64,7 +64,7 @@ pub(super) fn options_overwritten(rules: &Rules, out: &mut Remarks) {
         let winner =
             later.find(|later| later.when.is_empty() == earlier.when.is_empty() && follows(&earlier.when, &later.when));
         if let Some(winner) = winner {
-            let subject = ["option ", &code.to_string()].concat();
+            let subject = format!("option {code}");
             let place = winner.origin.to_string();
             out.mend(Mend::TakeOut).warn(
                 &earlier.origin,
@@ -132,7 +132,7 @@ pub(super) fn missing(rules: &Rules, files: &dyn BootFiles, out: &mut Remarks) {
     }
     if let Some(script) = wanted_script(rules).filter(|script| !files.has(script)) {
         let origin = Origin { file: "upxe".into(), line: 0 };
-        let subject = ["option script '", script, "'"].concat();
+        let subject = format!("option script '{script}'");
         out.mend(Mend::Copy(script.to_owned())).warn(
             &origin,
             &subject,

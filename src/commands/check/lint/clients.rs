@@ -33,9 +33,9 @@ pub fn architectures(rules: &Rules, out: &mut Remarks) {
             ITANIUM if !others(IA32) => ("2 is Itanium; 32-bit UEFI machines say", IA32),
             _ => continue,
         };
-        let subject = ["tag '", &tagger.tag, "'"].concat();
+        let subject = format!("tag '{}'", tagger.tag);
         let number = meant.to_string();
-        let add = [": add dhcp-match=set:", &tagger.tag, ",option:client-arch,", &number].concat();
+        let add = format!(": add dhcp-match=set:{},option:client-arch,{number}", tagger.tag);
         out.warn(&tagger.origin, &subject, &["architecture ", said, " ", &number, &add]);
     }
     x64_entries(rules, out);

@@ -26,7 +26,7 @@ pub(super) fn odd(menu: &BootMenu, out: &mut Remarks) {
     let http = Some("http://192.168.1.1");
     let scene = Scene { menu, machine: &machine, router: Ipv4Addr::UNSPECIFIED, http, has: &|_| true };
     for (at, entry) in entries.iter().enumerate() {
-        let subject = ["entry '", &entry.name, "'"].concat();
+        let subject = format!("entry '{}'", entry.name);
         if let Err(why) = ipxe::piece(&scene, entry) {
             out.warn(&entry.origin, &subject, &["is left out of the menu: ", why]);
         }
@@ -78,7 +78,7 @@ pub(super) fn missing(rules: &Rules, files: &dyn BootFiles, out: &mut Remarks) {
     for (origin, file) in wanted(rules) {
         if !files.has(&file) {
             let parts = &["is not under the TFTP root, or not readable by everybody; put it there"];
-            out.mend(Mend::Copy(file.clone())).warn(&origin, &["file '", &file, "'"].concat(), parts);
+            out.mend(Mend::Copy(file.clone())).warn(&origin, &format!("file '{file}'"), parts);
         }
     }
 }

@@ -65,7 +65,7 @@ pub fn unset(config: &Config, out: &mut Remarks) {
             continue;
         }
         let effect = if set { "so this never holds" } else { "so this test always holds" };
-        let subject = ["tag '", tag, "'"].concat();
+        let subject = format!("tag '{tag}'");
         match meant(tag, &known) {
             Some(near) => out.mend(Mend::Word(tag.to_owned(), near.to_owned())).warn(
                 origin,
