@@ -142,8 +142,7 @@ fn root_trouble(root: &Path) -> io::Result<()> {
 pub fn report(config: Option<&Config>, diagnostics: &[Diagnostic]) -> String {
     let mut report = String::new();
     for diagnostic in diagnostics {
-        report.push_str(&diagnostic.to_string());
-        report.push('\n');
+        report.push_str(&format!("{diagnostic}\n"));
     }
     let errors = counted(count(diagnostics, Severity::Error), "error");
     let warnings = counted(count(diagnostics, Severity::Warning), "warning");
@@ -200,7 +199,7 @@ pub fn summary(config: &Config) -> String {
         }
     }
     if config.tftp.enabled {
-        summary.push_str(&format!("; TFTP from {}", config.tftp.root.to_string_lossy()));
+        summary.push_str(&format!("; TFTP from {}", config.tftp.root.display()));
     } else {
         summary.push_str("; no TFTP");
     }

@@ -23,11 +23,11 @@ pub fn run(path: &Path) -> ExitCode {
     let text = match read(path, uci::MAX_FILE + 1) {
         Ok(text) if text.len() <= uci::MAX_FILE => text,
         Ok(_) => {
-            complain(&[&name, ": larger than upxe reads (1 MiB)"]);
+            complain(format_args!("{name}: larger than upxe reads (1 MiB)"));
             return ExitCode::FAILURE;
         }
         Err(error) => {
-            complain(&[&name, ": ", &error.to_string()]);
+            complain(format_args!("{name}: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -35,12 +35,12 @@ pub fn run(path: &Path) -> ExitCode {
     let imported = import(&name, &text, &Hosts { text: &hosts, sections: &[] });
     super::print(imported.uci.as_bytes());
     for remark in &imported.remarks {
-        complain(&[&remark.to_string()]);
+        complain(format_args!("{remark}"));
     }
     if imported.uci.is_empty() && imported.remarks.is_empty() {
-        let hint =
-            ": no line of dnsmasq.conf about booting; UCI sections need no import: they go into /etc/config/upxe";
-        complain(&[&name, hint]);
+        complain(format_args!(
+            "{name}: no line of dnsmasq.conf about booting; UCI sections need no import: they go into /etc/config/upxe"
+        ));
         return ExitCode::FAILURE;
     }
     if imported.remarks.iter().any(Diagnostic::is_error) { ExitCode::FAILURE } else { ExitCode::SUCCESS }

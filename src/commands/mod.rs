@@ -9,6 +9,7 @@ pub mod run;
 pub mod script;
 pub mod status;
 
+use std::fmt;
 use std::io::{self, Write};
 
 /// Prints on standard output.
@@ -18,6 +19,6 @@ fn print(text: &[u8]) {
 }
 
 /// Says on standard error, in a line, what is wrong.
-fn complain(parts: &[&str]) {
-    let _ = io::stderr().lock().write_all(format!("{}\n", parts.concat()).as_bytes());
+fn complain(what: fmt::Arguments<'_>) {
+    let _ = io::stderr().lock().write_all(format!("{what}\n").as_bytes());
 }

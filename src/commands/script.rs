@@ -45,11 +45,11 @@ pub fn run(confdir: &Path, overrides: &Overrides, question: ScriptArgs) -> ExitC
     match text(confdir, overrides, question) {
         Ok((text, unknown)) => {
             super::print(&text);
-            unknown.iter().for_each(|words| complain(&[words]));
+            unknown.iter().for_each(|words| complain(format_args!("{words}")));
             ExitCode::SUCCESS
         }
         Err(wrong) => {
-            complain(&[&wrong]);
+            complain(format_args!("{wrong}"));
             ExitCode::FAILURE
         }
     }

@@ -2,6 +2,7 @@
 //! read it, is told in [`crate::daemon::status`]; while it does not run they are told
 //! `{"version":1,"running":false,"reason":"…"}`.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
@@ -84,7 +85,7 @@ pub fn ask(socket: &Path) -> io::Result<String> {
 
 /// Why there was no answer, and what to do.
 pub fn silence(error: &io::Error, socket: &Path) -> String {
-    let socket = socket.to_string_lossy();
+    let socket = socket.display();
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
             format!("nobody answers at {socket}; 'upxe doctor' tells how to start it")
@@ -109,22 +110,22 @@ pub fn ago(milliseconds: u64) -> String {
 /// The answer for people: what is served, what is wrong with it, and a few lines for each machine.
 pub fn show(status: Raw<'_>) -> String {
     let mut text = String::new();
-    let mut say = |parts: &[&str]| parts.iter().for_each(|part| text.push_str(part));
+    let mut say = |words: fmt::Arguments<'_>| text.push_str(&words.to_string());
     let list = |name| status.get(name).into_iter().flat_map(Raw::items);
     let uptime = ago(status.number_of("uptime").unwrap_or_default().saturating_mul(1000));
-    say(&["upxe ", &word(status, "program"), " runs for ", &uptime, "\n"]);
+    say(format_args!("upxe {} runs for {uptime}\n", word(status, "program")));
     for interface in list("interfaces") {
         let at = [word(interface, "address"), word(interface, "trouble")].concat();
-        say(&["on ", &word(interface, "name"), " (", &word(interface, "device"), "): ", &at, "\n"]);
+        say(format_args!("on {} ({}): {at}\n", word(interface, "name"), word(interface, "device")));
     }
     for port in list("ports").filter(|port| !port.is_true("open")) {
-        let number = port.number_of("port").unwrap_or_default().to_string();
-        say(&["port ", &number, " (", &word(port, "use"), "): ", &word(port, "trouble"), "\n"]);
+        let number = port.number_of("port").unwrap_or_default();
+        say(format_args!("port {number} ({}): {}\n", word(port, "use"), word(port, "trouble")));
     }
     if let Some(tftp) = status.get("tftp").filter(|tftp| tftp.0 != "null") {
-        let number = |name| tftp.number_of(name).unwrap_or_default().to_string();
-        let numbers = [number("transfers"), " of ".to_owned(), number("max")].concat();
-        say(&["TFTP from ", &word(tftp, "root"), ", ", &numbers, " transfers under way\n"]);
+        let number = |name| tftp.number_of(name).unwrap_or_default();
+        let (transfers, max) = (number("transfers"), number("max"));
+        say(format_args!("TFTP from {}, {transfers} of {max} transfers under way\n", word(tftp, "root")));
     }
     let mut table = Table::default();
     for client in list("clients") {

@@ -34,17 +34,17 @@ pub fn command(packages: &Packages, config: Option<&Config>, diagnostic: &Diagno
 
 fn any(packages: &Packages, config: Option<&Config>, diagnostic: &Diagnostic) -> Option<String> {
     let Origin { file, line } = &diagnostic.origin;
-    let (file, number) = (shell_word(file), line.to_string());
+    let file = shell_word(file);
     match &diagnostic.mend {
         Mend::Copy(name) => return Some(copy(config?, name)),
         _ if *line == 0 => return None,
         Mend::TakeOut => return Some(removal(packages, &diagnostic.origin)),
         Mend::Word(typed, meant) if is_plain(typed) && is_plain(meant) => {
-            return Some(format!("sed -i '{number}s/\\<{typed}\\>/{meant}/g' {file}"));
+            return Some(format!("sed -i '{line}s/\\<{typed}\\>/{meant}/g' {file}"));
         }
         Mend::Word(..) | Mend::Edit => {}
     }
-    Some(format!("vi -c {number} {file}"))
+    Some(format!("vi -c {line} {file}"))
 }
 
 /// Letters that mean nothing to sed or a shell.
@@ -57,7 +57,7 @@ pub fn copy(config: &Config, name: &str) -> String {
     let device = config.interfaces.first().and_then(|interface| link::device(&interface.device).ok()?);
     let address = device.and_then(|device| Some(device.addresses.first()?.ip.to_string()));
     let name = name.trim_start_matches('/');
-    let place = format!("{}/{name}", &*config.tftp.root.to_string_lossy());
+    let place = format!("{}/{name}", config.tftp.root.display());
     let router = address.as_deref().unwrap_or("192.168.1.1");
     let file = name.rsplit('/').next().unwrap_or(name);
     format!("scp -O {} root@{router}:{}", shell_word(file), shell_word(&place))

@@ -80,7 +80,7 @@ fn named_files(patient: &Patient<'_>, user: Option<Account>, found: &mut Finding
         } else {
             let why =
                 "A boot rule that names a missing file is passed over; a menu entry is shown all the same, and fails.";
-            let what = format_args!("there is no {file} in the TFTP root {}", root.to_string_lossy());
+            let what = format_args!("there is no {file} in the TFTP root {}", root.display());
             found.warning("file-missing", what, why).mend(format_args!("{}", mend::copy(config, &file)));
         }
         match origin {
@@ -106,7 +106,7 @@ fn lying_files(patient: &Patient<'_>, user: Option<Account>, found: &mut Finding
     }
     let rules = &patient.config.rules;
     if is_empty && rules.boots.is_empty() && rules.services.is_empty() && rules.script.is_none() {
-        let what = format_args!("there is no file in the TFTP root {}", patient.config.tftp.root.to_string_lossy());
+        let what = format_args!("there is no file in the TFTP root {}", patient.config.tftp.root.display());
         let why = "Without rules and without files nobody is offered anything. Put the boot files there: README, \"Files that \
                    need no rule\", has their names.";
         found.warning("root-empty", what, why);
@@ -140,7 +140,7 @@ fn unreadable(patient: &Patient<'_>, user: Option<Account>, path: &Path) -> Opti
         barred(&real, user, READ)?
     };
     let whom = if patient.config.user == "root" { "everybody" } else { &patient.config.user };
-    let what = format!("{} may not be read by {whom}", path.to_string_lossy());
+    let what = format!("{} may not be read by {whom}", path.display());
     Some(Unreadable { what, mend: format!("chmod o+{mode} {}", shell_word(&barrier.to_string_lossy())) })
 }
 

@@ -53,7 +53,7 @@ pub fn ask(patient: &Patient<'_>, found: &mut Findings) {
         let here = || answers.iter().filter(|answer| answer.network == at);
         let name = &interface.name;
         for answer in here() {
-            let server = answer.server.to_string();
+            let server = answer.server;
             if answer.gives_address {
                 let what = format_args!("network {name}: {server} gives out addresses");
                 if has_own {

@@ -20,7 +20,7 @@ pub fn is_off(config: &Config, silence: Option<&io::Error>, socket: &Path, found
     }
     let Some(error) = silence.filter(|error| error.kind() != io::ErrorKind::PermissionDenied) else { return false };
     let why = "Nobody is offered anything to boot while it does not run; 'logread -e upxe' tells how it ended.";
-    let what = format_args!("upxe does not run: {}: {error}", socket.to_string_lossy());
+    let what = format_args!("upxe does not run: {}: {error}", socket.display());
     found.error("not-running", what, why).mend(format_args!("service upxe enable && service upxe restart"));
     true
 }
@@ -84,8 +84,7 @@ pub fn ports(patient: &Patient<'_>, found: &mut Findings) {
         {
             trouble = format!("held by {owner}");
         }
-        let number = port.to_string();
-        found.error("port-taken", format_args!("port {number}: {trouble}"), why);
+        found.error("port-taken", format_args!("port {port}: {trouble}"), why);
         if let Some(service) = service_of(&trouble) {
             found.mend(format_args!("service {service} stop && service {service} disable"));
         }

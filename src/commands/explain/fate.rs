@@ -343,7 +343,7 @@ fn fate(origin: &Origin, kind: &'static str, what: String, (won, why): (bool, St
 }
 
 fn said(what: &str, origin: &Origin) -> String {
-    [what, &origin.to_string()].concat()
+    format!("{what}{origin}")
 }
 
 fn line(boot: &Boot) -> String {

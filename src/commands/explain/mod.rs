@@ -87,7 +87,7 @@ pub fn run(confdir: &Path, overrides: &Overrides, question: &ExplainArgs) -> Exi
             ExitCode::SUCCESS
         }
         Err(wrong) => {
-            complain(&[&wrong]);
+            complain(format_args!("{wrong}"));
             ExitCode::FAILURE
         }
     }
@@ -105,11 +105,11 @@ fn reports(confdir: &Path, overrides: &Overrides, question: &ExplainArgs) -> Res
             Ok(vec![explained(&Captured { number: 1, ports: None, payload: &packet })?])
         }
         (Some(path), None) => {
-            let named = |wrong: &dyn std::fmt::Display| format!("{}: {wrong}", path.to_string_lossy());
+            let named = |wrong: &dyn std::fmt::Display| format!("{}: {wrong}", path.display());
             let file = read(path, MAX_CAPTURE).map_err(|error| named(&error))?;
             let capture = capture::pcap(&file).map_err(|error| named(&error))?;
             if let Some(trouble) = capture.trouble {
-                complain(&[&named(&trouble)]);
+                complain(format_args!("{}", named(&trouble)));
             }
             if capture.requests.is_empty() {
                 return Err(named(&"no DHCP request to port 67 or 4011 in it"));

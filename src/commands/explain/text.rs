@@ -1,6 +1,8 @@
 //! An explanation for people to read.
 
-use super::{Fate, ReplyReport, Report, SilenceReport};
+use std::fmt;
+
+use super::{Fate, Network, ReplyReport, Report, SilenceReport};
 use crate::config::Origin;
 
 /// All reports, one after the other.
@@ -11,7 +13,7 @@ pub fn write(reports: &[Report]) -> String {
             text.push('\n');
         }
         if reports.len() > 1 {
-            push(&mut text, &["packet ", &report.number.to_string(), ": "]);
+            push(&mut text, format_args!("packet {}: ", report.number));
         }
         one(&mut text, report);
     }
@@ -22,22 +24,8 @@ fn one(text: &mut String, report: &Report) {
     let network = &report.network;
     let device = if network.device == network.interface { String::new() } else { format!(" ({})", network.device) };
     let from = if report.mac.is_empty() { String::new() } else { format!(" from {}", report.mac) };
-    let (port, router) = (report.port.to_string(), network.router.to_string());
-    push(
-        text,
-        &[
-            report.message,
-            &from,
-            " to port ",
-            &port,
-            " on ",
-            &network.interface,
-            &device,
-            ", where the router is ",
-            &router,
-            "\n",
-        ],
-    );
+    let Report { message, port, network: Network { interface, router, .. }, .. } = report;
+    push(text, format_args!("{message}{from} to port {port} on {interface}{device}, where the router is {router}\n"));
     let mut table = Table::default();
     for fact in &report.client {
         table.row(["  ", &fact.name.replace('_', " "), &fact.value, ""]);
@@ -61,7 +49,7 @@ fn one(text: &mut String, report: &Report) {
     table.write(text, "\noptions (> is sent)\n");
     match &report.outcome {
         Ok(reply) => answered(text, reply),
-        Err(SilenceReport { reason, advice, .. }) => push(text, &["\nno answer: ", reason, "\n", advice, "\n"]),
+        Err(SilenceReport { reason, advice, .. }) => push(text, format_args!("\nno answer: {reason}\n{advice}\n")),
     }
     for later in &report.later {
         table.row(["  ", later.when, &later.told, ""]);
@@ -77,7 +65,7 @@ fn rows(table: &mut Table, fates: &[Fate]) {
 }
 
 fn answered(text: &mut String, reply: &ReplyReport) {
-    push(text, &["\nreply: ", reply.message, ", ", &reply.len.to_string(), " bytes\n"]);
+    push(text, format_args!("\nreply: {}, {} bytes\n", reply.message, reply.len));
     let mut table = Table::default();
     for field in &reply.fields {
         table.row(["  ", field.name, "", &field.value]);
@@ -85,15 +73,15 @@ fn answered(text: &mut String, reply: &ReplyReport) {
     for (option, origins) in &reply.options {
         let from = lines(origins);
         let gap = if option.value.is_empty() || from.is_empty() { "" } else { "  " };
-        let code = option.code.to_string();
-        table.row(["  ", &code, option.name, &[&option.value, gap, &from].concat()]);
+        let code = option.code;
+        table.row(["  ", &code.to_string(), option.name, &[&option.value, gap, &from].concat()]);
         for inner in &option.suboptions {
             table.row(["  ", &format!("{code}.{}", inner.code), inner.name, &inner.value]);
         }
     }
     table.write(text, "");
     if let Some(code) = reply.left_out {
-        push(text, &["  no room for option ", &code.to_string(), "\n"]);
+        push(text, format_args!("  no room for option {code}\n"));
     }
 }
 
@@ -144,11 +132,11 @@ impl Table {
                     line.extend(std::iter::repeat_n(' ', (width + 2).saturating_sub(len).max(2)));
                 }
             }
-            push(text, &[line.trim_end(), "\n"]);
+            push(text, format_args!("{}\n", line.trim_end()));
         }
     }
 }
 
-fn push(text: &mut String, parts: &[&str]) {
-    parts.iter().for_each(|part| text.push_str(part));
+fn push(text: &mut String, words: fmt::Arguments<'_>) {
+    text.push_str(&words.to_string());
 }

@@ -34,9 +34,9 @@ pub fn architectures(rules: &Rules, out: &mut Remarks) {
             _ => continue,
         };
         let subject = format!("tag '{}'", tagger.tag);
-        let number = meant.to_string();
-        let add = format!(": add dhcp-match=set:{},option:client-arch,{number}", tagger.tag);
-        out.warn(&tagger.origin, &subject, &["architecture ", said, " ", &number, &add]);
+        let tag = &tagger.tag;
+        let what = format_args!("architecture {said} {meant}: add dhcp-match=set:{tag},option:client-arch,{meant}");
+        out.warn(&tagger.origin, &subject, what);
     }
     x64_entries(rules, out);
     for (service, file) in service_files(rules) {
@@ -57,11 +57,11 @@ fn x64_entries(rules: &Rules, out: &mut Remarks) {
     if let Some(x64) = of(X64).next()
         && !of(X64).any(|x64| same(&x64))
     {
-        let parts = &[
-            "BC_EFI (9) and x86-64_EFI (7) name different files, and x64 machines say either; give both the file of ",
-            &x64.origin.to_string(),
-        ];
-        out.warn(&byte_code.origin, "pxe-service", parts);
+        let what = format_args!(
+            "BC_EFI (9) and x86-64_EFI (7) name different files, and x64 machines say either; give both the file of {}",
+            x64.origin
+        );
+        out.warn(&byte_code.origin, "pxe-service", what);
     }
 }
 
@@ -99,9 +99,8 @@ fn unrunnable(number: u16, file: &str, origin: &Origin, out: &mut Remarks) {
     } else {
         return;
     };
-    let number = number.to_string();
-    let parts = &["is ", is, " program, and architecture ", &number, " stands for ", machine, ", which cannot run it"];
-    out.warn(origin, &named(file), parts);
+    let what = format_args!("is {is} program, and architecture {number} stands for {machine}, which cannot run it");
+    out.warn(origin, &named(file), what);
 }
 
 /// iPXE that is sent iPXE. upxe passes over such a rule, so that the machine boots if there is anything else; where there is
@@ -137,9 +136,9 @@ pub fn loops(config: &Config, files: &dyn BootFiles, out: &mut Remarks) {
         const GUARD: &str = " a tag test that keeps iPXE out (tag:!ipxe, with dhcp-match=set:ipxe,175)";
         if starves {
             let nothing = ", and finds nothing else for it: put boot.ipxe under the TFTP root, and add";
-            out.warn(origin, &named(&file), &[LOOP, nothing, GUARD]);
+            out.warn(origin, &named(&file), format_args!("{LOOP}{nothing}{GUARD}"));
         } else if gets_it {
-            out.note(origin, &named(&file), &[LOOP, "; dnsmasq would not: add", GUARD]);
+            out.note(origin, &named(&file), format_args!("{LOOP}; dnsmasq would not: add{GUARD}"));
         }
     }
 }

@@ -70,12 +70,14 @@ pub fn unset(config: &Config, out: &mut Remarks) {
             Some(near) => out.mend(Mend::Word(tag.to_owned(), near.to_owned())).warn(
                 origin,
                 &subject,
-                &["nothing sets it, ", effect, "; did you mean '", near, "'?"],
+                format_args!("nothing sets it, {effect}; did you mean '{near}'?"),
             ),
             None => out.warn(
                 origin,
                 &subject,
-                &["nothing sets it, ", effect, "; a dhcp-match line (config match) or one of its likes would set it"],
+                format_args!(
+                    "nothing sets it, {effect}; a dhcp-match line (config match) or one of its likes would set it"
+                ),
             ),
         }
     }
@@ -92,23 +94,21 @@ fn meant<'k>(typed: &str, known: &[&'k str]) -> Option<&'k str> {
 
 /// Boot lines and menu entries whose tests contradict each other, or whose clients are all ignored.
 pub fn never(rules: &Rules, out: &mut Remarks) {
-    let boots = rules.boots.iter().map(|boot| (&boot.origin, &boot.when, named(&boot.file)));
-    let services = rules.services.iter().map(|service| (&service.origin, &service.when, "pxe-service".to_owned()));
-    for (origin, when, subject) in boots.chain(services) {
-        let opposite = |test: &&TagTest| when.iter().any(|other| other.tag == test.tag && other.set != test.set);
-        if let Some(test) = when.iter().find(opposite) {
-            out.mend(Mend::TakeOut).warn(
-                origin,
-                &subject,
-                &["can never win: it wants tag ", &test.tag, " both set and not set"],
-            );
-        } else if let Some(ignore) = rules.ignores.iter().find(|ignore| follows(when, &ignore.when)) {
-            let at = ignore.origin.to_string();
-            out.mend(Mend::TakeOut).warn(
-                origin,
-                &subject,
-                &["can never win: ", &at, " ignores all clients that it is for"],
-            );
-        }
+    for boot in &rules.boots {
+        never_wins(rules, &boot.origin, &boot.when, &named(&boot.file), out);
+    }
+    for service in &rules.services {
+        never_wins(rules, &service.origin, &service.when, "pxe-service", out);
+    }
+}
+
+fn never_wins(rules: &Rules, origin: &Origin, when: &[TagTest], subject: &str, out: &mut Remarks) {
+    let opposite = |test: &&TagTest| when.iter().any(|other| other.tag == test.tag && other.set != test.set);
+    if let Some(TagTest { tag, .. }) = when.iter().find(opposite) {
+        let what = format_args!("can never win: it wants tag {tag} both set and not set");
+        out.mend(Mend::TakeOut).warn(origin, subject, what);
+    } else if let Some(ignore) = rules.ignores.iter().find(|ignore| follows(when, &ignore.when)) {
+        let what = format_args!("can never win: {} ignores all clients that it is for", ignore.origin);
+        out.mend(Mend::TakeOut).warn(origin, subject, what);
     }
 }
