@@ -75,16 +75,16 @@ pub fn examine(patient: &Patient<'_>, found: &mut Findings) {
 /// By `/etc/config/firewall`, as fw4 reads it, whether packets to all of `ports` are let in on `interface`.
 pub fn gate<'f>(firewall: &'f Package, interface: &Interface, ports: &[(&'static str, u16)]) -> Gate<'f> {
     let of_kind = |kind: &'static str| firewall.sections.iter().filter(move |section| section.kind == kind);
-    let first = |section: &'f Section, name: &str| section.words(name).next();
+    let first = |section: &'f Section, name: &str| section.words(name).first().copied();
     let default = of_kind("defaults").find_map(|section| first(section, "input")).unwrap_or("REJECT");
     let zone = of_kind("zone").find(|zone| {
-        let names: Vec<&str> = zone.words("network").collect();
+        let names = zone.words("network");
         let is_named = if names.is_empty() {
             first(zone, "name") == Some(interface.name.as_str())
         } else {
             names.contains(&interface.name.as_str())
         };
-        is_named || zone.words("device").any(|device| device == interface.device)
+        is_named || zone.words("device").contains(&interface.device.as_str())
     });
     let zone_name = zone.and_then(|zone| first(zone, "name"));
     let input = zone.and_then(|zone| first(zone, "input")).unwrap_or(default);
@@ -99,12 +99,12 @@ pub fn gate<'f>(firewall: &'f Package, interface: &Interface, ports: &[(&'static
 /// True for a rule that accepts this protocol from everybody in `zone` to this router.
 fn lets_in(rule: &Section, zone: Option<&str>, protocol: &str) -> bool {
     let number = if protocol == "udp" { "17" } else { "6" };
-    let first = |name: &str| rule.words(name).next();
+    let first = |name: &str| rule.words(name).first().copied();
     let says = |name: &str, right: &[&str]| first(name).is_none_or(|word| right.contains(&word));
-    let mut protocols = rule.words("proto").peekable();
+    let protocols = rule.words("proto");
     // fw4's default is TCP and UDP.
     let is_it =
-        protocols.peek().is_none() || protocols.any(|word| [protocol, "tcpudp", "all", "*", number].contains(&word));
+        protocols.is_empty() || protocols.iter().any(|word| [protocol, "tcpudp", "all", "*", number].contains(word));
     let source = first("src");
     // A rule for some only, or for another machine behind the router, is none for all.
     let is_narrow = ["src_ip", "src_mac", "src_port", "dest", "dest_ip", "ipset", "start_time", "weekdays"]
@@ -120,8 +120,8 @@ fn lets_in(rule: &Section, zone: Option<&str>, protocol: &str) -> bool {
 
 /// Ports and ranges, `67-69` or `67:69`; without any, all.
 fn names_port(rule: &Section, port: u16) -> bool {
-    let mut words = rule.words("dest_port").peekable();
-    words.peek().is_none() || words.any(|word| {
+    let words = rule.words("dest_port");
+    words.is_empty() || words.iter().any(|word| {
         let (first, last) = word.split_once(['-', ':']).unwrap_or((word, word));
         matches!((first.parse::<u16>(), last.parse::<u16>()), (Ok(first), Ok(last)) if first <= port && port <= last)
     })

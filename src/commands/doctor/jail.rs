@@ -43,13 +43,11 @@ fn stays(folder: &Path, mounted: &str) -> bool {
 }
 
 /// The folders to serve, as the init script's `folders` finds them.
-fn mounts(main: Option<&Section>, masq: Option<&Section>) -> Vec<PathBuf> {
-    fn words<'s>(section: Option<&'s Section>, name: &'static str) -> impl Iterator<Item = PathBuf> + use<'s> {
-        section.into_iter().flat_map(move |section| section.words(name)).map(PathBuf::from)
-    }
-    let root = words(main, upxe::TFTP_ROOT.name).chain(words(masq, "tftp_root")).next();
-    let mut folders = vec![root.unwrap_or_else(|| upxe::TFTP_ROOT.default.into())];
-    folders.extend(words(main, upxe::TFTP_ALLOW.name));
+fn mounts<'s>(main: Option<&'s Section>, masq: Option<&'s Section>) -> Vec<PathBuf> {
+    let words = |section: Option<&'s Section>, name| section.map(|section| section.words(name)).unwrap_or_default();
+    let roots = [words(main, upxe::TFTP_ROOT.name), words(masq, "tftp_root")].concat();
+    let mut folders = vec![PathBuf::from(roots.first().unwrap_or(&upxe::TFTP_ROOT.default))];
+    folders.extend(words(main, upxe::TFTP_ALLOW.name).into_iter().map(PathBuf::from));
     folders
 }
 

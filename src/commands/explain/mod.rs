@@ -378,9 +378,10 @@ fn client_facts(request: &Request<'_>, client: Option<&Client>) -> Vec<Field> {
 fn reply(offer: &Offer, written: &Written) -> ReplyReport {
     let options = packet::options(&written.bytes);
     let kind = options.iter().find(|option| option.code == 53).and_then(|option| option.bytes.first().copied());
-    let origins = |option: &Shown| {
+    let with_origins = |option: Shown| {
         let sent = offer.options.iter().find(|sent| sent.code == option.code && sent.value == option.bytes);
-        sent.map(|sent| sent.origins.clone()).unwrap_or_default()
+        let origins = sent.map(|sent| sent.origins.clone()).unwrap_or_default();
+        (option, origins)
     };
     ReplyReport {
         message: message_name(kind.unwrap_or_default()),
@@ -394,7 +395,7 @@ fn reply(offer: &Offer, written: &Written) -> ReplyReport {
             ChosenBy::Custom => Some("customary"),
         },
         fields: packet::fields(&written.bytes),
-        options: options.into_iter().map(|option| (option.clone(), origins(&option))).collect(),
+        options: options.into_iter().map(with_origins).collect(),
         left_out: written.left_out.map(u8::from),
     }
 }

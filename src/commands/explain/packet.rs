@@ -35,53 +35,50 @@ pub struct Shown {
 /// The header's fields, without `op` to `hops`, which are the same in all of them.
 pub fn fields(message: &[u8]) -> Vec<Field> {
     let at = |start: usize, len: usize| message.get(start..).and_then(|rest| rest.get(..len)).unwrap_or_default();
-    let address = |name, start| Field { name, value: addresses(at(start, 4)) };
     let flags = if at(10, 2).first().is_some_and(|high| high & 0x80 != 0) { "broadcast" } else { "0" };
-    vec![
-        Field { name: "xid", value: hex(at(4, 4), "") },
-        Field { name: "secs", value: number(at(8, 2)).to_string() },
-        Field { name: "flags", value: flags.to_owned() },
-        address("ciaddr", 12),
-        address("yiaddr", 16),
-        address("siaddr", 20),
-        address("giaddr", 24),
-        Field { name: "chaddr", value: hex(at(28, 6), ":") },
-        Field { name: "sname", value: field_text(at(44, 64)) },
-        Field { name: "file", value: field_text(at(108, 128)) },
-    ]
+    let mut fields = Vec::new();
+    let mut add = |name, value| fields.push(Field { name, value });
+    add("xid", hex(at(4, 4), ""));
+    add("secs", number(at(8, 2)).to_string());
+    add("flags", flags.to_owned());
+    for (name, start) in [("ciaddr", 12), ("yiaddr", 16), ("siaddr", 20), ("giaddr", 24)] {
+        add(name, addresses(at(start, 4)));
+    }
+    add("chaddr", hex(at(28, 6), ":"));
+    add("sname", field_text(at(44, 64)));
+    add("file", field_text(at(108, 128)));
+    fields
 }
 
 /// The message's options in the order written, those in borrowed fields behind the others.
 pub fn options(message: &[u8]) -> Vec<Shown> {
     const OVERLOAD: u8 = 52;
-    let mut shown: Vec<Shown> =
-        list(message.get(240..).unwrap_or_default()).map(|(code, value)| show(code, value)).collect();
+    let mut shown = list(message.get(240..).unwrap_or_default(), show);
     let overload = shown.iter().find(|option| option.code == OVERLOAD).and_then(|option| option.bytes.first().copied());
     let overload = overload.unwrap_or_default();
     for (flag, field) in [(1, 108..236), (2, 44..108)] {
         if overload & flag != 0 {
-            let field = message.get(field).unwrap_or_default();
-            shown.extend(list(field).map(|(code, value)| show(code, value)));
+            shown.append(&mut list(message.get(field).unwrap_or_default(), show));
         }
     }
     shown
 }
 
-/// Codes and values of an option list, up to its end or to what is cut short.
-fn list(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+/// An option list up to its end, or to what is cut short.
+fn list(bytes: &[u8], show: fn(u8, &[u8]) -> Shown) -> Vec<Shown> {
+    let mut shown = Vec::new();
     let mut rest = bytes;
-    std::iter::from_fn(move || {
-        while let [0, tail @ ..] = rest {
-            rest = tail;
+    loop {
+        match rest {
+            [0, tail @ ..] => rest = tail,
+            [] | [_] | [255, ..] => return shown,
+            [code, len, tail @ ..] => {
+                let Some((value, behind)) = tail.split_at_checked(usize::from(*len)) else { return shown };
+                shown.push(show(*code, value));
+                rest = behind;
+            }
         }
-        let [code, len, tail @ ..] = rest else { return None };
-        if *code == 255 {
-            return None;
-        }
-        let (value, behind) = tail.split_at_checked(usize::from(*len))?;
-        rest = behind;
-        Some((*code, value))
-    })
+    }
 }
 
 /// What dnsmasq has no name for.
@@ -139,9 +136,9 @@ pub fn name(code: u8) -> &'static str {
 }
 
 fn show(code: u8, bytes: &[u8]) -> Shown {
-    let suboptions: Vec<Shown> = match code {
-        43 => list(bytes).map(|(code, value)| vendor_suboption(code, value)).collect(),
-        175 => list(bytes).map(|(code, value)| etherboot_suboption(code, value)).collect(),
+    let suboptions = match code {
+        43 => list(bytes, vendor_suboption),
+        175 => list(bytes, etherboot_suboption),
         _ => Vec::new(),
     };
     let value = if suboptions.is_empty() { words(code, bytes) } else { String::new() };
@@ -185,13 +182,8 @@ fn vendor_suboption(code: u8, bytes: &[u8]) -> Shown {
         }
         _ => guess(bytes),
     };
-    Shown {
-        code,
-        name: name_in(VENDOR, code).unwrap_or_default(),
-        value,
-        bytes: bytes.to_vec(),
-        suboptions: Vec::new(),
-    }
+    let name = name_in(VENDOR, code).unwrap_or_default();
+    Shown { code, name, value, bytes: bytes.to_vec(), suboptions: Vec::new() }
 }
 
 fn etherboot_suboption(code: u8, bytes: &[u8]) -> Shown {
