@@ -111,14 +111,16 @@ pub fn ago(milliseconds: u64) -> String {
 pub fn show(status: Raw<'_>) -> String {
     let mut text = String::new();
     let mut say = |words: fmt::Arguments<'_>| text.push_str(&words.to_string());
-    let list = |name| status.get(name).into_iter().flat_map(Raw::items);
     let uptime = ago(status.number_of("uptime").unwrap_or_default().saturating_mul(1000));
     say(format_args!("upxe {} runs for {uptime}\n", word(status, "program")));
-    for interface in list("interfaces") {
+    for interface in status.items_of("interfaces") {
         let at = [word(interface, "address"), word(interface, "trouble")].concat();
         say(format_args!("on {} ({}): {at}\n", word(interface, "name"), word(interface, "device")));
     }
-    for port in list("ports").filter(|port| !port.is_true("open")) {
+    for port in status.items_of("ports") {
+        if port.is_true("open") {
+            continue;
+        }
         let number = port.number_of("port").unwrap_or_default();
         say(format_args!("port {number} ({}): {}\n", word(port, "use"), word(port, "trouble")));
     }
@@ -128,7 +130,8 @@ pub fn show(status: Raw<'_>) -> String {
         say(format_args!("TFTP from {}, {transfers} of {max} transfers under way\n", word(tftp, "root")));
     }
     let mut table = Table::default();
-    for client in list("clients") {
+    let clients = status.items_of("clients");
+    for client in clients.iter().copied() {
         let (mac, host, address) = (word(client, "mac"), word(client, "host"), word(client, "address"));
         let gap = if host.is_empty() { "" } else { " " };
         let who = format!("{mac} {host}{gap}{address}");
@@ -146,7 +149,7 @@ pub fn show(status: Raw<'_>) -> String {
         }
     }
     table.write(&mut text, "\n");
-    if list("clients").next().is_none() {
+    if clients.is_empty() {
         text.push_str("no machine has asked to boot yet\n");
     }
     text
@@ -188,7 +191,7 @@ fn amount(client: Raw<'_>) -> String {
 /// What it did, each with its time.
 fn steps(client: Raw<'_>) -> String {
     let mut text = String::new();
-    for step in client.get("steps").into_iter().flat_map(Raw::items) {
+    for step in client.items_of("steps") {
         let since = ago(step.number_of("ago").unwrap_or_default());
         let gap = if text.is_empty() { "" } else { ", " };
         let stage = joined(&word(step, "stage"), &word(step, "detail"));

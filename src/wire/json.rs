@@ -132,6 +132,11 @@ impl<'t> Raw<'t> {
         })
     }
 
+    /// The items of a member that is a list.
+    pub fn items_of(self, name: &str) -> Vec<Raw<'t>> {
+        self.get(name).map(|list| list.items().collect()).unwrap_or_default()
+    }
+
     /// Text without its quotes; `None` if it is none.
     pub fn text(self) -> Option<String> {
         let mut letters = self.0.trim().strip_prefix('"')?.strip_suffix('"')?.chars();

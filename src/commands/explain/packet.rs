@@ -149,10 +149,10 @@ fn words(code: u8, bytes: &[u8]) -> String {
     match (code, bytes) {
         (53, [kind]) => message_name(*kind).to_owned(),
         (54, _) => addresses(bytes),
-        (55, _) => joined(bytes.iter().map(u8::to_string)),
+        (55, _) => joined(&mut bytes.iter().map(u8::to_string)),
         (57, _) => number(bytes).to_string(),
         (60 | 77, _) => text(bytes),
-        (93, _) => joined(bytes.chunks(2).map(|pair| number(pair).to_string())),
+        (93, _) => joined(&mut bytes.chunks(2).map(|pair| number(pair).to_string())),
         (97, [_, uuid @ ..]) if uuid.len() == 16 => uuid_text(uuid),
         _ => match names::by_code(code).map(|known| known.encoding) {
             Some(Encoding::Addresses) if bytes.len().is_multiple_of(4) => addresses(bytes),
@@ -206,8 +206,8 @@ fn discovery_control(flags: u8) -> String {
         (4, "listed servers only"),
         (8, "load the file named here, no menu"),
     ];
-    let set = BITS.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, words)| (*words).to_owned());
-    format!("{flags}: {}", joined(set))
+    let mut set = BITS.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, words)| (*words).to_owned());
+    format!("{flags}: {}", joined(&mut set))
 }
 
 fn server_type(high: u8, low: u8) -> String {
@@ -220,7 +220,7 @@ fn server_type(high: u8, low: u8) -> String {
 /// Type, number of addresses, addresses.
 fn boot_servers(bytes: &[u8]) -> String {
     let mut rest = bytes;
-    joined(std::iter::from_fn(|| {
+    joined(&mut std::iter::from_fn(|| {
         let [high, low, count, tail @ ..] = rest else { return None };
         let (list, behind) = tail.split_at_checked(usize::from(*count) * 4)?;
         rest = behind;
@@ -231,7 +231,7 @@ fn boot_servers(bytes: &[u8]) -> String {
 /// Type, length, text.
 fn boot_menu(bytes: &[u8]) -> String {
     let mut rest = bytes;
-    joined(std::iter::from_fn(|| {
+    joined(&mut std::iter::from_fn(|| {
         let [high, low, len, tail @ ..] = rest else { return None };
         let (entry, behind) = tail.split_at_checked(usize::from(*len))?;
         rest = behind;
@@ -253,7 +253,7 @@ pub fn features(bytes: &[u8]) -> String {
 }
 
 fn listed(suboptions: &[Shown]) -> String {
-    joined(suboptions.iter().map(|suboption| match (suboption.name, suboption.value.as_str()) {
+    joined(&mut suboptions.iter().map(|suboption| match (suboption.name, suboption.value.as_str()) {
         ("", value) => format!("{}={value}", suboption.code),
         (name, "1") => name.to_owned(),
         (name, value) => format!("{name}={value}"),
@@ -295,10 +295,10 @@ fn field_text(field: &[u8]) -> String {
 
 fn addresses(bytes: &[u8]) -> String {
     let octets = bytes.as_chunks::<4>().0.iter();
-    joined(octets.map(|octets| Ipv4Addr::from(*octets).to_string()))
+    joined(&mut octets.map(|octets| Ipv4Addr::from(*octets).to_string()))
 }
 
-fn joined(pieces: impl Iterator<Item = String>) -> String {
+fn joined(pieces: &mut dyn Iterator<Item = String>) -> String {
     let mut text = String::new();
     for piece in pieces {
         if !text.is_empty() {
