@@ -16,7 +16,7 @@
 pub mod lint;
 pub mod mend;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -31,8 +31,7 @@ use crate::daemon::files::Files;
 use crate::menu::{self, MAX_TEXT, template};
 use crate::proxy::select::IPXE_SCRIPTS;
 use crate::sys::{link, port_owner, program};
-use crate::wire::json::Json::{List, Map, Null, Number, Text};
-use crate::wire::json::{string, string_or_null};
+use crate::wire::json::Printer;
 
 /// What remarks on the networks are about.
 const NETWORKS: &str = "option interface";
@@ -51,13 +50,12 @@ pub fn run(confdir: &Path, overrides: &Overrides, json: bool) -> ExitCode {
     }
     let report = if json {
         let packages = mend::Packages::read(confdir);
-        let mends = diagnostics.iter().map(|diagnostic| mend::command(&packages, config.as_ref(), diagnostic));
-        self::json(config.as_ref(), &diagnostics, mends)
+        let mend = |diagnostic: &Diagnostic| mend::command(&packages, config.as_ref(), diagnostic);
+        self::json(config.as_ref(), &diagnostics, &mend)
     } else {
         report(config.as_ref(), &diagnostics)
     };
-    // Nobody is left to be told when standard output is closed.
-    let _ = io::stdout().lock().write_all(report.as_bytes());
+    super::print(report.as_bytes());
     if config.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -126,7 +124,7 @@ fn no_such_network(confdir: &Path, config: &Config, diagnostics: &mut [Diagnosti
     // Without any this is no router's configuration, or not yet.
     let is_new = |name: &str| !names.is_empty() && !names.contains(&name) && matches!(link::device(name), Ok(None));
     for name in config.interfaces.iter().map(|it| it.name.as_str()).filter(|name| is_new(name)) {
-        let quoted = ["'", name, "'"].concat();
+        let quoted = format!("'{name}'");
         let is_it = |it: &&mut Diagnostic| it.subject == NETWORKS && it.words().contains(&quoted);
         if let Some(diagnostic) = diagnostics.iter_mut().find(is_it) {
             let there = names.join(", ");
@@ -144,12 +142,11 @@ fn root_trouble(root: &Path) -> io::Result<()> {
 pub fn report(config: Option<&Config>, diagnostics: &[Diagnostic]) -> String {
     let mut report = String::new();
     for diagnostic in diagnostics {
-        report.push_str(&diagnostic.to_string());
-        report.push('\n');
+        report.push_str(&format!("{diagnostic}\n"));
     }
     let errors = counted(count(diagnostics, Severity::Error), "error");
     let warnings = counted(count(diagnostics, Severity::Warning), "warning");
-    report.push_str(&[&errors, ", ", &warnings].concat());
+    report.push_str(&format!("{errors}, {warnings}"));
     if let Some(config) = config {
         report.push_str(": ");
         report.push_str(&summary(config));
@@ -162,25 +159,27 @@ pub fn report(config: Option<&Config>, diagnostics: &[Diagnostic]) -> String {
 pub fn json(
     config: Option<&Config>,
     diagnostics: &[Diagnostic],
-    mends: impl Iterator<Item = Option<String>>,
+    mend: &dyn Fn(&Diagnostic) -> Option<String>,
 ) -> String {
-    let list = diagnostics.iter().zip(mends).map(|(diagnostic, mend)| {
-        Map(vec![
-            ("severity", string(diagnostic.severity.name())),
-            ("file", string(&diagnostic.origin.file)),
-            ("line", Number(usize::try_from(diagnostic.origin.line).unwrap_or_default())),
-            ("message", Text(diagnostic.words())),
-            ("mend", string_or_null(mend.as_deref())),
-        ])
-    });
-    Map(vec![
-        ("version", Number(1)),
-        ("errors", Number(count(diagnostics, Severity::Error))),
-        ("warnings", Number(count(diagnostics, Severity::Warning))),
-        ("summary", config.map_or(Null, |config| Text(summary(config)))),
-        ("diagnostics", List(list.collect())),
-    ])
-    .line()
+    let mut out = Printer::default();
+    out.item();
+    out.number("version", 1);
+    out.number("errors", count(diagnostics, Severity::Error));
+    out.number("warnings", count(diagnostics, Severity::Warning));
+    out.text_or_null("summary", config.map(summary).as_deref());
+    out.list("diagnostics");
+    for diagnostic in diagnostics {
+        out.item();
+        out.text("severity", diagnostic.severity.name());
+        out.text("file", &diagnostic.origin.file);
+        out.number("line", usize::try_from(diagnostic.origin.line).unwrap_or_default());
+        out.text("message", &diagnostic.words());
+        out.text_or_null("mend", mend(diagnostic).as_deref());
+        out.end();
+    }
+    out.end_list();
+    out.end();
+    out.line()
 }
 
 fn count(diagnostics: &[Diagnostic], severity: Severity) -> usize {
@@ -196,21 +195,21 @@ pub fn summary(config: &Config) -> String {
         }
         summary.push_str(&interface.name);
         if interface.device != interface.name {
-            summary.push_str(&[" (", &interface.device, ")"].concat());
+            summary.push_str(&format!(" ({})", interface.device));
         }
     }
     if config.tftp.enabled {
-        summary.push_str(&["; TFTP from ", &config.tftp.root.to_string_lossy()].concat());
+        summary.push_str(&format!("; TFTP from {}", config.tftp.root.display()));
     } else {
         summary.push_str("; no TFTP");
     }
     let (boots, entries) = (config.rules.boots.len(), config.rules.menu.entries.len());
     if boots > 0 || entries == 0 {
-        summary.push_str(&["; ", &counted(boots, "boot line")].concat());
+        summary.push_str(&format!("; {}", counted(boots, "boot line")));
     }
     if entries > 0 {
-        let entries = if entries == 1 { "1 entry".to_owned() } else { [&entries.to_string(), " entries"].concat() };
-        summary.push_str(&["; a menu of ", &entries].concat());
+        let entries = if entries == 1 { "1 entry".to_owned() } else { format!("{entries} entries") };
+        summary.push_str(&format!("; a menu of {entries}"));
     }
     summary
 }
@@ -218,7 +217,7 @@ pub fn summary(config: &Config) -> String {
 /// `1 error`, `2 errors`.
 fn counted(count: usize, thing: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
-    [&count.to_string(), " ", thing, ending].concat()
+    format!("{count} {thing}{ending}")
 }
 
 #[cfg(test)]
@@ -234,7 +233,7 @@ mod tests {
             Diagnostic::text(Severity::Warning, at(0), "", &["say ", "more"]),
             Diagnostic::text(Severity::Note, at(2), "b", &["c"]),
         ];
-        let text = json(None, &diagnostics, [Some("vi".to_owned()), None, None].into_iter());
+        let text = json(None, &diagnostics, &|it| it.is_error().then(|| "vi".to_owned()));
         let value = Raw(&text);
         assert_eq!(["version", "errors", "warnings"].map(|name| value.number_of(name)), [Some(1); 3]);
         assert_eq!(value.get("summary").map(|summary| summary.0), Some("null"));

@@ -2,11 +2,11 @@
 //! the service uses, and written section by section. What the reader of sections does not read back as the line's own rule stays
 //! a comment: empty items, names with commas in them, and whatever else UCI or a section takes otherwise.
 
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 
+use super::complain;
 use crate::config::diagnostic::{Diagnostic, Severity, quoted};
 use crate::config::dnsmasq::words::{Line, Words};
 use crate::config::dnsmasq::{Collected, MAX_LINE, Outcome, is_lease_time, keywords};
@@ -20,30 +20,30 @@ use crate::config::{sections, uci};
 /// booting.
 pub fn run(path: &Path) -> ExitCode {
     let name = path.to_string_lossy();
-    let (text, hosts) = match read(path, uci::MAX_FILE + 1) {
-        Ok(text) if text.len() <= uci::MAX_FILE => {
-            (text, read(Path::new("/etc/hosts"), uci::MAX_FILE).unwrap_or_default())
+    let text = match read(path, uci::MAX_FILE + 1) {
+        Ok(text) if text.len() <= uci::MAX_FILE => text,
+        Ok(_) => {
+            complain(format_args!("{name}: larger than upxe reads (1 MiB)"));
+            return ExitCode::FAILURE;
         }
-        Ok(_) => return complain(&[&name, ": larger than upxe reads (1 MiB)"]),
-        Err(error) => return complain(&[&name, ": ", &error.to_string()]),
+        Err(error) => {
+            complain(format_args!("{name}: {error}"));
+            return ExitCode::FAILURE;
+        }
     };
+    let hosts = read(Path::new("/etc/hosts"), uci::MAX_FILE).unwrap_or_default();
     let imported = import(&name, &text, &Hosts { text: &hosts, sections: &[] });
-    // Nobody is left to be told when standard output is closed.
-    let _ = io::stdout().lock().write_all(imported.uci.as_bytes());
+    super::print(imported.uci.as_bytes());
     for remark in &imported.remarks {
-        complain(&[&remark.to_string()]);
+        complain(format_args!("{remark}"));
     }
     if imported.uci.is_empty() && imported.remarks.is_empty() {
-        let hint =
-            ": no line of dnsmasq.conf about booting; UCI sections need no import: they go into /etc/config/upxe";
-        return complain(&[&name, hint]);
+        complain(format_args!(
+            "{name}: no line of dnsmasq.conf about booting; UCI sections need no import: they go into /etc/config/upxe"
+        ));
+        return ExitCode::FAILURE;
     }
     if imported.remarks.iter().any(Diagnostic::is_error) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
-}
-
-fn complain(parts: &[&str]) -> ExitCode {
-    let _ = io::stderr().lock().write_all([&parts.concat(), "\n"].concat().as_bytes());
-    ExitCode::FAILURE
 }
 
 /// What became of a file's lines.
@@ -89,7 +89,7 @@ impl Import {
         let mut collected = Collected::default();
         match collected.line(line, origin, hosts) {
             Err(wrong) => {
-                let expected = [wrong.expected, "; the line is left out"].concat();
+                let expected = format!("{}; the line is left out", wrong.expected);
                 let found = quoted(&wrong.found);
                 self.remarks.push(Diagnostic::found(Severity::Error, origin.clone(), &keyword, found, &expected));
             }
@@ -108,7 +108,7 @@ impl Import {
             // No word of dnsmasq's own is that near to one of these.
             Ok(Outcome::NotOurs) => {
                 if let Some(near) = nearest(&keyword, keywords()) {
-                    let why = ["unknown to dnsmasq, too; did you mean ", near, "?"].concat();
+                    let why = format!("unknown to dnsmasq, too; did you mean {near}?");
                     self.left_out(line, origin, &keyword, &why);
                 }
             }
@@ -180,7 +180,7 @@ impl Import {
     }
 
     fn left_out(&mut self, line: &Line, origin: &Origin, keyword: &str, why: &str) {
-        self.sections.push_str(&["\n# ", &line.words().written(), "\n"].concat());
+        self.sections.push_str(&format!("\n# {}\n", line.words().written()));
         self.remark(Severity::Warning, origin, keyword, &["left as a comment: ", why]);
     }
 
@@ -234,7 +234,7 @@ fn section(keyword: &str, value: Words<'_>) -> Option<String> {
     };
     let (tag, rest) = value.split();
     let prefixed = ["set:", "tag:", "net:"].iter().find_map(|prefix| tag.strip_prefix(prefix));
-    let mut section = ["\nconfig ", kind, "\n"].concat();
+    let mut section = format!("\nconfig {kind}\n");
     push(&mut section, "option", "networkid", &prefixed.unwrap_or(tag).written());
     push(&mut section, "option", option, &rest?.written());
     Some(section)
@@ -310,5 +310,5 @@ fn is_plain(range: &Range) -> bool {
 
 /// Appends an option as `uci export` writes it.
 fn push(section: &mut String, word: &str, name: &str, value: &str) {
-    section.push_str(&["\t", word, " ", name, " '", &value.replace('\'', "'\\''"), "'\n"].concat());
+    section.push_str(&format!("\t{word} {name} '{}'\n", value.replace('\'', "'\\''")));
 }

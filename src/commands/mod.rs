@@ -8,3 +8,17 @@ mod logger;
 pub mod run;
 pub mod script;
 pub mod status;
+
+use std::fmt;
+use std::io::{self, Write};
+
+/// Prints on standard output.
+fn print(text: &[u8]) {
+    // Nobody is left to be told when it is closed.
+    let _ = io::stdout().lock().write_all(text);
+}
+
+/// Says on standard error, in a line, what is wrong.
+fn complain(what: fmt::Arguments<'_>) {
+    let _ = io::stderr().lock().write_all(format!("{what}\n").as_bytes());
+}

@@ -1,10 +1,10 @@
 //! `upxe script`: what TFTP would send a machine under a name, be it a menu, a template or a file, by the very code that
 //! sends it.
 
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::commands::complain;
 use crate::commands::explain::packet::hex;
 use crate::commands::explain::{self, Description};
 use crate::config::Overrides;
@@ -44,20 +44,15 @@ const DIALECTS: [(&str, &str); 3] =
 pub fn run(confdir: &Path, overrides: &Overrides, question: ScriptArgs) -> ExitCode {
     match text(confdir, overrides, question) {
         Ok((text, unknown)) => {
-            // Nobody is left to be told when standard output is closed.
-            let _ = io::stdout().lock().write_all(&text);
-            unknown.iter().for_each(|word| complain(word));
+            super::print(&text);
+            unknown.iter().for_each(|words| complain(format_args!("{words}")));
             ExitCode::SUCCESS
         }
         Err(wrong) => {
-            complain(&wrong);
+            complain(format_args!("{wrong}"));
             ExitCode::FAILURE
         }
     }
-}
-
-fn complain(wrong: &str) {
-    let _ = io::stderr().lock().write_all([wrong, "\n"].concat().as_bytes());
 }
 
 /// The text, and what is to be said of words in it that should have been replaced.
@@ -66,16 +61,16 @@ fn text(confdir: &Path, overrides: &Overrides, question: ScriptArgs) -> Result<(
     let network = explain::network(&config, question.router.as_deref())?;
     let dialect = question.dialect.as_deref().unwrap_or("ipxe");
     let usual = DIALECTS.iter().find(|(name, _)| *name == dialect).map(|(_, usual)| *usual);
-    let usual = usual.ok_or_else(|| ["--dialect: found '", dialect, "', expected ipxe, pxelinux or grub"].concat())?;
+    let usual = usual.ok_or_else(|| format!("--dialect: found '{dialect}', expected ipxe, pxelinux or grub"))?;
     let name = question.name.as_deref().unwrap_or(usual);
     let files = Files::new(&config.tftp, &config.rules);
-    let path = SafePath::new(name.as_bytes(), files.root()).map_err(|why| [name, ": ", &why.to_string()].concat())?;
+    let path = SafePath::new(name.as_bytes(), files.root()).map_err(|why| format!("{name}: {why}"))?;
 
     let arrival = network.arrival(Door::Proxy);
     let is_ipxe = question.name.is_none() && dialect == "ipxe" || name.ends_with(".ipxe");
     let mut client = Description { ipxe: is_ipxe, ..question.client };
     if let Some(host) = &question.host {
-        client.options.push(["12=", &hex(host.as_bytes(), "")].concat());
+        client.options.push(format!("12={}", hex(host.as_bytes(), "")));
     }
     let packet = client.packet(network.router)?;
     let request = Request::read(&packet).map_err(|_| "no such client can be".to_owned())?;
@@ -93,11 +88,11 @@ fn text(confdir: &Path, overrides: &Overrides, question: ScriptArgs) -> Result<(
         let root = files.root().escape_ascii().to_string();
         let menus =
             "and no menu of this name ('config entry' sections make menu.ipxe, pxelinux.cfg/default and grub.cfg)";
-        let template = if name.ends_with(".ipxe") { [" or ", name, ".tmpl"].concat() } else { String::new() };
-        let none = || ["no such file", &template, " under ", &root, ", ", menus].concat();
-        [name, ": ", &remedy.unwrap_or_else(none)].concat()
+        let template = if name.ends_with(".ipxe") { format!(" or {name}.tmpl") } else { String::new() };
+        let none = || format!("no such file{template} under {root}, {menus}");
+        format!("{name}: {}", remedy.unwrap_or_else(none))
     })?;
-    let text = found.read_whole(MAX_SHOWN).map_err(|error| [name, ": ", &error.to_string()].concat())?;
+    let text = found.read_whole(MAX_SHOWN).map_err(|error| format!("{name}: {error}"))?;
     let gaps = match menu::wanted(name) {
         Some(_) => Some(Also::Nothing),
         None => name.ends_with(".ipxe").then_some(Also::Ipxe),

@@ -2,6 +2,7 @@
 //! read it, is told in [`crate::daemon::status`]; while it does not run they are told
 //! `{"version":1,"running":false,"reason":"…"}`.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
@@ -10,10 +11,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::explain::text::table;
+use super::explain::text::Table;
 use crate::config::files::read_all;
-use crate::wire::json::Json::{Flag, Map, Number, Text};
-use crate::wire::json::Raw;
+use crate::wire::json::{Printer, Raw};
 
 /// How long the service may take to answer; it needs a few milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -42,7 +42,13 @@ pub fn run(socket: &Path, wish: StatusArgs) -> ExitCode {
             Ok(answer) if wish.json => answer.clone(),
             Ok(answer) => show(Raw(answer)),
             Err(reason) if wish.json => {
-                Map(vec![("version", Number(1)), ("running", Flag(false)), ("reason", Text(reason.clone()))]).line()
+                let mut out = Printer::default();
+                out.item();
+                out.number("version", 1);
+                out.flag("running", false);
+                out.text("reason", reason);
+                out.end();
+                out.line()
             }
             Err(reason) => [reason, "\n"].concat(),
         };
@@ -79,13 +85,13 @@ pub fn ask(socket: &Path) -> io::Result<String> {
 
 /// Why there was no answer, and what to do.
 pub fn silence(error: &io::Error, socket: &Path) -> String {
-    let socket = socket.to_string_lossy();
+    let socket = socket.display();
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-            ["nobody answers at ", &socket, "; 'upxe doctor' tells how to start it"].concat()
+            format!("nobody answers at {socket}; 'upxe doctor' tells how to start it")
         }
-        io::ErrorKind::PermissionDenied => ["only root may ask at ", &socket].concat(),
-        _ => [&socket, ": ", error.to_string().as_str()].concat(),
+        io::ErrorKind::PermissionDenied => format!("only root may ask at {socket}"),
+        _ => format!("{socket}: {error}"),
     }
 }
 
@@ -98,46 +104,52 @@ pub fn ago(milliseconds: u64) -> String {
         7200..172_800 => (seconds / 3600, " h"),
         _ => (seconds / 86400, " days"),
     };
-    [&number.to_string(), unit].concat()
+    format!("{number}{unit}")
 }
 
 /// The answer for people: what is served, what is wrong with it, and a few lines for each machine.
 pub fn show(status: Raw<'_>) -> String {
     let mut text = String::new();
-    let mut say = |parts: &[&str]| parts.iter().for_each(|part| text.push_str(part));
-    let list = |name| status.get(name).into_iter().flat_map(Raw::items);
+    let mut say = |words: fmt::Arguments<'_>| text.push_str(&words.to_string());
     let uptime = ago(status.number_of("uptime").unwrap_or_default().saturating_mul(1000));
-    say(&["upxe ", &word(status, "program"), " runs for ", &uptime, "\n"]);
-    for interface in list("interfaces") {
+    say(format_args!("upxe {} runs for {uptime}\n", word(status, "program")));
+    for interface in status.items_of("interfaces") {
         let at = [word(interface, "address"), word(interface, "trouble")].concat();
-        say(&["on ", &word(interface, "name"), " (", &word(interface, "device"), "): ", &at, "\n"]);
+        say(format_args!("on {} ({}): {at}\n", word(interface, "name"), word(interface, "device")));
     }
-    for port in list("ports").filter(|port| !port.is_true("open")) {
-        let number = port.number_of("port").unwrap_or_default().to_string();
-        say(&["port ", &number, " (", &word(port, "use"), "): ", &word(port, "trouble"), "\n"]);
+    for port in status.items_of("ports") {
+        if port.is_true("open") {
+            continue;
+        }
+        let number = port.number_of("port").unwrap_or_default();
+        say(format_args!("port {number} ({}): {}\n", word(port, "use"), word(port, "trouble")));
     }
     if let Some(tftp) = status.get("tftp").filter(|tftp| tftp.0 != "null") {
-        let number = |name| tftp.number_of(name).unwrap_or_default().to_string();
-        let numbers = [number("transfers"), " of ".to_owned(), number("max")].concat();
-        say(&["TFTP from ", &word(tftp, "root"), ", ", &numbers, " transfers under way\n"]);
+        let number = |name| tftp.number_of(name).unwrap_or_default();
+        let (transfers, max) = (number("transfers"), number("max"));
+        say(format_args!("TFTP from {}, {transfers} of {max} transfers under way\n", word(tftp, "root")));
     }
-    let rows = list("clients").flat_map(|client| {
+    let mut table = Table::default();
+    let clients = status.items_of("clients");
+    for client in clients.iter().copied() {
         let (mac, host, address) = (word(client, "mac"), word(client, "host"), word(client, "address"));
         let gap = if host.is_empty() { "" } else { " " };
-        let who = [&mac, " ", &host, gap, &address].concat();
+        let who = format!("{mac} {host}{gap}{address}");
         let since = ago(client.number_of("ago").unwrap_or_default());
         let stage = joined(&word(client, "stage"), &word(client, "file"));
-        let now = [&stage, &amount(client), ", ", &since, " ago"].concat();
-        let steps = Some(steps(client)).filter(|steps| !steps.is_empty()).map(|steps| ["    ", &steps].concat());
-        let trouble = client
-            .get("trouble")
-            .filter(|trouble| trouble.0 != "null")
-            .map(|trouble| ["    ! ", &word(trouble, "reason"), ". ", &word(trouble, "advice")].concat());
-        let lines = steps.into_iter().chain(trouble).map(|line| [line, String::new(), String::new(), String::new()]);
-        std::iter::once([String::new(), who, word(client, "client"), now]).chain(lines)
-    });
-    table(&mut text, "\n", rows);
-    if list("clients").next().is_none() {
+        let now = format!("{stage}{}, {since} ago", amount(client));
+        table.row(["", &who, &word(client, "client"), &now]);
+        let steps = steps(client);
+        if !steps.is_empty() {
+            table.row([&format!("    {steps}"), "", "", ""]);
+        }
+        if let Some(trouble) = client.get("trouble").filter(|trouble| trouble.0 != "null") {
+            let words = format!("    ! {}. {}", word(trouble, "reason"), word(trouble, "advice"));
+            table.row([&words, "", "", ""]);
+        }
+    }
+    table.write(&mut text, "\n");
+    if clients.is_empty() {
         text.push_str("no machine has asked to boot yet\n");
     }
     text
@@ -156,7 +168,7 @@ pub fn for_terminal(text: &str) -> String {
 /// A stage and its file; a menu and a Raspberry Pi have none.
 fn joined(stage: &str, file: &str) -> String {
     let gap = if file.is_empty() { "" } else { " " };
-    [stage, gap, file].concat()
+    format!("{stage}{gap}{file}")
 }
 
 /// How much of the file has come: a bar while it comes.
@@ -167,19 +179,19 @@ fn amount(client: Raw<'_>) -> String {
     let size_text = in_bytes(size);
     let speed = in_bytes(client.number_of("speed").unwrap_or_default());
     if word(client, "stage") != "loading" {
-        return [" (", &in_bytes(bytes), " of ", &size_text, ", ", &speed, "/s)"].concat();
+        return format!(" ({} of {size_text}, {speed}/s)", in_bytes(bytes));
     }
     let share = |of: u64| (bytes.saturating_mul(of) / size.max(1)).min(of);
     let done = usize::try_from(share(BAR)).unwrap_or_default();
     let rest = usize::try_from(BAR).unwrap_or_default().saturating_sub(done);
-    let bar = [" [", &"#".repeat(done), &".".repeat(rest), "] "].concat();
-    [&bar, &share(100).to_string(), " % of ", &size_text, ", ", &speed, "/s"].concat()
+    let bar = format!(" [{}{}] ", "#".repeat(done), ".".repeat(rest));
+    format!("{bar}{} % of {size_text}, {speed}/s", share(100))
 }
 
 /// What it did, each with its time.
 fn steps(client: Raw<'_>) -> String {
     let mut text = String::new();
-    for step in client.get("steps").into_iter().flat_map(Raw::items) {
+    for step in client.items_of("steps") {
         let since = ago(step.number_of("ago").unwrap_or_default());
         let gap = if text.is_empty() { "" } else { ", " };
         let stage = joined(&word(step, "stage"), &word(step, "detail"));
@@ -191,11 +203,11 @@ fn steps(client: Raw<'_>) -> String {
 /// A number of bytes, in three digits or so.
 fn in_bytes(number: u64) -> String {
     let (number, unit) = match number {
-        0..10_000 => return [&number.to_string(), " B"].concat(),
+        0..10_000 => return format!("{number} B"),
         10_000..10_000_000 => (number / 1000, " kB"),
         _ => (number / 1_000_000, " MB"),
     };
-    [&number.to_string(), unit].concat()
+    format!("{number}{unit}")
 }
 
 #[cfg(test)]

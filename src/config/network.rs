@@ -92,10 +92,10 @@ fn resolve<'n>(network: &'n Package, name: &'n str) -> Meaning {
         let Some(section) = network.sections.iter().find(is_it) else {
             return if hop == 0 { Meaning::Unknown } else { Meaning::Broken };
         };
-        let kind = section.words("type").next();
+        let kind = section.words("type").first().copied();
         // `device` since 21.02, `ifname` before.
-        let mut devices = section.words("device").chain(section.words("ifname"));
-        let first = devices.next();
+        let devices = [section.words("device"), section.words("ifname")].concat();
+        let first = devices.first().copied();
         if let Some(alias) = first.and_then(|device| device.strip_prefix('@')) {
             name = alias;
             continue;
@@ -103,7 +103,7 @@ fn resolve<'n>(network: &'n Package, name: &'n str) -> Meaning {
         let (device, more) = match (kind, first) {
             // netifd bridge.c: before 21.02 the section itself was the bridge, called br-NAME.
             (Some("bridge"), _) if section.option("device").is_none() => (["br-", name].concat(), false),
-            (_, Some(first)) => (first.to_owned(), devices.next().is_some()),
+            (_, Some(first)) => (first.to_owned(), devices.len() > 1),
             (_, None) => return Meaning::NoDevice,
         };
         return match (is_device_name(&device), more) {

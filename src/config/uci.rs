@@ -99,10 +99,10 @@ impl Section {
     }
 
     /// The words of an option or list, as procd's `config_get` joins them.
-    pub fn words(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub fn words(&self, name: &str) -> Vec<&str> {
         let items = self.option(name).map_or(&[][..], |option| option.value.items());
         let texts = items.iter().filter_map(|item| str::from_utf8(&item.bytes).ok());
-        texts.flat_map(str::split_ascii_whitespace)
+        texts.flat_map(str::split_ascii_whitespace).collect()
     }
 
     /// How `uci set` addresses this section of `package`, which is called `file`.

@@ -41,8 +41,7 @@ use crate::proxy::progress::{Amount, Stage, TICKS};
 use crate::sys::epoll::Epoll;
 use crate::sys::local_socket;
 use crate::wire::frame::Mac;
-use crate::wire::json::Json::{self, Flag, List, Map, Null, Number, Text};
-use crate::wire::json::{string, string_or_null};
+use crate::wire::json::Printer;
 
 /// Where `upxe status` asks.
 pub const SOCKET: &str = "/var/run/upxe/status";
@@ -152,41 +151,52 @@ impl Daemon {
 
     fn describe(&self, now: Instant) -> String {
         let tftp = &self.config.tftp;
-        let served = Map(vec![
-            ("root", Text(tftp.root.to_string_lossy().into_owned())),
-            ("transfers", Number(self.transfers.len())),
-            ("max", Number(tftp.max_transfers.into())),
-        ]);
-        let mut ports = vec![port(&self.boot_server, "boot server")];
-        if tftp.enabled {
-            ports.push(port(&self.tftp, "TFTP"));
+        let mut out = Printer::default();
+        out.item();
+        out.number("version", 1);
+        out.flag("running", true);
+        out.text("program", env!("CARGO_PKG_VERSION"));
+        out.number("uptime", whole(now.saturating_duration_since(self.started).as_secs()));
+        out.list("interfaces");
+        for link in &self.links {
+            let address = link.ready().map(|ready| ready.router.to_string());
+            out.item();
+            out.text("name", &link.interface.name);
+            out.text("device", &link.interface.device);
+            out.text_or_null("address", address.as_deref());
+            out.text_or_null("trouble", link.trouble());
+            out.end();
         }
-        let interfaces = self.links.iter().map(|link| {
-            let address = link.ready().map_or(Null, |ready| Text(ready.router.to_string()));
-            Map(vec![
-                ("name", string(&link.interface.name)),
-                ("device", string(&link.interface.device)),
-                ("address", address),
-                ("trouble", string_or_null(link.trouble())),
-            ])
-        });
-        Map(vec![
-            ("version", Number(1)),
-            ("running", Flag(true)),
-            ("program", string(env!("CARGO_PKG_VERSION"))),
-            ("uptime", whole(now.saturating_duration_since(self.started).as_secs())),
-            ("interfaces", List(interfaces.collect())),
-            ("ports", List(ports)),
-            ("tftp", if tftp.enabled { served } else { Null }),
-            (
-                "clients",
-                List(self.answers.clients.iter().filter_map(|seen| self.client(now, seen)).take(LATEST).collect()),
-            ),
-        ])
-        .line()
+        out.end_list();
+        out.list("ports");
+        port(&mut out, &self.boot_server, "boot server");
+        if tftp.enabled {
+            port(&mut out, &self.tftp, "TFTP");
+        }
+        out.end_list();
+        if tftp.enabled {
+            out.object("tftp");
+            out.text("root", &tftp.root.to_string_lossy());
+            out.number("transfers", self.transfers.len());
+            out.number("max", tftp.max_transfers.into());
+            out.end();
+        } else {
+            out.null("tftp");
+        }
+        out.list("clients");
+        let mut told = 0;
+        for seen in self.answers.clients.iter() {
+            if told < LATEST && self.client(&mut out, now, seen).is_some() {
+                told += 1;
+            }
+        }
+        out.end_list();
+        out.end();
+        out.line()
     }
 
-    fn client(&self, now: Instant, seen: &Seen) -> Option<Json> {
+    /// What there is to tell of a machine; `None` when there is nothing, and nothing was printed.
+    fn client(&self, out: &mut Printer, now: Instant, seen: &Seen) -> Option<()> {
         let (progress, tick) = (&seen.progress, self.answers.clients.tick(now));
         let is_its =
             |address, name: &[u8]| address == seen.address && String::from_utf8_lossy(name).ends_with(progress.file());
@@ -198,45 +208,55 @@ impl Daemon {
         };
         let stage = progress.stage(since)?;
         let Amount { size, bytes, speed } = under_way.map_or(progress.loaded(), |(_, _, amount)| amount);
-        let amount = |number| match stage {
-            Stage::Loading | Stage::Loaded | Stage::Failed | Stage::Gone if size > 0 => whole(number),
-            _ => Null,
-        };
         let (file, device) = (progress.file(), progress.device());
         let interface = self.links.iter().map(|link| &link.interface).find(|interface| interface.device == device);
-        let root = self.config.tftp.root.to_string_lossy();
-        let filled = |words: &str| {
-            let pieces: Vec<String> = words.split("FILE").map(|piece| piece.replace("ROOT", &root)).collect();
-            Text(pieces.join(file))
-        };
-        let trouble = progress.trouble().map(|Trouble { code, reason, advice }| {
-            Map(vec![("code", string(code)), ("reason", filled(reason)), ("advice", filled(advice))])
-        });
-        let steps = progress.steps().map(|(at, stage, file)| {
-            let ago = u64::from(tick.saturating_sub(at)) * u64::from(1000 / TICKS);
-            Map(vec![("ago", whole(ago)), ("stage", string(stage.name())), ("detail", string(file))])
-        });
-        let (words, program) = match progress.client() {
-            Some((architecture, program)) => (Text(short(architecture, program)), string(program.words())),
-            None => (Null, Null),
-        };
-        let ago = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-        Some(Map(vec![
-            ("mac", Text(seen.mac.to_string())),
-            ("address", if seen.address.is_unspecified() { Null } else { Text(seen.address.to_string()) }),
-            ("host", string_or_null(host(&self.config.rules.hosts, seen.mac))),
-            ("interface", string(interface.map_or(device, |interface| &interface.name))),
-            ("client", words),
-            ("program", program),
-            ("stage", string(stage.name())),
-            ("file", string_or_null(Some(file).filter(|file| !file.is_empty()))),
-            ("size", amount(size)),
-            ("bytes", amount(bytes)),
-            ("speed", amount(speed)),
-            ("ago", whole(ago)),
-            ("trouble", trouble.unwrap_or(Null)),
-            ("steps", List(steps.collect())),
-        ]))
+        let address = Some(seen.address).filter(|address| !address.is_unspecified());
+        out.item();
+        out.text("mac", &seen.mac.to_string());
+        out.text_or_null("address", address.map(|address| address.to_string()).as_deref());
+        out.text_or_null("host", host(&self.config.rules.hosts, seen.mac));
+        out.text("interface", interface.map_or(device, |interface| &interface.name));
+        let (words, program) =
+            progress.client().map(|(architecture, program)| (short(architecture, program), program.words())).unzip();
+        out.text_or_null("client", words.as_deref());
+        out.text_or_null("program", program);
+        out.text("stage", stage.name());
+        out.text_or_null("file", Some(file).filter(|file| !file.is_empty()));
+        let has_amount = size > 0 && matches!(stage, Stage::Loading | Stage::Loaded | Stage::Failed | Stage::Gone);
+        for (name, number) in [("size", size), ("bytes", bytes), ("speed", speed)] {
+            if has_amount {
+                out.number(name, whole(number));
+            } else {
+                out.null(name);
+            }
+        }
+        out.number("ago", whole(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)));
+        match progress.trouble() {
+            Some(Trouble { code, reason, advice }) => {
+                let root = self.config.tftp.root.to_string_lossy();
+                let filled = |words: &str| {
+                    let pieces: Vec<String> = words.split("FILE").map(|piece| piece.replace("ROOT", &root)).collect();
+                    pieces.join(file)
+                };
+                out.object("trouble");
+                out.text("code", code);
+                out.text("reason", &filled(reason));
+                out.text("advice", &filled(advice));
+                out.end();
+            }
+            None => out.null("trouble"),
+        }
+        out.list("steps");
+        for (at, stage, file) in progress.steps() {
+            out.item();
+            out.number("ago", whole(u64::from(tick.saturating_sub(at)) * u64::from(1000 / TICKS)));
+            out.text("stage", stage.name());
+            out.text("detail", file);
+            out.end();
+        }
+        out.end_list();
+        out.end();
+        Some(())
     }
 }
 
@@ -248,18 +268,18 @@ fn host(hosts: &[Host], mac: Mac) -> Option<&str> {
     hosts.iter().find(|host| host.name.is_some() && host.macs.iter().any(is_it))?.name.as_deref()
 }
 
-fn port(port: &Port, purpose: &str) -> Json {
-    Map(vec![
-        ("port", Number(port.number().into())),
-        ("use", string(purpose)),
-        ("open", Flag(port.listener().is_some())),
-        ("trouble", string_or_null(port.trouble())),
-    ])
+fn port(out: &mut Printer, port: &Port, purpose: &str) {
+    out.item();
+    out.number("port", port.number().into());
+    out.text("use", purpose);
+    out.flag("open", port.listener().is_some());
+    out.text_or_null("trouble", port.trouble());
+    out.end();
 }
 
 /// A number as far as it can be told.
-fn whole(number: u64) -> Json {
-    Number(usize::try_from(number).unwrap_or(usize::MAX))
+fn whole(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

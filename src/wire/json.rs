@@ -1,58 +1,86 @@
-//! JSON (RFC 8259) for other programs and between ours: values and how they are printed, and a look into printed ones.
+//! JSON (RFC 8259) for other programs and between ours: how it is printed, and a look into what was.
 
-/// A JSON value.
-#[derive(Debug)]
-pub enum Json {
-    /// `null`
-    Null,
-    /// `true` or `false`
-    Flag(bool),
-    /// A number.
-    Number(usize),
-    /// Text.
-    Text(String),
-    /// `[…]`
-    List(Vec<Json>),
-    /// `{…}`
-    Map(Vec<(&'static str, Json)>),
-}
+/// JSON on its way into text, member by member; the commas come of themselves.
+#[derive(Debug, Default)]
+pub struct Printer(String);
 
-use Json::{Flag, List, Map, Null, Number, Text};
-
-impl Json {
-    /// The value as a line of text.
-    pub fn line(&self) -> String {
-        let mut text = String::new();
-        self.print(&mut text);
-        text.push('\n');
-        text
+impl Printer {
+    /// Begins an object without a name: the outermost, or an item of a list.
+    pub fn item(&mut self) {
+        self.part();
+        self.0.push('{');
     }
 
-    /// Appends the value to `text`.
-    pub fn print(&self, text: &mut String) {
-        match self {
-            Null => text.push_str("null"),
-            Flag(flag) => text.push_str(if *flag { "true" } else { "false" }),
-            Number(number) => text.push_str(&number.to_string()),
-            Text(string) => quote(text, string),
-            List(items) => {
-                text.push('[');
-                for (at, item) in items.iter().enumerate() {
-                    text.push_str(if at > 0 { "," } else { "" });
-                    item.print(text);
-                }
-                text.push(']');
-            }
-            Map(entries) => {
-                text.push('{');
-                for (at, (name, value)) in entries.iter().enumerate() {
-                    text.push_str(if at > 0 { "," } else { "" });
-                    quote(text, name);
-                    text.push(':');
-                    value.print(text);
-                }
-                text.push('}');
-            }
+    /// Begins an object.
+    pub fn object(&mut self, name: &str) {
+        self.name(name);
+        self.0.push('{');
+    }
+
+    /// Ends an object.
+    pub fn end(&mut self) {
+        self.0.push('}');
+    }
+
+    /// Begins a list.
+    pub fn list(&mut self, name: &str) {
+        self.name(name);
+        self.0.push('[');
+    }
+
+    /// Ends a list.
+    pub fn end_list(&mut self) {
+        self.0.push(']');
+    }
+
+    /// Text.
+    pub fn text(&mut self, name: &str, value: &str) {
+        self.name(name);
+        quote(&mut self.0, value);
+    }
+
+    /// Text, or `null` without it.
+    pub fn text_or_null(&mut self, name: &str, value: Option<&str>) {
+        match value {
+            Some(value) => self.text(name, value),
+            None => self.null(name),
+        }
+    }
+
+    /// A number.
+    pub fn number(&mut self, name: &str, value: usize) {
+        self.name(name);
+        self.0.push_str(&value.to_string());
+    }
+
+    /// `true` or `false`
+    pub fn flag(&mut self, name: &str, value: bool) {
+        self.name(name);
+        self.0.push_str(if value { "true" } else { "false" });
+    }
+
+    /// `null`
+    pub fn null(&mut self, name: &str) {
+        self.name(name);
+        self.0.push_str("null");
+    }
+
+    /// What was printed, as a line of text.
+    pub fn line(mut self) -> String {
+        self.0.push('\n');
+        self.0
+    }
+
+    fn name(&mut self, name: &str) {
+        self.part();
+        quote(&mut self.0, name);
+        self.0.push(':');
+    }
+
+    /// Parts the next member or item from the one before.
+    fn part(&mut self) {
+        if !matches!(self.0.as_bytes().last(), None | Some(b'{' | b'[')) {
+            self.0.push(',');
         }
     }
 }
@@ -75,17 +103,7 @@ fn quote(text: &mut String, string: &str) {
     text.push('"');
 }
 
-/// Text, copied.
-pub fn string(text: &str) -> Json {
-    Text(text.to_owned())
-}
-
-/// Text, or `null` without it.
-pub fn string_or_null(text: Option<&str>) -> Json {
-    text.map_or(Null, string)
-}
-
-/// Reading: a piece of text that holds one value, which is looked into by name. Of JSON that [`Json::print`] wrote every
+/// Reading: a piece of text that holds one value, which is looked into by name. Of JSON that a [`Printer`] wrote every
 /// value is found; any other text gives `None` or something of no use, never harm.
 #[derive(Debug, Clone, Copy)]
 pub struct Raw<'t>(pub &'t str);
@@ -112,6 +130,11 @@ impl<'t> Raw<'t> {
             rest = tail;
             Some(Raw(item))
         })
+    }
+
+    /// The items of a member that is a list.
+    pub fn items_of(self, name: &str) -> Vec<Raw<'t>> {
+        self.get(name).map(|list| list.items().collect()).unwrap_or_default()
     }
 
     /// Text without its quotes; `None` if it is none.
@@ -182,42 +205,60 @@ fn split_value(text: &str) -> Option<(&str, &str)> {
 mod tests {
     use super::*;
 
+    const STRANGE: &str = "say \"hi\"\\\n\u{1}ä,]}:[{";
+
+    fn printed() -> String {
+        let mut out = Printer::default();
+        out.item();
+        out.list("a");
+        out.item();
+        out.null("x");
+        out.flag("y", true);
+        out.number("z", 7);
+        out.end();
+        out.item();
+        out.text("x", "y");
+        out.end();
+        out.end_list();
+        out.null(STRANGE.trim_end_matches("\u{1}"));
+        out.text("b", STRANGE);
+        out.object("c");
+        out.end();
+        out.list("d");
+        out.end_list();
+        out.number("e", 12);
+        out.text_or_null("f", Some("g"));
+        out.text_or_null("h", None);
+        out.end();
+        out.line()
+    }
+
     #[test]
-    fn values_are_printed_as_json() {
-        let value = Map(vec![
-            ("a", List(vec![Null, Flag(true), Number(7)])),
-            ("b", string("say \"hi\"\\\n\u{1}ä")),
-            ("c", Map(Vec::new())),
-        ]);
-        let mut text = String::new();
-        value.print(&mut text);
-        assert_eq!(text, r#"{"a":[null,true,7],"b":"say \"hi\"\\\n\u0001ä","c":{}}"#);
+    fn members_are_printed_as_json() {
+        let strange = r#""say \"hi\"\\\n\u0001ä,]}:[{""#;
+        let start = r#"{"a":[{"x":null,"y":true,"z":7},{"x":"y"}],"#;
+        let rest = r#""c":{},"d":[],"e":12,"f":"g","h":null}"#;
+        assert_eq!(printed(), [start, strange, ":null,\"b\":", strange, ",", rest, "\n"].concat());
     }
 
     #[test]
     fn what_was_printed_can_be_read() {
-        let strange = "say \"hi\"\\\n\u{1}ä,]}:[{";
-        let value = Map(vec![
-            ("a", List(vec![Null, Flag(true), Number(7), Map(vec![("x", string("y"))])])),
-            (strange.trim_end_matches("\u{1}"), Null),
-            ("b", string(strange)),
-            ("c", Map(Vec::new())),
-            ("d", List(Vec::new())),
-            ("e", Number(12)),
-        ])
-        .line();
-        let value = Raw(&value);
-        assert_eq!(value.text_of("b").as_deref(), Some(strange));
+        let text = printed();
+        let value = Raw(&text);
+        assert_eq!(value.text_of("b").as_deref(), Some(STRANGE));
         assert_eq!(value.number_of("e"), Some(12));
         let items: Vec<&str> = value.get("a").unwrap().items().map(|item| item.0).collect();
-        assert_eq!(items, ["null", "true", "7", r#"{"x":"y"}"#]);
+        assert_eq!(items, [r#"{"x":null,"y":true,"z":7}"#, r#"{"x":"y"}"#]);
+        let first = value.get("a").unwrap().items().next().unwrap();
+        assert_eq!(first.get("x").unwrap().0, "null");
+        assert!(first.is_true("y") && !first.is_true("x"));
         assert_eq!(value.get("d").unwrap().items().count(), 0);
         assert!(value.get("c").unwrap().get("x").is_none() && value.get("x").is_none());
     }
 
     #[test]
     fn what_is_no_json_does_no_harm() {
-        let good = Map(vec![("a", List(vec![string("ä\u{7}\\"), Number(1)])), ("b", Flag(true))]).line();
+        let good = printed();
         for at in (0..good.len()).filter(|at| good.is_char_boundary(*at)) {
             for text in [good.get(..at).unwrap(), good.get(at..).unwrap()] {
                 let value = Raw(text);

@@ -8,6 +8,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::path::Path;
 
 use crate::config::diagnostic::Mend;
@@ -48,8 +49,8 @@ pub fn lint(config: &Config, files: &dyn BootFiles, surroundings: &Surroundings)
     let mut out = Remarks { out: lint_rules(config, files), mend: Mend::Edit };
     if let Some(trouble) = &surroundings.root_trouble {
         let origin = Origin { file: config.tftp.root.to_string_lossy().into(), line: 0 };
-        let advice = "; no file can be offered until it is there (option tftp_root names it)";
-        out.warn(&origin, "TFTP root", &[trouble, advice]);
+        let what = format_args!("{trouble}; no file can be offered until it is there (option tftp_root names it)");
+        out.warn(&origin, "TFTP root", what);
     }
     // Without the root they are what it has to hold.
     boot::missing(&config.rules, files, &mut out);
@@ -81,16 +82,18 @@ fn web(config: &Config, surroundings: &Surroundings, out: &mut Remarks) {
     let Some(Web::Own(port)) = config.rules.web else { return };
     let origin = Origin { file: "upxe".into(), line: 0 };
     if let Some(owner) = &surroundings.web_port {
-        let port = port.to_string();
-        let advice = "; uhttpd cannot serve there: stop that, or name another port (option http_port)";
-        out.warn(&origin, "option http", &["TCP port ", &port, " is held by ", owner, advice]);
+        let what = format_args!(
+            "TCP port {port} is held by {owner}; uhttpd cannot serve there: stop that, or name another port (option \
+             http_port)"
+        );
+        out.warn(&origin, "option http", what);
     }
     if !config.tftp.allow.is_empty() {
-        let parts = &[
+        let what = format_args!(
             "uhttpd follows no link that leads out of the TFTP root, not even to tftp_allow: a script that names what is \
-             behind one fails; copy those files into the root, or give their tftp:// URLs",
-        ];
-        out.warn(&origin, "option http", parts);
+             behind one fails; copy those files into the root, or give their tftp:// URLs"
+        );
+        out.warn(&origin, "option http", what);
     }
 }
 
@@ -109,7 +112,7 @@ fn images(rules: &Rules, out: &mut Remarks) {
     };
     for entry in &rules.menu.entries {
         if matches!(&entry.kind, Kind::Iso(image) if !is_url(image)) {
-            out.warn(&entry.origin, &["entry '", &entry.name, "'"].concat(), &[why]);
+            out.warn(&entry.origin, &format!("entry '{}'", entry.name), format_args!("{why}"));
         }
     }
 }
@@ -136,16 +139,16 @@ impl Remarks {
         self
     }
 
-    fn warn(&mut self, origin: &Origin, subject: &str, parts: &[&str]) {
-        self.say(Severity::Warning, origin, subject, parts);
+    fn warn(&mut self, origin: &Origin, subject: &str, what: fmt::Arguments<'_>) {
+        self.say(Severity::Warning, origin, subject, what);
     }
 
-    fn note(&mut self, origin: &Origin, subject: &str, parts: &[&str]) {
-        self.say(Severity::Note, origin, subject, parts);
+    fn note(&mut self, origin: &Origin, subject: &str, what: fmt::Arguments<'_>) {
+        self.say(Severity::Note, origin, subject, what);
     }
 
-    fn say(&mut self, severity: Severity, origin: &Origin, subject: &str, parts: &[&str]) {
-        let mut diagnostic = Diagnostic::text(severity, origin.clone(), subject, parts);
+    fn say(&mut self, severity: Severity, origin: &Origin, subject: &str, what: fmt::Arguments<'_>) {
+        let mut diagnostic = Diagnostic::text(severity, origin.clone(), subject, &[&what.to_string()]);
         diagnostic.mend = std::mem::take(&mut self.mend);
         if !self.out.contains(&diagnostic) {
             self.out.push(diagnostic);
@@ -190,14 +193,14 @@ fn dnsmasqs_own(rules: &Rules, out: &mut Remarks) {
         || rules.services.iter().any(|service| !is_dnsmasqs(&service.origin));
     for boot in rules.boots.iter().filter(|boot| is_dnsmasqs(&boot.origin)) {
         if differs {
-            let parts = &[
+            let how = if is_uci(&boot.origin) { "a config boot section" } else { "'upxe import' writes it" };
+            let what = format_args!(
                 "dnsmasq offers this itself, beside what upxe offers by its own rules, and some firmware takes dnsmasq's; \
-                 move the rule to /etc/config/upxe ",
-                if is_uci(&boot.origin) { "(a config boot section)" } else { "('upxe import' writes it)" },
-            ];
-            out.warn(&boot.origin, &named(&boot.file), parts);
+                 move the rule to /etc/config/upxe ({how})"
+            );
+            out.warn(&boot.origin, &named(&boot.file), what);
         } else {
-            out.note(&boot.origin, &named(&boot.file), &["dnsmasq offers this itself too, to every client"]);
+            out.note(&boot.origin, &named(&boot.file), format_args!("dnsmasq offers this itself too, to every client"));
         }
     }
     let services = rules.services.iter().map(|service| (&service.origin, "pxe-service"));
@@ -205,11 +208,12 @@ fn dnsmasqs_own(rules: &Rules, out: &mut Remarks) {
     let is_prompt = |option: &&DhcpOption| matches!(option.place, Place::Vendor { class: VendorClass::Pxe, code } if vendor::is_prompt(code));
     let prompts = rules.options.iter().filter(is_prompt).map(|option| (&option.origin, "pxe-prompt"));
     for (origin, subject) in services.chain(prompts).filter(|(origin, _)| is_dnsmasqs(origin)) {
-        let parts = &[
-            "dnsmasq answers on port 4011 itself because of this line, and then upxe cannot; move it to /etc/config/upxe ",
-            if is_uci(origin) { "(config upxe 'main')" } else { "('upxe import' writes it)" },
-        ];
-        out.warn(origin, subject, parts);
+        let how = if is_uci(origin) { "config upxe 'main'" } else { "'upxe import' writes it" };
+        let what = format_args!(
+            "dnsmasq answers on port 4011 itself because of this line, and then upxe cannot; move it to /etc/config/upxe \
+             ({how})"
+        );
+        out.warn(origin, subject, what);
     }
 }
 
@@ -223,14 +227,15 @@ fn broken_dnsmasq(rules: &Rules, surroundings: &Surroundings, out: &mut Remarks)
     let services = rules.services.iter().map(|service| &service.origin);
     let proxies = rules.ranges.iter().filter(|range| range.proxy).map(|range| &range.origin);
     if let Some(origin) = services.chain(proxies).find(|origin| is_dnsmasqs(origin)) {
-        let parts =
-            &["this dnsmasq is 2.92, whose answers on port 4011 do not reach the client; let upxe answer (take the \
-             pxe-service lines and the proxy range out of dnsmasq's configuration), or install dnsmasq 2.93"];
-        out.warn(origin, "dnsmasq", parts);
+        let what = format_args!(
+            "this dnsmasq is 2.92, whose answers on port 4011 do not reach the client; let upxe answer (take the \
+             pxe-service lines and the proxy range out of dnsmasq's configuration), or install dnsmasq 2.93"
+        );
+        out.warn(origin, "dnsmasq", what);
     }
 }
 
 /// Menu entries that name a file, each with the file.
-fn service_files(rules: &Rules) -> impl Iterator<Item = (&Service, String)> {
-    rules.services.iter().filter_map(|service| Some((service, file_of(service)?)))
+fn service_files(rules: &Rules) -> Vec<(&Service, String)> {
+    rules.services.iter().filter_map(|service| Some((service, file_of(service)?))).collect()
 }

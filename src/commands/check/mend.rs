@@ -34,17 +34,17 @@ pub fn command(packages: &Packages, config: Option<&Config>, diagnostic: &Diagno
 
 fn any(packages: &Packages, config: Option<&Config>, diagnostic: &Diagnostic) -> Option<String> {
     let Origin { file, line } = &diagnostic.origin;
-    let (file, number) = (shell_word(file), line.to_string());
+    let file = shell_word(file);
     match &diagnostic.mend {
         Mend::Copy(name) => return Some(copy(config?, name)),
         _ if *line == 0 => return None,
         Mend::TakeOut => return Some(removal(packages, &diagnostic.origin)),
         Mend::Word(typed, meant) if is_plain(typed) && is_plain(meant) => {
-            return Some(["sed -i '", &number, "s/\\<", typed, "\\>/", meant, "/g' ", &file].concat());
+            return Some(format!("sed -i '{line}s/\\<{typed}\\>/{meant}/g' {file}"));
         }
         Mend::Word(..) | Mend::Edit => {}
     }
-    Some(["vi -c ", &number, " ", &file].concat())
+    Some(format!("vi -c {line} {file}"))
 }
 
 /// Letters that mean nothing to sed or a shell.
@@ -57,10 +57,10 @@ pub fn copy(config: &Config, name: &str) -> String {
     let device = config.interfaces.first().and_then(|interface| link::device(&interface.device).ok()?);
     let address = device.and_then(|device| Some(device.addresses.first()?.ip.to_string()));
     let name = name.trim_start_matches('/');
-    let place = [&*config.tftp.root.to_string_lossy(), "/", name].concat();
+    let place = format!("{}/{name}", config.tftp.root.display());
     let router = address.as_deref().unwrap_or("192.168.1.1");
     let file = name.rsplit('/').next().unwrap_or(name);
-    ["scp -O ", &shell_word(file), " root@", router, ":", &shell_word(&place)].concat()
+    format!("scp -O {} root@{router}:{}", shell_word(file), shell_word(&place))
 }
 
 /// Takes out what stands in a line, of UCI or of dnsmasq.conf.
@@ -68,14 +68,14 @@ pub fn removal(packages: &Packages, origin: &Origin) -> String {
     let uci = [("upxe", &packages.upxe), ("dhcp", &packages.dhcp)].into_iter().find_map(|(name, (file, package))| {
         if *file == origin.file { uci_removal(package, name, origin.line) } else { None }
     });
-    uci.unwrap_or_else(|| ["sed -i '", &origin.line.to_string(), "s/^/# /' ", &shell_word(&origin.file)].concat())
+    uci.unwrap_or_else(|| format!("sed -i '{}s/^/# /' {}", origin.line, shell_word(&origin.file)))
 }
 
 /// The commands that take out what stands in this line: an item of a section that has much else, or a whole section.
 fn uci_removal(package: &Package, name: &str, line: u32) -> Option<String> {
     let section = package.sections.iter().rev().find(|section| section.line <= line)?;
     let address = section.address(name, package);
-    let mut command = ["uci delete ", &address].concat();
+    let mut command = format!("uci delete {address}");
     let is_main = section.kind == "dnsmasq" || section.kind == upxe::SECTION.kind;
     if is_main || section.kind != "boot" && section.line != line {
         let holds = |value: &Value| value.items().iter().any(|item| item.line == line);
@@ -84,17 +84,17 @@ fn uci_removal(package: &Package, name: &str, line: u32) -> Option<String> {
             Value::List(items) if items.len() > 1 => {
                 let item = items.iter().find(|item| item.line == line)?;
                 let text = shell_word(str::from_utf8(&item.bytes).ok()?);
-                ["uci del_list ", &address, ".", &option.name, "=", &text].concat()
+                format!("uci del_list {address}.{}={text}", option.name)
             }
-            _ => [&command, ".", &option.name].concat(),
+            _ => format!("{command}.{}", option.name),
         };
     }
-    Some([&command, " && uci commit ", name].concat())
+    Some(format!("{command} && uci commit {name}"))
 }
 
 /// A word for a shell, whatever is in it.
 pub fn shell_word(text: &str) -> String {
-    ["'", &text.replace('\'', "'\\''"), "'"].concat()
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]

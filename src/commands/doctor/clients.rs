@@ -1,6 +1,6 @@
 //! What became of the machines that asked lately, by the running service's own word.
 
-use super::{Finding, Patient};
+use super::{Findings, Patient};
 use crate::commands::status::ago;
 use crate::wire::json::Raw;
 
@@ -11,40 +11,45 @@ const MAX_FAILED: usize = 8;
 const RECENT: u64 = 86_400_000;
 
 /// Who failed, and when somebody was last offered something.
-pub fn examine(patient: &Patient<'_>, found: &mut Vec<Finding>) {
+pub fn examine(patient: &Patient<'_>, found: &mut Findings) {
     let Some(status) = patient.status else { return };
-    let clients = || status.get("clients").into_iter().flat_map(Raw::items);
-    let failed = clients().filter_map(|client| Some((client, client.get("trouble")?)));
-    // Whom a rule keeps from being answered has not failed.
-    let meant = |trouble: &Raw<'_>| {
-        trouble.text_of("code").is_some_and(|code| matches!(code.as_str(), "ignored" | "other-range"))
-    };
-    let failed = failed.filter(|(client, trouble)| {
-        trouble.0 != "null" && !meant(trouble) && client.number_of("ago").is_some_and(|ago| ago < RECENT)
-    });
-    for (client, trouble) in failed.take(MAX_FAILED) {
-        let kind = client.text_of("client").map(|kind| [", ", &kind].concat()).unwrap_or_default();
-        let host = client.text_of("host").map(|host| [" (", &host, ")"].concat()).unwrap_or_default();
+    let clients = status.items_of("clients");
+    let mut told = 0;
+    for client in &clients {
+        let Some(trouble) = client.get("trouble").filter(|trouble| trouble.0 != "null") else { continue };
+        // Whom a rule keeps from being answered has not failed.
+        let is_meant = matches!(trouble.text_of("code").as_deref(), Some("ignored" | "other-range"));
+        let is_recent = client.number_of("ago").is_some_and(|ago| ago < RECENT);
+        if is_meant || !is_recent || told == MAX_FAILED {
+            continue;
+        }
+        told += 1;
+        let kind = client.text_of("client").map(|kind| format!(", {kind}")).unwrap_or_default();
+        let host = client.text_of("host").map(|host| format!(" ({host})")).unwrap_or_default();
         let since = ago(client.number_of("ago").unwrap_or_default());
         let reason = trouble.text_of("reason").unwrap_or_default();
-        let what = [&client.text_of("mac").unwrap_or_default(), &host, &kind, ", ", &since, " ago: ", reason.as_str()];
-        found.push(Finding::warning("client-failed", &what, &trouble.text_of("advice").unwrap_or_default()));
+        let what = format_args!("{}{host}{kind}, {since} ago: {reason}", client.text_of("mac").unwrap_or_default());
+        found.warning("client-failed", what, &trouble.text_of("advice").unwrap_or_default());
     }
-    let offered = clients().filter_map(|client| {
-        let steps = client.get("steps")?.items();
-        let offers = steps.filter(|step| step.text_of("stage").is_some_and(|stage| stage == "offered"));
-        Some((offers.filter_map(|step| step.number_of("ago")).min()?, client))
-    });
+    let mut last: Option<(u64, &Raw<'_>)> = None;
+    for client in &clients {
+        for step in client.items_of("steps") {
+            let Some(since) = step.number_of("ago") else { continue };
+            if step.text_of("stage").as_deref() == Some("offered") && last.is_none_or(|(other, _)| since < other) {
+                last = Some((since, client));
+            }
+        }
+    }
     let why = "A machine that was switched on since and is not listed by 'upxe status' was not heard: is it on this network, \
                and is network boot the first choice in its firmware?";
-    found.push(match offered.min_by_key(|(ago, _)| *ago) {
+    match last {
         Some((since, client)) => {
             let mac = client.text_of("mac").unwrap_or_default();
-            Finding::note("last-offer", &["the last offer went to ", &mac, " ", &ago(since), " ago"], why)
+            found.note("last-offer", format_args!("the last offer went to {mac} {} ago", ago(since)), why)
         }
         None => {
             let uptime = ago(status.number_of("uptime").unwrap_or_default().saturating_mul(1000));
-            Finding::note("last-offer", &["no machine was offered anything since the start ", &uptime, " ago"], why)
+            found.note("last-offer", format_args!("no machine was offered anything since the start {uptime} ago"), why)
         }
-    });
+    };
 }

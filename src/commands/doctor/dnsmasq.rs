@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Finding, Patient, shell_word};
+use super::{Findings, Patient, shell_word};
 use crate::commands::check::{lint, mend, surroundings};
 use crate::commands::import::import;
 use crate::config::hosts::Hosts;
@@ -17,16 +17,16 @@ pub fn is_tftp(diagnostic: &Diagnostic) -> bool {
 }
 
 /// Boot lines, menus and TFTP of dnsmasq's own, and the release that answers wrongly.
-pub fn examine(patient: &Patient<'_>, diagnostics: &[Diagnostic], found: &mut Vec<Finding>) {
+pub fn examine(patient: &Patient<'_>, diagnostics: &[Diagnostic], found: &mut Findings) {
     const RESTART: &str = " && service dnsmasq restart && service upxe reload";
     let packages = mend::Packages::read(patient.confdir);
     let mend::Packages { upxe: (_, own), dhcp: (file, dhcp) } = &packages;
     let removal = |origin: &Origin| mend::removal(&packages, origin);
     if let Some(diagnostic) = diagnostics.iter().find(|diagnostic| is_tftp(diagnostic)) {
-        let what = &["dnsmasq serves TFTP itself, and upxe leaves port 69 to it"];
+        let what = format_args!("dnsmasq serves TFTP itself, and upxe leaves port 69 to it");
         let why = "Machines load their files from dnsmasq, slower and without word of their progress here.";
-        let finding = Finding::warning("dnsmasq-tftp", what, why).at(&diagnostic.origin);
-        found.push(finding.mend(&[&removal(&diagnostic.origin), RESTART]));
+        let command = format_args!("{}{RESTART}", removal(&diagnostic.origin));
+        found.warning("dnsmasq-tftp", what, why).at(&diagnostic.origin).mend(command);
     }
     // One command moves all lines: what is numbered would have another number after the first.
     let (mut copies, mut removals, mut first) = (String::new(), String::new(), None);
@@ -39,28 +39,30 @@ pub fn examine(patient: &Patient<'_>, diagnostics: &[Diagnostic], found: &mut Ve
             "dnsmasq" => ("dnsmasq-broken", "What machines ask on port 4011 is answered to nobody."),
             _ => ("dnsmasq-boot", "A machine that hears two boot files takes either, and not always the same."),
         };
-        let mut finding = Finding::new(diagnostic.severity, code, &[&diagnostic.words()], why).at(origin);
-        let is_range = patient.config.rules.ranges.iter().any(|range| range.origin == *origin);
+        found.add(diagnostic.severity, code, format_args!("{}", diagnostic.words()), why).at(origin);
         if code == "dnsmasq-broken" {
             // A pxe-service line is moved anyway.
-            finding = if is_range { finding.mend(&[&removal(origin), RESTART]) } else { finding };
+            if patient.config.rules.ranges.iter().any(|range| range.origin == *origin) {
+                found.mend(format_args!("{}{RESTART}", removal(origin)));
+            }
         } else if diagnostic.severity > Severity::Note {
             // A note is no trouble, and what upxe offers comes from that line.
             let section =
                 if origin.file == *file { moved_section(dhcp, origin.line) } else { conf_section(dhcp, origin) };
             if let Some(copy) = section.and_then(|section| uci_copy(own, &section)) {
-                if first.is_some() {
-                    finding.why.push_str(" The command that moves the first of these lines moves this one, too.");
+                match (first, found.0.last_mut()) {
+                    (Some(_), Some(finding)) => {
+                        finding.why.push_str(" The command that moves the first of these lines moves this one, too.");
+                    }
+                    _ => first = Some(found.0.len() - 1),
                 }
-                first.get_or_insert(found.len());
                 copies.push_str(&copy);
-                removals = [" && ", &removal(origin), &removals].concat();
+                removals = format!(" && {}{removals}", removal(origin));
             }
         }
-        found.push(finding);
     }
-    if let Some(finding) = first.and_then(|first| found.get_mut(first)) {
-        finding.mend = Some([&copies, "uci commit upxe", &removals, RESTART].concat());
+    if let Some(finding) = first.and_then(|first| found.0.get_mut(first)) {
+        finding.mend = Some(format!("{copies}uci commit upxe{removals}{RESTART}"));
     }
 }
 
@@ -76,8 +78,8 @@ fn moved_section(dhcp: &Package, line: u32) -> Option<Section> {
     let (option, item) = items.into_iter().find(|(_, item)| item.line == line)?;
     let text = str::from_utf8(&item.bytes).ok()?;
     // What upxe reads for a tag here is a part of the file's name in a line.
-    let text = text.trim_start().strip_prefix("set:").map_or(text.to_owned(), |rest| ["tag:", rest].concat());
-    let line = [&option.name.replace('_', "-"), "=", &text].concat();
+    let text = text.trim_start().strip_prefix("set:").map_or(text.to_owned(), |rest| format!("tag:{rest}"));
+    let line = format!("{}={text}", option.name.replace('_', "-"));
     line_section(dhcp, line.as_bytes())
 }
 
@@ -101,7 +103,7 @@ fn uci_copy(own: &Package, section: &Section) -> Option<String> {
     let (mut commands, address) = match main {
         Some(main) => (String::new(), main.address("upxe", own)),
         None if is_main => ("uci set upxe.main=upxe && ".to_owned(), "upxe.main".to_owned()),
-        None => (["uci add upxe ", &section.kind, " && "].concat(), ["upxe.@", &section.kind, "[-1]"].concat()),
+        None => (format!("uci add upxe {} && ", section.kind), format!("upxe.@{}[-1]", section.kind)),
     };
     for option in &section.options {
         let word = if matches!(option.value, Value::List(_)) { "uci add_list " } else { "uci set " };

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use super::{Finding, Patient, shell_word};
+use super::{Findings, Patient, shell_word};
 use crate::config::Interface;
 use crate::config::files::package;
 use crate::config::rules::Web;
@@ -19,7 +19,7 @@ pub enum Gate<'a> {
 }
 
 /// Looks at each network that is served. Offers need no permission: a packet socket hears before any firewall.
-pub fn examine(patient: &Patient<'_>, found: &mut Vec<Finding>) {
+pub fn examine(patient: &Patient<'_>, found: &mut Findings) {
     let (_, firewall) = package(patient.confdir, "firewall");
     if firewall.sections.is_empty() {
         return;
@@ -39,13 +39,13 @@ pub fn examine(patient: &Patient<'_>, found: &mut Vec<Finding>) {
         let name = &interface.name;
         let why = "Machines there hear what they are offered, and cannot load it.";
         let Some(zone) = zone else {
-            let what = &["network ", name, " is in no zone of the firewall, which lets nothing in by default"];
+            let what = format_args!("network {name} is in no zone of the firewall, which lets nothing in by default");
             // Which zone it belongs to is the owner's to say: a guest network must not end up among the trusted.
             let why = [
                 why,
                 " Put the network into a zone, in LuCI under Network, Firewall; then see what is said of that zone.",
             ];
-            found.push(Finding::error("firewall-closed", what, &why.concat()));
+            found.error("firewall-closed", what, &why.concat());
             continue;
         };
         if patient.is_off || is_opened_by_procd(zone) {
@@ -56,42 +56,35 @@ pub fn examine(patient: &Patient<'_>, found: &mut Vec<Finding>) {
             its.collect::<Vec<_>>().join(" ")
         };
         let (udp, tcp) = (list("udp"), list("tcp"));
-        let shown = if tcp.is_empty() { String::new() } else { [", or TCP port ", &tcp].concat() };
-        let what = &["zone ", zone, " of the firewall keeps network ", name, " from UDP port ", &udp, &shown];
-        let finding = Finding::error("firewall-closed", what, why);
+        let shown = if tcp.is_empty() { String::new() } else { format!(", or TCP port {tcp}") };
+        let what = format_args!("zone {zone} of the firewall keeps network {name} from UDP port {udp}{shown}");
         let rule = |protocol: &str, ports: &str| {
-            [
-                "uci add firewall rule && uci set firewall.@rule[-1].name=",
-                &shell_word(&["Allow-netboot-", zone].concat()),
-                " && uci set firewall.@rule[-1].src=",
-                &shell_word(zone),
-                " && uci set firewall.@rule[-1].proto='",
-                protocol,
-                "' && uci set firewall.@rule[-1].dest_port='",
-                ports,
-                "' && uci set firewall.@rule[-1].target='ACCEPT' && ",
-            ]
-            .concat()
+            format!(
+                "uci add firewall rule && uci set firewall.@rule[-1].name={} && uci set firewall.@rule[-1].src={} && uci set firewall.@rule[-1].proto='{protocol}' && uci set firewall.@rule[-1].dest_port='{ports}' && uci set firewall.@rule[-1].target='ACCEPT' && ",
+                shell_word(&format!("Allow-netboot-{zone}")),
+                shell_word(zone)
+            )
         };
         let rules = [("udp", &udp), ("tcp", &tcp)].into_iter().filter(|(_, ports)| !ports.is_empty());
         let rules: String = rules.map(|(protocol, ports)| rule(protocol, ports)).collect();
-        found.push(finding.mend(&[&rules, "uci commit firewall && service firewall restart"]));
+        let command = format_args!("{rules}uci commit firewall && service firewall restart");
+        found.error("firewall-closed", what, why).mend(command);
     }
 }
 
 /// By `/etc/config/firewall`, as fw4 reads it, whether packets to all of `ports` are let in on `interface`.
 pub fn gate<'f>(firewall: &'f Package, interface: &Interface, ports: &[(&'static str, u16)]) -> Gate<'f> {
     let of_kind = |kind: &'static str| firewall.sections.iter().filter(move |section| section.kind == kind);
-    let first = |section: &'f Section, name: &str| section.words(name).next();
+    let first = |section: &'f Section, name: &str| section.words(name).first().copied();
     let default = of_kind("defaults").find_map(|section| first(section, "input")).unwrap_or("REJECT");
     let zone = of_kind("zone").find(|zone| {
-        let names: Vec<&str> = zone.words("network").collect();
+        let names = zone.words("network");
         let is_named = if names.is_empty() {
             first(zone, "name") == Some(interface.name.as_str())
         } else {
             names.contains(&interface.name.as_str())
         };
-        is_named || zone.words("device").any(|device| device == interface.device)
+        is_named || zone.words("device").contains(&interface.device.as_str())
     });
     let zone_name = zone.and_then(|zone| first(zone, "name"));
     let input = zone.and_then(|zone| first(zone, "input")).unwrap_or(default);
@@ -106,12 +99,12 @@ pub fn gate<'f>(firewall: &'f Package, interface: &Interface, ports: &[(&'static
 /// True for a rule that accepts this protocol from everybody in `zone` to this router.
 fn lets_in(rule: &Section, zone: Option<&str>, protocol: &str) -> bool {
     let number = if protocol == "udp" { "17" } else { "6" };
-    let first = |name: &str| rule.words(name).next();
+    let first = |name: &str| rule.words(name).first().copied();
     let says = |name: &str, right: &[&str]| first(name).is_none_or(|word| right.contains(&word));
-    let mut protocols = rule.words("proto").peekable();
+    let protocols = rule.words("proto");
     // fw4's default is TCP and UDP.
     let is_it =
-        protocols.peek().is_none() || protocols.any(|word| [protocol, "tcpudp", "all", "*", number].contains(&word));
+        protocols.is_empty() || protocols.iter().any(|word| [protocol, "tcpudp", "all", "*", number].contains(word));
     let source = first("src");
     // A rule for some only, or for another machine behind the router, is none for all.
     let is_narrow = ["src_ip", "src_mac", "src_port", "dest", "dest_ip", "ipset", "start_time", "weekdays"]
@@ -127,8 +120,8 @@ fn lets_in(rule: &Section, zone: Option<&str>, protocol: &str) -> bool {
 
 /// Ports and ranges, `67-69` or `67:69`; without any, all.
 fn names_port(rule: &Section, port: u16) -> bool {
-    let mut words = rule.words("dest_port").peekable();
-    words.peek().is_none() || words.any(|word| {
+    let words = rule.words("dest_port");
+    words.is_empty() || words.iter().any(|word| {
         let (first, last) = word.split_once(['-', ':']).unwrap_or((word, word));
         matches!((first.parse::<u16>(), last.parse::<u16>()), (Ok(first), Ok(last)) if first <= port && port <= last)
     })
@@ -141,14 +134,9 @@ fn is_opened_by_procd(zone: &str) -> bool {
     if !zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-') {
         return false;
     }
-    let command = [
-        "{ nft list chain inet fw4 input_",
-        zone,
-        "; iptables-save | grep -w zone_",
-        zone,
-        "_input; } 2>/dev/null | grep 'ubus:upxe\\['",
-    ]
-    .concat();
+    let command = format!(
+        "{{ nft list chain inet fw4 input_{zone}; iptables-save | grep -w zone_{zone}_input; }} 2>/dev/null | grep 'ubus:upxe\\['"
+    );
     CString::new(command).is_ok_and(|command| program::first_line(&command).is_some())
 }
 

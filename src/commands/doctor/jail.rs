@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Finding, Patient, shell_word};
+use super::{Findings, Patient, shell_word};
 use crate::config::files::package;
 use crate::config::options::upxe;
 use crate::config::uci::Section;
@@ -13,7 +13,7 @@ use crate::sys::privileges::account;
 const PARTS: [&str; 2] = ["/sbin/ujail", "/etc/capabilities/upxe.json"];
 
 /// What lies outside of the jail and is wanted in it.
-pub fn examine(patient: &Patient<'_>, found: &mut Vec<Finding>) {
+pub fn examine(patient: &Patient<'_>, found: &mut Findings) {
     let user = &patient.config.user;
     if user == "root" || !matches!(account(user), Ok(Some(_))) || !PARTS.iter().all(|part| Path::new(part).exists()) {
         return;
@@ -43,30 +43,25 @@ fn stays(folder: &Path, mounted: &str) -> bool {
 }
 
 /// The folders to serve, as the init script's `folders` finds them.
-fn mounts(main: Option<&Section>, masq: Option<&Section>) -> Vec<PathBuf> {
-    fn words<'s>(section: Option<&'s Section>, name: &'static str) -> impl Iterator<Item = PathBuf> + use<'s> {
-        section.into_iter().flat_map(move |section| section.words(name)).map(PathBuf::from)
-    }
-    let root = words(main, upxe::TFTP_ROOT.name).chain(words(masq, "tftp_root")).next();
-    let mut folders = vec![root.unwrap_or_else(|| upxe::TFTP_ROOT.default.into())];
-    folders.extend(words(main, upxe::TFTP_ALLOW.name));
+fn mounts<'s>(main: Option<&'s Section>, masq: Option<&'s Section>) -> Vec<PathBuf> {
+    let words = |section: Option<&'s Section>, name| section.map(|section| section.words(name)).unwrap_or_default();
+    let roots = [words(main, upxe::TFTP_ROOT.name), words(masq, "tftp_root")].concat();
+    let mut folders = vec![PathBuf::from(roots.first().unwrap_or(&upxe::TFTP_ROOT.default))];
+    folders.extend(words(main, upxe::TFTP_ALLOW.name).into_iter().map(PathBuf::from));
     folders
 }
 
 /// Of what the configuration names, that which is neither in `folders` nor in /etc.
-fn hidden(config: &Config, folders: &[PathBuf], found: &mut Vec<Finding>) {
+fn hidden(config: &Config, folders: &[PathBuf], found: &mut Findings) {
     let sees = |path: &Path| path.starts_with("/etc") || folders.iter().any(|folder| path.starts_with(folder));
     let root = &config.tftp.root;
     if !sees(root) {
         let shown = root.to_string_lossy();
         let why = "The service runs in a jail that is built by upxe's own settings only, and finds no file there.";
-        let finding = Finding::error("jail-mount", &["the TFTP root ", &shown, " is outside of the jail"], why);
+        let what = format_args!("the TFTP root {shown} is outside of the jail");
         let word = shell_word(&shown);
-        found.push(finding.mend(&[
-            "uci set upxe.main.tftp_root=",
-            &word,
-            " && uci commit upxe && service upxe reload",
-        ]));
+        let command = format_args!("uci set upxe.main.tftp_root={word} && uci commit upxe && service upxe reload");
+        found.error("jail-mount", what, why).mend(command);
     }
     let rules = &config.rules;
     let origins = rules.boots.iter().map(|boot| &boot.origin).chain(rules.services.iter().map(|entry| &entry.origin));
@@ -79,7 +74,7 @@ fn hidden(config: &Config, folders: &[PathBuf], found: &mut Vec<Finding>) {
         told.push(origin);
         let why = "The service runs in a jail with /etc and the boot files, and reads no rule outside of it. Move the file \
                    into /etc, and name it there.";
-        found.push(Finding::error("jail-mount", &[&origin.file, " is outside of the jail"], why).at(origin));
+        found.error("jail-mount", format_args!("{} is outside of the jail", origin.file), why).at(origin);
     }
 }
 
@@ -101,9 +96,9 @@ mod tests {
             server: None,
             server_name: String::new(),
         });
-        let mut found = Vec::new();
+        let mut found = Findings::default();
         hidden(&config, &folders, &mut found);
-        found.into_iter().map(|finding| finding.what).collect()
+        found.0.into_iter().map(|finding| finding.what).collect()
     }
 
     struct NoFiles;

@@ -21,7 +21,7 @@ mod probe;
 mod service;
 mod web;
 
-use std::io::{self, Write};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -32,8 +32,7 @@ use crate::config::files::load_from;
 use crate::config::{Config, Diagnostic, Origin, Overrides, Severity};
 use crate::daemon::files::Files;
 use crate::sys::privileges;
-use crate::wire::json::Json::{List, Map, Null, Number, Text};
-use crate::wire::json::{Raw, string, string_or_null};
+use crate::wire::json::{Printer, Raw};
 
 /// Errors of the configuration that are shown; `upxe check` has them all.
 const MAX_ERRORS: usize = 5;
@@ -66,30 +65,41 @@ pub struct Finding {
     pub origin: Option<Origin>,
 }
 
-impl Finding {
-    fn new(severity: Severity, code: &'static str, what: &[&str], why: &str) -> Self {
-        Finding { severity, code, what: what.concat(), why: why.to_owned(), mend: None, origin: None }
-    }
+/// What was found so far.
+#[derive(Debug, Default)]
+struct Findings(Vec<Finding>);
 
-    fn error(code: &'static str, what: &[&str], why: &str) -> Self {
-        Self::new(Severity::Error, code, what, why)
-    }
-
-    fn warning(code: &'static str, what: &[&str], why: &str) -> Self {
-        Self::new(Severity::Warning, code, what, why)
-    }
-
-    fn note(code: &'static str, what: &[&str], why: &str) -> Self {
-        Self::new(Severity::Note, code, what, why)
-    }
-
-    fn mend(mut self, command: &[&str]) -> Self {
-        self.mend = Some(command.concat());
+impl Findings {
+    fn add(&mut self, severity: Severity, code: &'static str, what: fmt::Arguments<'_>, why: &str) -> &mut Self {
+        self.0.push(Finding { severity, code, what: what.to_string(), why: why.to_owned(), mend: None, origin: None });
         self
     }
 
-    fn at(mut self, origin: &Origin) -> Self {
-        self.origin = Some(origin.clone());
+    fn error(&mut self, code: &'static str, what: fmt::Arguments<'_>, why: &str) -> &mut Self {
+        self.add(Severity::Error, code, what, why)
+    }
+
+    fn warning(&mut self, code: &'static str, what: fmt::Arguments<'_>, why: &str) -> &mut Self {
+        self.add(Severity::Warning, code, what, why)
+    }
+
+    fn note(&mut self, code: &'static str, what: fmt::Arguments<'_>, why: &str) -> &mut Self {
+        self.add(Severity::Note, code, what, why)
+    }
+
+    /// Says what mends the last one.
+    fn mend(&mut self, command: fmt::Arguments<'_>) -> &mut Self {
+        if let Some(last) = self.0.last_mut() {
+            last.mend = Some(command.to_string());
+        }
+        self
+    }
+
+    /// Says which line is to blame for the last one.
+    fn at(&mut self, origin: &Origin) -> &mut Self {
+        if let Some(last) = self.0.last_mut() {
+            last.origin = Some(origin.clone());
+        }
         self
     }
 }
@@ -107,10 +117,9 @@ struct Patient<'a> {
 
 /// Looks at everything, says what was found on standard output, and fails with 1 for warnings, with 2 for errors.
 pub fn run(confdir: &Path, overrides: &Overrides, question: &DoctorArgs) -> ExitCode {
-    let found = examine(confdir, overrides, question);
+    let found = examine(confdir, overrides, question).0;
     let text = if question.json { json(&found) } else { text(&found) };
-    // Nobody is left to be told when standard output is closed.
-    let _ = io::stdout().lock().write_all(text.as_bytes());
+    super::print(text.as_bytes());
     match worst(&found) {
         Severity::Note => ExitCode::SUCCESS,
         Severity::Warning => ExitCode::from(1),
@@ -118,27 +127,28 @@ pub fn run(confdir: &Path, overrides: &Overrides, question: &DoctorArgs) -> Exit
     }
 }
 
-fn examine(confdir: &Path, overrides: &Overrides, question: &DoctorArgs) -> Vec<Finding> {
-    let mut found = Vec::new();
+fn examine(confdir: &Path, overrides: &Overrides, question: &DoctorArgs) -> Findings {
+    let mut found = Findings::default();
     let (config, diagnostics) = load_from(confdir, overrides);
     let Some(config) = config else {
-        let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).take(MAX_ERRORS);
-        found.extend(errors.map(|error| {
+        for error in diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).take(MAX_ERRORS) {
             let why = "With an error in its configuration upxe does not start, and a running one goes on with the old.";
-            Finding::error("config-error", &[&error.words()], why).mend(&["upxe check"]).at(&error.origin)
-        }));
+            found
+                .error("config-error", format_args!("{}", error.words()), why)
+                .mend(format_args!("upxe check"))
+                .at(&error.origin);
+        }
         return found;
     };
-    let answer = status::ask(&question.socket);
-    let status = answer.as_deref().ok().map(Raw);
-    let off = service::switched(&config, answer.as_ref().err(), &question.socket);
-    let (files, is_off) = (Files::new(&config.tftp, &config.rules), off.is_some());
-    let patient = Patient { confdir, config: &config, files, status, is_off };
     if !privileges::is_root() {
         let why = "Only root is told who holds a port, and what the service says of itself.";
-        found.push(Finding::note("not-root", &["not everything can be seen without root"], why));
+        found.note("not-root", format_args!("not everything can be seen without root"), why);
     }
-    found.extend(off);
+    let answer = status::ask(&question.socket);
+    let is_off = service::is_off(&config, answer.as_ref().err(), &question.socket, &mut found);
+    let files = Files::new(&config.tftp, &config.rules);
+    let status = answer.as_deref().ok().map(Raw);
+    let patient = Patient { confdir, config: &config, files, status, is_off };
     service::networks(&patient, &mut found);
     service::ports(&patient, &mut found);
     if question.probe {
@@ -157,16 +167,16 @@ fn examine(confdir: &Path, overrides: &Overrides, question: &DoctorArgs) -> Vec<
 }
 
 /// What `upxe check` has to say about the rules, which is its business to tell.
-fn rules(patient: &Patient<'_>, diagnostics: &[Diagnostic], found: &mut Vec<Finding>) {
+fn rules(patient: &Patient<'_>, diagnostics: &[Diagnostic], found: &mut Findings) {
     let lint = lint::lint_rules(patient.config, &patient.files);
     let is_told = |diagnostic: &Diagnostic| dnsmasq::is_tftp(diagnostic) || web::is_missing(diagnostic);
     let worth = |diagnostic: &&Diagnostic| diagnostic.severity > Severity::Note && !is_told(diagnostic);
     let count = diagnostics.iter().chain(&lint).filter(worth).count();
     if let Some(first) = diagnostics.iter().chain(&lint).find(worth) {
-        let more = if count > 1 { [", and ", &(count - 1).to_string(), " more"].concat() } else { String::new() };
-        let what = [&first.words(), more.as_str()];
-        let finding = Finding::note("check", &what, "A line of the configuration may not do what was meant.");
-        found.push(finding.mend(&["upxe check"]).at(&first.origin));
+        let more = if count > 1 { format!(", and {} more", count - 1) } else { String::new() };
+        let what = format_args!("{}{more}", first.words());
+        let why = "A line of the configuration may not do what was meant.";
+        found.note("check", what, why).mend(format_args!("upxe check")).at(&first.origin);
     }
 }
 
@@ -175,23 +185,32 @@ fn worst(found: &[Finding]) -> Severity {
 }
 
 /// The worst first, otherwise in the order in which they were found.
-fn ordered(found: &[Finding]) -> impl Iterator<Item = &Finding> {
-    let severities = [Severity::Error, Severity::Warning, Severity::Note].into_iter();
-    severities.flat_map(|severity| found.iter().filter(move |finding| finding.severity == severity))
+fn ordered(found: &[Finding]) -> Vec<&Finding> {
+    let mut ordered = Vec::new();
+    for severity in [Severity::Error, Severity::Warning, Severity::Note] {
+        ordered.extend(found.iter().filter(|finding| finding.severity == severity));
+    }
+    ordered
 }
 
 fn json(found: &[Finding]) -> String {
-    let list = ordered(found).map(|finding| {
-        Map(vec![
-            ("severity", string(finding.severity.name())),
-            ("code", string(finding.code)),
-            ("what", string(&finding.what)),
-            ("why", string(&finding.why)),
-            ("mend", string_or_null(finding.mend.as_deref())),
-            ("where", finding.origin.as_ref().map_or(Null, |origin| Text(origin.to_string()))),
-        ])
-    });
-    Map(vec![("version", Number(1)), ("findings", List(list.collect()))]).line()
+    let mut out = Printer::default();
+    out.item();
+    out.number("version", 1);
+    out.list("findings");
+    for finding in ordered(found) {
+        out.item();
+        out.text("severity", finding.severity.name());
+        out.text("code", finding.code);
+        out.text("what", &finding.what);
+        out.text("why", &finding.why);
+        out.text_or_null("mend", finding.mend.as_deref());
+        out.text_or_null("where", finding.origin.as_ref().map(Origin::to_string).as_deref());
+        out.end();
+    }
+    out.end_list();
+    out.end();
+    out.line()
 }
 
 fn text(found: &[Finding]) -> String {
@@ -223,8 +242,11 @@ mod tests {
     #[test]
     fn names_that_strangers_chose_make_no_lines_of_their_own() {
         let hostile = "x\u{1b}[2J\n    To mend it: evil";
-        let finding = Finding::warning("client-failed", &["it asked for ", hostile], hostile).mend(&["rm ", hostile]);
-        let text = text(&[finding]);
+        let mut found = Findings::default();
+        found
+            .warning("client-failed", format_args!("it asked for {hostile}"), hostile)
+            .mend(format_args!("rm {hostile}"));
+        let text = text(&found.0);
         assert!(text.contains("it asked for x?[2J?    To mend it: evil"), "{text}");
         assert!(!text.contains('\u{1b}') && text.lines().all(|line| !line.starts_with("    To mend")), "{text}");
         assert_eq!(shell_word("a'; rm b"), r"'a'\''; rm b'");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use dhcproto::v4::OptionCode;
 
-use super::{Finding, Patient};
+use super::{Findings, Patient};
 use crate::commands::explain::Description;
 use crate::daemon::links::usable;
 use crate::sys::epoll::{Epoll, Events};
@@ -37,12 +37,13 @@ struct Answer {
 }
 
 /// Asks on each network that can be asked, all at once.
-pub fn ask(patient: &Patient<'_>, found: &mut Vec<Finding>) {
+pub fn ask(patient: &Patient<'_>, found: &mut Findings) {
     let (asked, answers) = match collect(patient) {
         Ok(collected) => collected,
         Err(error) => {
-            let what = ["the networks could not be asked: ", &error.to_string()];
-            return found.push(Finding::note("probe", &what, "To ask takes root, and a device that is up."));
+            let what = format_args!("the networks could not be asked: {error}");
+            found.note("probe", what, "To ask takes root, and a device that is up.");
+            return;
         }
     };
     let has_own = port_owner::is_bound(67);
@@ -52,31 +53,31 @@ pub fn ask(patient: &Patient<'_>, found: &mut Vec<Finding>) {
         let here = || answers.iter().filter(|answer| answer.network == at);
         let name = &interface.name;
         for answer in here() {
-            let server = answer.server.to_string();
+            let server = answer.server;
             if answer.gives_address {
-                let what = ["network ", name, ": ", &server, " gives out addresses"];
-                found.push(if has_own {
+                let what = format_args!("network {name}: {server} gives out addresses");
+                if has_own {
                     let why = "Two DHCP servers on one network: a machine takes what either says, also about booting. \
                                Switch one off.";
-                    Finding::warning("other-dhcp", &[&what.concat(), ", beside this router"], why)
+                    found.warning("other-dhcp", format_args!("{what}, beside this router"), why);
                 } else {
-                    Finding::note("dhcp-server", &what, "Good: upxe adds to it what machines boot.")
-                });
+                    found.note("dhcp-server", what, "Good: upxe adds to it what machines boot.");
+                }
             }
             if answer.gives_file {
-                let what = ["network ", name, ": ", &server, " tells machines what to boot, too"];
+                let what = format_args!("network {name}: {server} tells machines what to boot, too");
                 let why = "A machine that hears two boot files takes either, and not always the same. Switch one off.";
-                found.push(Finding::warning("other-boot", &what, why));
+                found.warning("other-boot", what, why);
             }
         }
         if here().next().is_none() {
             let why = "Nobody else there tells machines anything. This router's own servers do not hear the question.";
-            found.push(Finding::note("probe", &["network ", name, ": nobody else answers"], why));
+            found.note("probe", format_args!("network {name}: nobody else answers"), why);
         }
         if !has_own && !here().any(|answer| answer.gives_address) {
-            let what = ["network ", name, ": nobody gives out addresses"];
+            let what = format_args!("network {name}: nobody gives out addresses");
             let why = "A machine without an address boots nothing, and upxe gives out none.";
-            found.push(Finding::error("no-dhcp", &what, why).mend(&["service dnsmasq start"]));
+            found.error("no-dhcp", what, why).mend(format_args!("service dnsmasq start"));
         }
     }
 }

@@ -3,29 +3,30 @@
 use std::io;
 use std::path::Path;
 
-use super::{Finding, Patient};
+use super::{Findings, Patient};
 use crate::config::{Config, Interface};
 use crate::daemon::links::usable;
 use crate::sys::{link, port_owner, privileges};
 
-/// What is wrong if upxe is switched off or doesn't run; `silence` is why its status can't be had at `socket`.
-pub fn switched(config: &Config, silence: Option<&io::Error>, socket: &Path) -> Option<Finding> {
+/// Whether upxe is switched off or doesn't run; `silence` is why its status can't be had at `socket`.
+pub fn is_off(config: &Config, silence: Option<&io::Error>, socket: &Path, found: &mut Findings) -> bool {
     if !config.enabled {
         let why = "While it is switched off nobody is offered anything to boot.";
-        return Some(Finding::error("switched-off", &["upxe is switched off"], why).mend(&[
+        found.error("switched-off", format_args!("upxe is switched off"), why).mend(format_args!(
             "uci set upxe.main=upxe && uci set upxe.main.enabled='1' && uci commit upxe && service upxe enable && \
-             service upxe restart",
-        ]));
+             service upxe restart"
+        ));
+        return true;
     }
-    let error = silence.filter(|error| error.kind() != io::ErrorKind::PermissionDenied)?;
+    let Some(error) = silence.filter(|error| error.kind() != io::ErrorKind::PermissionDenied) else { return false };
     let why = "Nobody is offered anything to boot while it does not run; 'logread -e upxe' tells how it ended.";
-    let what = ["upxe does not run: ", &socket.to_string_lossy(), ": ", &error.to_string()];
-    let finding = Finding::error("not-running", &what, why);
-    Some(finding.mend(&["service upxe enable && service upxe restart"]))
+    let what = format_args!("upxe does not run: {}: {error}", socket.display());
+    found.error("not-running", what, why).mend(format_args!("service upxe enable && service upxe restart"));
+    true
 }
 
 /// Whether each network's device is there and can be heard.
-pub fn networks(patient: &Patient<'_>, found: &mut Vec<Finding>) {
+pub fn networks(patient: &Patient<'_>, found: &mut Findings) {
     for Interface { name, device } in &patient.config.interfaces {
         let looked = link::device(device).map(usable);
         let trouble = match &looked {
@@ -34,14 +35,16 @@ pub fn networks(patient: &Patient<'_>, found: &mut Vec<Finding>) {
             Err(error) => error.to_string(),
         };
         let why = "Clients on this network are not heard; upxe serves it as soon as its device is ready.";
-        let finding = Finding::error("no-network", &["network ", name, ": ", device, ": ", &trouble], why);
+        found.error("no-network", format_args!("network {name}: {device}: {trouble}"), why);
         // What isn't in netifd's care is not its to bring up.
-        found.push(if name == device { finding } else { finding.mend(&["ifup ", name]) });
+        if name != device {
+            found.mend(format_args!("ifup {name}"));
+        }
     }
 }
 
 /// Whether the two ports are ours; what dnsmasq holds by its own configuration is told with that.
-pub fn ports(patient: &Patient<'_>, found: &mut Vec<Finding>) {
+pub fn ports(patient: &Patient<'_>, found: &mut Findings) {
     let config = patient.config;
     let told = patient.status.and_then(|status| status.get("ports"));
     for (port, wanted, why) in [
@@ -64,13 +67,13 @@ pub fn ports(patient: &Patient<'_>, found: &mut Vec<Finding>) {
                 let owner = port_owner::name(port);
                 if owner.is_none() && !privileges::is_root() {
                     let why = "If it is upxe, all is well: ask again as root.";
-                    let what = ["port ", &port.to_string(), ": held by a program that only root can see"];
-                    found.push(Finding::note("not-root", &what, why));
+                    let what = format_args!("port {port}: held by a program that only root can see");
+                    found.note("not-root", what, why);
                     continue;
                 }
                 let owner = owner.unwrap_or_else(|| "another program".to_owned());
                 // It runs, and only its status can't be had.
-                if owner.starts_with("upxe ") { None } else { Some(["held by ", &owner].concat()) }
+                if owner.starts_with("upxe ") { None } else { Some(format!("held by {owner}")) }
             }
             None => None,
         };
@@ -79,14 +82,12 @@ pub fn ports(patient: &Patient<'_>, found: &mut Vec<Finding>) {
         if trouble.starts_with("held by ")
             && let Some(owner) = port_owner::name(port)
         {
-            trouble = ["held by ", &owner].concat();
+            trouble = format!("held by {owner}");
         }
-        let number = port.to_string();
-        let finding = Finding::error("port-taken", &["port ", &number, ": ", &trouble], why);
-        found.push(match service_of(&trouble) {
-            Some(service) => finding.mend(&["service ", service, " stop && service ", service, " disable"]),
-            None => finding,
-        });
+        found.error("port-taken", format_args!("port {port}: {trouble}"), why);
+        if let Some(service) = service_of(&trouble) {
+            found.mend(format_args!("service {service} stop && service {service} disable"));
+        }
     }
 }
 
@@ -98,11 +99,11 @@ fn service_of(trouble: &str) -> Option<&str> {
 }
 
 /// Whether anybody on this router gives out addresses.
-pub fn dhcp_server(found: &mut Vec<Finding>) {
+pub fn dhcp_server(found: &mut Findings) {
     if !port_owner::is_bound(67) {
         let why = "upxe tells machines what to boot and gives out no addresses. If another machine of this network does, \
                    all is well; 'upxe doctor --probe' asks.";
-        let finding = Finding::warning("no-dhcp", &["no DHCP server runs on this router (port 67 is free)"], why);
-        found.push(finding.mend(&["service dnsmasq start"]));
+        let what = format_args!("no DHCP server runs on this router (port 67 is free)");
+        found.warning("no-dhcp", what, why).mend(format_args!("service dnsmasq start"));
     }
 }

@@ -1,11 +1,11 @@
 //! Whether the web server that machines are sent to is there, and has the boot files.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{Finding, Patient};
+use super::{Findings, Patient};
 use crate::config::load::UHTTPD;
 use crate::config::options::upxe;
 use crate::config::rules::Web;
@@ -25,15 +25,15 @@ pub fn is_missing(diagnostic: &Diagnostic) -> bool {
 }
 
 /// Asks for a file of the folder as machines do.
-pub fn examine(patient: &Patient<'_>, diagnostics: &[Diagnostic], found: &mut Vec<Finding>) {
+pub fn examine(patient: &Patient<'_>, diagnostics: &[Diagnostic], found: &mut Findings) {
     if let Some(diagnostic) = diagnostics.iter().find(|it| is_missing(it)) {
-        let what = &["option ", upxe::HTTP.name, " is on, and ", UHTTPD, " is not there"];
+        let what = format_args!("option {} is on, and {UHTTPD} is not there", upxe::HTTP.name);
         let why = "UEFI HTTP Boot is not answered, and all else goes by TFTP.";
-        let finding = Finding::warning("web-missing", what, why).at(&diagnostic.origin);
         // From 25.12 on.
         let has_apk = Path::new("/usr/bin/apk").exists();
         let install = if has_apk { "apk add uhttpd" } else { "opkg update && opkg install uhttpd" };
-        found.push(finding.mend(&[install, " && service upxe restart"]));
+        let command = format_args!("{install} && service upxe restart");
+        found.warning("web-missing", what, why).at(&diagnostic.origin).mend(command);
     }
     let Some(web) = &patient.config.rules.web else { return };
     if patient.is_off && matches!(web, Web::Own(_)) {
@@ -51,44 +51,44 @@ pub fn examine(patient: &Patient<'_>, diagnostics: &[Diagnostic], found: &mut Ve
         let base = web.base(router);
         // A name is for machines to look up.
         let Some((server, folder)) = place(&base) else { continue };
-        let answer = ask(server, &[folder, "/", &file].concat());
-        found.extend(judge(web, &[&base, "/", &file].concat(), answer));
+        let answer = ask(server, &format!("{folder}/{file}"));
+        judge(web, &format!("{base}/{file}"), answer, found);
     }
 }
 
-fn judge(web: &Web, url: &str, answer: io::Result<String>) -> Option<Finding> {
+fn judge(web: &Web, url: &str, answer: io::Result<String>, found: &mut Findings) {
     match answer {
         // Without a file to ask for, any answer is one.
-        Ok(status) if status.contains(" 200") || url.ends_with('/') => None,
+        Ok(status) if status.contains(" 200") || url.ends_with('/') => {}
         Ok(status) => {
             let why = "upxe offers files by such URLs, and what serves there doesn't have them.";
-            Some(Finding::warning("web-other", &[url, " is answered with: ", &status], why))
+            found.warning("web-other", format_args!("{url} is answered with: {status}"), why);
         }
         Err(error) => {
             let why = "Machines that can fetch by HTTP are sent there, and don't boot.";
-            let finding = Finding::error("web-closed", &[url, " cannot be had: ", &error.to_string()], why);
-            Some(match web {
-                Web::Own(port) => match port_owner::listener(*port) {
-                    // Some other address of the router's.
-                    Some(owner) if !owner.starts_with("uhttpd ") => {
-                        let what = ["TCP port ", &port.to_string(), ": held by ", &owner];
-                        Finding::error("port-taken", &what, why)
-                    }
-                    _ => finding.mend(&["service upxe restart"]),
-                },
-                Web::At(_) => finding,
-            })
+            if let Web::Own(port) = web {
+                // Some other address of the router's.
+                if let Some(owner) = port_owner::listener(*port).filter(|owner| !owner.starts_with("uhttpd ")) {
+                    let what = format_args!("TCP port {port}: held by {owner}");
+                    found.error("port-taken", what, why);
+                    return;
+                }
+            }
+            found.error("web-closed", format_args!("{url} cannot be had: {error}"), why);
+            if let Web::Own(_) = web {
+                found.mend(format_args!("service upxe restart"));
+            }
         }
     }
 }
 
 /// Server and folder of a base, if the server is given by its address.
-fn place(base: &str) -> Option<(SocketAddr, &str)> {
+fn place(base: &str) -> Option<(SocketAddrV4, &str)> {
     let rest = base.strip_prefix("http://")?;
     let server = rest.split('/').next()?;
     let (host, port) = server.split_once(':').unwrap_or((server, "80"));
     let address: Ipv4Addr = host.parse().ok()?;
-    Some(((address, port.parse().ok()?).into(), rest.get(server.len()..)?))
+    Some((SocketAddrV4::new(address, port.parse().ok()?), rest.get(server.len()..)?))
 }
 
 /// The path of any file that both servers should have.
@@ -99,11 +99,11 @@ fn some_file(patient: &Patient<'_>) -> Option<String> {
 }
 
 /// The first line of the answer to a HEAD request (RFC 9110 §9.3.2).
-fn ask(server: SocketAddr, path: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&server, PATIENCE)?;
+fn ask(server: SocketAddrV4, path: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&server.into(), PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let request = ["HEAD ", path, " HTTP/1.0\r\nHost: ", &server.ip().to_string(), "\r\n\r\n"].concat();
+    let request = format!("HEAD {path} HTTP/1.0\r\nHost: {}\r\n\r\n", server.ip());
     stream.write_all(request.as_bytes())?;
     let mut answer = [0; 64];
     let mut len = 0;
@@ -131,7 +131,8 @@ mod tests {
         assert_eq!(taken("http://192.168.1.5:81/a/b").as_deref(), Some("192.168.1.5:81 /a/b"));
         assert_eq!(taken("http://nas/a"), None);
         let closed = Err(io::ErrorKind::ConnectionRefused.into());
-        let finding = judge(&Web::At("http://1.2.3.4/a".into()), "http://1.2.3.4/a/x", closed).unwrap();
-        assert!(finding.what.starts_with("http://1.2.3.4/a/x cannot be had: "), "{}", finding.what);
+        let mut found = Findings::default();
+        judge(&Web::At("http://1.2.3.4/a".into()), "http://1.2.3.4/a/x", closed, &mut found);
+        assert!(found.0[0].what.starts_with("http://1.2.3.4/a/x cannot be had: "), "{found:?}");
     }
 }

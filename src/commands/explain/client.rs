@@ -49,11 +49,21 @@ const IPXE_ASKS: &[u8] =
     &[1, 3, 6, 7, 12, 15, 17, 26, 43, 60, 66, 67, 119, 128, 129, 130, 131, 132, 133, 134, 135, 175, 203];
 /// What Debian's iPXE says of itself in option 175, as far as it matters: HTTP (0x13), iSCSI, AoE, TFTP, DNS, bzImage, menus.
 const IPXE_FEATURES: &[u8] = &[0x17, 1, 1, 0x13, 1, 1, 0x11, 1, 1, 0x27, 1, 1, 0x15, 1, 1, 0x18, 1, 1, 0x12, 1, 1];
-const FEATURE_HTTP: [u8; 3] = [0x13, 1, 1];
+const FEATURES_WITHOUT_HTTP: &[u8] = &[0x17, 1, 1, 0x11, 1, 1, 0x27, 1, 1, 0x15, 1, 1, 0x18, 1, 1, 0x12, 1, 1];
+
+/// Options with their values, in the order in which they are sent.
+#[derive(Default)]
+struct Options(Vec<(u8, Vec<u8>)>);
+
+impl Options {
+    fn add(&mut self, code: u8, value: &[u8]) {
+        self.0.push((code, value.to_vec()));
+    }
+}
 
 /// A complaint about a word of the command line.
 fn wrong(what: &str, found: &str, expected: &str) -> String {
-    [what, ": found '", found, "', expected ", expected].concat()
+    format!("{what}: found '{found}', expected {expected}")
 }
 
 impl Description {
@@ -95,70 +105,79 @@ impl Description {
             Door::BootServer => (3, neighbour(router)),
         };
         let mut packet = vec![REQUEST, ETHERNET, 6, 0, 0x75, 0x70, 0x78, 0x65];
-        packet.extend([0; 4]);
-        packet.extend(client.octets());
+        packet.resize(12, 0);
+        packet.extend_from_slice(&client.octets());
         packet.resize(28, 0);
-        packet.extend(&mac);
+        packet.extend_from_slice(&mac);
         packet.resize(236, 0);
-        packet.extend([99, 130, 83, 99]);
-        let mut options: Vec<(u8, Vec<u8>)> = vec![(53, vec![message_type]), (57, vec![5, 0xc0])];
+        packet.extend_from_slice(&[99, 130, 83, 99]);
+        let mut options = Options::default();
+        options.add(53, &[message_type]);
+        options.add(57, &[5, 0xc0]);
         self.say_who(&mut options)?;
         for option in &self.options {
             let (code, value) = raw_option(option)?;
-            options.retain(|(known, _)| *known != code);
+            options.0.retain(|(known, _)| *known != code);
             if !value.is_empty() {
-                options.push((code, value));
+                options.add(code, &value);
             }
         }
-        for (code, value) in options {
+        for (code, value) in &options.0 {
             let len = u8::try_from(value.len());
-            packet.extend([code, len.map_err(|_| wrong("option", &code.to_string(), "at most 255 bytes in it"))?]);
-            packet.extend(value);
+            let len = len.map_err(|_| wrong("option", &code.to_string(), "at most 255 bytes in it"))?;
+            packet.extend_from_slice(&[*code, len]);
+            packet.extend_from_slice(value);
         }
         packet.push(255);
         Ok(packet)
     }
 
     /// The options by which clients tell who they are.
-    fn say_who(&self, options: &mut Vec<(u8, Vec<u8>)>) -> Result<(), String> {
+    fn say_who(&self, options: &mut Options) -> Result<(), String> {
         let http_boot = self.http && !self.ipxe && !self.gpxe;
-        let mut numbers = self.architectures.iter().map(|name| architecture(name)).collect::<Result<Vec<u16>, _>>()?;
+        let mut numbers = Vec::new();
+        for name in &self.architectures {
+            numbers.push(architecture(name)?);
+        }
         if numbers.is_empty() {
             numbers.push(if http_boot { 7 } else { 0 });
         }
-        if http_boot {
-            for number in &mut numbers {
+        let mut architectures = Vec::new();
+        for number in &mut numbers {
+            if http_boot {
                 *number = BY_HTTP.iter().find(|(pxe, _)| pxe == number).map_or(*number, |(_, http)| *http);
             }
+            architectures.extend_from_slice(&number.to_be_bytes());
         }
         let first = numbers.first().copied().unwrap_or_default();
-        let asks = if self.ipxe || self.gpxe { IPXE_ASKS } else { FIRMWARE_ASKS };
-        options.push((55, asks.to_vec()));
+        options.add(55, if self.ipxe || self.gpxe { IPXE_ASKS } else { FIRMWARE_ASKS });
         if let Some(uuid) = &self.uuid {
-            options.push((97, uuid_bytes(uuid)?));
+            options.add(97, &uuid_bytes(uuid)?);
         }
-        options.push((94, if first == 0 { vec![1, 2, 1] } else { vec![1, 3, 0] }));
-        options.push((93, numbers.iter().flat_map(|number| number.to_be_bytes()).collect()));
+        options.add(94, if first == 0 { &[1, 2, 1] } else { &[1, 3, 0] });
+        options.add(93, &architectures);
         let class = self.vendor_class.clone().unwrap_or_else(|| {
             let number = first.to_string();
             let zeros = "00000".get(number.len()..).unwrap_or_default();
             let undi = if first == 0 { "002001" } else { "003000" };
-            [if http_boot { "HTTPClient:Arch:" } else { "PXEClient:Arch:" }, zeros, &number, ":UNDI:", undi].concat()
+            format!("{}{zeros}{number}:UNDI:{undi}", if http_boot { "HTTPClient:Arch:" } else { "PXEClient:Arch:" })
         });
-        options.push((60, class.into_bytes()));
+        options.add(60, class.as_bytes());
         let user_class = match &self.user_class {
             Some(class) => Some(class.as_str()),
             None if self.gpxe => Some("gPXE"),
             None if self.ipxe => Some("iPXE"),
             None => None,
         };
-        options.extend(user_class.map(|class| (77, class.as_bytes().to_vec())));
-        if self.ipxe || self.gpxe {
-            let features = IPXE_FEATURES.as_chunks::<3>().0.iter();
-            let has = features.filter(|feature| !self.no_http || **feature != FEATURE_HTTP);
-            options.push((175, has.flatten().copied().collect()));
+        if let Some(class) = user_class {
+            options.add(77, class.as_bytes());
         }
-        options.extend(self.boot_item.as_deref().map(boot_item).transpose()?.map(|item| (43, item)));
+        if self.ipxe || self.gpxe {
+            options.add(175, if self.no_http { FEATURES_WITHOUT_HTTP } else { IPXE_FEATURES });
+        }
+        if let Some(item) = &self.boot_item {
+            options.add(43, &boot_item(item)?);
+        }
         Ok(())
     }
 }
@@ -177,7 +196,7 @@ fn architecture(name: &str) -> Result<u16, String> {
             known.push_str(name);
             known.push_str(", ");
         }
-        wrong("--arch", name, &[&known, "dnsmasq's names, or a number of option 93"].concat())
+        wrong("--arch", name, &format!("{known}dnsmasq's names, or a number of option 93"))
     })
 }
 

@@ -45,42 +45,36 @@ impl<'a> Judge<'a> {
         if self.decision.client().is_none() || unasked {
             return Vec::new();
         }
-        let services = self.rules.services.iter().map(|service| {
-            let (won, why) = self.service(service);
-            Fate { origin: service.origin.clone(), kind: "pxe-service", what: entry(service), won, why }
-        });
-        let boots = self.rules.boots.iter().map(|boot| {
-            let (won, why) = self.boot(boot);
-            Fate { origin: boot.origin.clone(), kind: "dhcp-boot", what: line(boot), won, why }
-        });
-        let options =
-            self.rules.options.iter().filter(|option| option.place == Place::Plain(BOOT_FILE)).map(|option| {
-                let (won, why) = self.file_option(option);
-                Fate { origin: option.origin.clone(), kind: "dhcp-option", what: "67".to_owned(), won, why }
-            });
+        let mut fates = Vec::new();
+        for it in &self.rules.services {
+            fates.push(fate(&it.origin, "pxe-service", entry(it), self.service(it)));
+        }
+        for it in &self.rules.boots {
+            fates.push(fate(&it.origin, "dhcp-boot", line(it), self.boot(it)));
+        }
+        for it in self.rules.options.iter().filter(|option| option.place == Place::Plain(BOOT_FILE)) {
+            fates.push(fate(&it.origin, "dhcp-option", "67".to_owned(), self.file_option(it)));
+        }
         // It is no line of its own, and behind all of them.
         let menu = &self.rules.menu;
         let origin = menu.origin.as_ref().or(menu.entries.first().map(|entry| &entry.origin));
-        let menu = origin.and_then(|origin| match &self.decision.outcome {
-            Ok(Offer { chosen_by: ChosenBy::Menu, file, .. }) => {
-                let why = "no line, and no file of the machine's own, comes before it".to_owned();
-                Some(Fate { origin: origin.clone(), kind: "menu", what: file.as_str().to_owned(), won: true, why })
-            }
-            _ => None,
-        });
-        services.chain(boots).chain(options).chain(menu).collect()
+        if let (Ok(Offer { chosen_by: ChosenBy::Menu, file, .. }), Some(origin)) = (&self.decision.outcome, origin) {
+            let why = "no line, and no file of the machine's own, comes before it".to_owned();
+            fates.push(fate(origin, "menu", file.as_str().to_owned(), (true, why)));
+        }
+        fates
     }
 
     /// What became of the lines that add options.
     pub fn options(&self) -> Vec<Fate> {
-        let Ok(offer) = &self.decision.outcome else { return Vec::new() };
-        let others = self.rules.options.iter().filter(|option| option.place != Place::Plain(BOOT_FILE));
-        let fates = others.map(|option| {
-            let won = offer.options.iter().any(|sent| sent.origins.contains(&option.origin));
-            let why = if won { String::new() } else { self.unsent(option, offer) };
-            Fate { origin: option.origin.clone(), kind: keyword(option), what: place(option), won, why }
-        });
-        fates.collect()
+        let mut fates = Vec::new();
+        let Ok(offer) = &self.decision.outcome else { return fates };
+        for it in self.rules.options.iter().filter(|option| option.place != Place::Plain(BOOT_FILE)) {
+            let won = offer.options.iter().any(|sent| sent.origins.contains(&it.origin));
+            let why = if won { String::new() } else { self.unsent(it, offer) };
+            fates.push(fate(&it.origin, keyword(it), place(it), (won, why)));
+        }
+        fates
     }
 
     fn winner(&self) -> Option<&'a Origin> {
@@ -181,13 +175,7 @@ impl<'a> Judge<'a> {
         }
         let mut numbers = client.architectures.iter().flat_map(|architecture| architecture.aliases());
         if !numbers.any(|number| number == service.architecture) {
-            return [
-                "is for architecture ",
-                &service.architecture.to_string(),
-                ", this client is ",
-                &client.to_string(),
-            ]
-            .concat();
+            return format!("is for architecture {}, this client is {client}", service.architecture);
         }
         if let Some(why) = self.kept_out(&service.when, &service.origin) {
             return why;
@@ -226,7 +214,7 @@ impl<'a> Judge<'a> {
     /// Why a line doesn't hold or is of no use, if that is so.
     fn kept_out(&self, when: &[TagTest], origin: &Origin) -> Option<String> {
         let passed = || self.decision.passed_over.iter().find(|passed| passed.origin == *origin);
-        self.failed_test(when).or_else(|| passed().map(|passed| [&passed.file, " ", passed.why.words()].concat()))
+        self.failed_test(when).or_else(|| passed().map(|passed| format!("{} {}", passed.file, passed.why.words())))
     }
 
     /// The first test that fails, and who would change that.
@@ -234,17 +222,17 @@ impl<'a> Judge<'a> {
         let tags = &self.decision.tags;
         let test = when.iter().find(|test| tags.has(&test.tag) != test.set)?;
         if test.set {
-            let who = match setters(self.rules, &test.tag).next() {
-                Some(origin) => ["; ", &origin.to_string(), " would set it"].concat(),
+            let who = match setters(self.rules, &test.tag).first() {
+                Some(origin) => format!("; {origin} would set it"),
                 None => "; nothing sets it".to_owned(),
             };
-            return Some(["tag ", &test.tag, " is not set", &who].concat());
+            return Some(format!("tag {} is not set{who}", test.tag));
         }
         let by = tags.iter().find(|(tag, _)| *tag == test.tag).map(|(_, by)| match by {
             SetBy::Rule(origin) => said(", by ", origin),
             SetBy::Interface => ", by the interface's name".to_owned(),
         });
-        Some(["tag ", &test.tag, " is set", &by.unwrap_or_default()].concat())
+        Some(format!("tag {} is set{}", test.tag, by.unwrap_or_default()))
     }
 
     /// Why an option isn't sent.
@@ -265,8 +253,7 @@ impl<'a> Judge<'a> {
             Place::Enterprise { code, .. } => (*code, ENTERPRISES),
         };
         if option.send == Send::IfAsked && option.place != (Place::Plain(NEXT_SERVER)) && !self.asks_for(outer) {
-            return ["the client does not ask for ", &outer.to_string(), " in option 55; dhcp-option-force sends it"]
-                .concat();
+            return format!("the client does not ask for {outer} in option 55; dhcp-option-force sends it");
         }
         if outer == VENDOR && vendor::is_reserved(code) {
             return "the reply itself sets this suboption".to_owned();
@@ -315,17 +302,25 @@ fn tags_hold(when: &[TagTest]) -> String {
 }
 
 /// The lines that set a tag.
-pub fn setters<'r>(rules: &'r Rules, tag: &str) -> impl Iterator<Item = &'r Origin> {
-    let taggers = rules.taggers.iter().filter(move |tagger| tagger.tag == tag).map(|tagger| &tagger.origin);
-    let hosts = rules.hosts.iter().filter(move |host| host.set.iter().any(|set| set == tag) || tag == "known");
-    let tag_ifs = rules.tag_ifs.iter().filter(move |tag_if| tag_if.set.iter().any(|set| set == tag));
-    let ranges = rules.ranges.iter().filter(move |range| range.set.as_deref() == Some(tag));
-    let networks = rules.interface_tags.iter().filter(move |network| network.tag == tag);
-    taggers
-        .chain(hosts.map(|host| &host.origin))
-        .chain(tag_ifs.map(|tag_if| &tag_if.origin))
-        .chain(ranges.map(|range| &range.origin))
-        .chain(networks.map(|network| &network.origin))
+pub fn setters<'r>(rules: &'r Rules, tag: &str) -> Vec<&'r Origin> {
+    let mut setters = Vec::new();
+    let mut add = |sets: bool, origin: &'r Origin| setters.extend(sets.then_some(origin));
+    for it in &rules.taggers {
+        add(it.tag == tag, &it.origin);
+    }
+    for it in &rules.hosts {
+        add(tag == "known" || it.set.iter().any(|set| set == tag), &it.origin);
+    }
+    for it in &rules.tag_ifs {
+        add(it.set.iter().any(|set| set == tag), &it.origin);
+    }
+    for it in &rules.ranges {
+        add(it.set.as_deref() == Some(tag), &it.origin);
+    }
+    for it in &rules.interface_tags {
+        add(it.tag == tag, &it.origin);
+    }
+    setters
 }
 
 /// What kind of line set a tag.
@@ -343,14 +338,18 @@ pub fn setter_kind(rules: &Rules, origin: &Origin) -> &'static str {
     }
 }
 
+fn fate(origin: &Origin, kind: &'static str, what: String, (won, why): (bool, String)) -> Fate {
+    Fate { origin: origin.clone(), kind, what, won, why }
+}
+
 fn said(what: &str, origin: &Origin) -> String {
-    [what, &origin.to_string()].concat()
+    format!("{what}{origin}")
 }
 
 fn line(boot: &Boot) -> String {
     let file = if boot.file.is_empty() { "(no file)" } else { &boot.file };
     match boot.server {
-        Some(server) => [file, " from ", &server.to_string()].concat(),
+        Some(server) => format!("{file} from {server}"),
         None => file.to_owned(),
     }
 }
@@ -358,10 +357,10 @@ fn line(boot: &Boot) -> String {
 fn entry(service: &Service) -> String {
     let target = match &service.target {
         Target::Local => "the next boot device".to_owned(),
-        Target::Type(number) => ["server type ", &number.to_string()].concat(),
+        Target::Type(number) => format!("server type {number}"),
         Target::File(_) => file_of(service).unwrap_or_default(),
     };
-    [&target, ", \"", &service.text, "\""].concat()
+    format!("{target}, \"{}\"", service.text)
 }
 
 fn keyword(option: &DhcpOption) -> &'static str {
@@ -376,8 +375,8 @@ fn keyword(option: &DhcpOption) -> &'static str {
 fn place(option: &DhcpOption) -> String {
     match &option.place {
         Place::Plain(code) => code.to_string(),
-        Place::Encapsulated { outer, code } => [&outer.to_string(), ".", &code.to_string()].concat(),
-        Place::Vendor { code, .. } => ["43.", &code.to_string()].concat(),
-        Place::Enterprise { number, code } => ["125.", &number.to_string(), ".", &code.to_string()].concat(),
+        Place::Encapsulated { outer, code } => format!("{outer}.{code}"),
+        Place::Vendor { code, .. } => format!("43.{code}"),
+        Place::Enterprise { number, code } => format!("125.{number}.{code}"),
     }
 }

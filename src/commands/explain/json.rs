@@ -24,103 +24,148 @@
 //! A tag that the interface's name sets has no file; line 0 is the command line. Values are the words of the text output.
 
 use super::packet::{Field, Shown, hex};
-use super::{Fate, Later, ReplyReport, Report, Tag};
+use super::{Fate, ReplyReport, Report};
 use crate::config::Origin;
-use crate::wire::json::Json::{self, Flag, List, Map, Null, Number, Text};
-use crate::wire::json::string;
+use crate::wire::json::Printer;
 
 /// The version of the schema above.
 const VERSION: usize = 1;
 
 /// All reports as one JSON object.
 pub fn write(reports: &[Report]) -> String {
-    Map(vec![("version", Number(VERSION)), ("requests", List(reports.iter().map(report).collect()))]).line()
+    let mut out = Printer::default();
+    out.item();
+    out.number("version", VERSION);
+    out.list("requests");
+    for it in reports {
+        report(&mut out, it);
+    }
+    out.end_list();
+    out.end();
+    out.line()
 }
 
-fn report(report: &Report) -> Json {
+fn report(out: &mut Printer, report: &Report) {
     let network = &report.network;
-    let (reply, silence) = match &report.outcome {
-        Ok(reply) => (answer(reply), Null),
-        Err(quiet) => {
-            let (code, reason, advice) = (string(quiet.code), string(&quiet.reason), string(&quiet.advice));
-            (Null, Map(vec![("code", code), ("reason", reason), ("advice", advice)]))
+    out.item();
+    out.number("packet", report.number);
+    out.number("port", report.port.into());
+    out.text("message", report.message);
+    out.text("mac", &report.mac);
+    out.text("interface", &network.interface);
+    out.text("device", &network.device);
+    out.text("router", &network.router.to_string());
+    out.text("mask", &network.mask.to_string());
+    fields(out, "client", &report.client);
+    out.list("tags");
+    for tag in &report.tags {
+        out.item();
+        out.text("tag", &tag.name);
+        out.text("kind", tag.kind);
+        place(out, tag.origin.as_ref());
+        out.end();
+    }
+    out.end_list();
+    fates(out, "rules", &report.rules);
+    fates(out, "options", &report.options);
+    match &report.outcome {
+        Ok(it) => {
+            reply(out, it);
+            out.null("silence");
         }
-    };
-    Map(vec![
-        ("packet", Number(report.number)),
-        ("port", Number(report.port.into())),
-        ("message", string(report.message)),
-        ("mac", string(&report.mac)),
-        ("interface", string(&network.interface)),
-        ("device", string(&network.device)),
-        ("router", Text(network.router.to_string())),
-        ("mask", Text(network.mask.to_string())),
-        ("client", fields(&report.client)),
-        ("tags", List(report.tags.iter().map(tag).collect())),
-        ("rules", List(report.rules.iter().map(fate).collect())),
-        ("options", List(report.options.iter().map(fate).collect())),
-        ("reply", reply),
-        ("silence", silence),
-        ("later", List(report.later.iter().map(later).collect())),
-    ])
+        Err(silence) => {
+            out.null("reply");
+            out.object("silence");
+            out.text("code", silence.code);
+            out.text("reason", &silence.reason);
+            out.text("advice", &silence.advice);
+            out.end();
+        }
+    }
+    out.list("later");
+    for later in &report.later {
+        out.item();
+        out.text("when", later.when);
+        out.text("told", &later.told);
+        out.end();
+    }
+    out.end_list();
+    out.end();
 }
 
-fn later(later: &Later) -> Json {
-    Map(vec![("when", string(later.when)), ("told", string(&later.told))])
+fn fields(out: &mut Printer, name: &str, fields: &[Field]) {
+    out.object(name);
+    for field in fields {
+        out.text(field.name, &field.value);
+    }
+    out.end();
 }
 
-fn fields(fields: &[Field]) -> Json {
-    Map(fields.iter().map(|field| (field.name, string(&field.value))).collect())
-}
-
-fn place(origin: Option<&Origin>) -> [(&'static str, Json); 2] {
+fn place(out: &mut Printer, origin: Option<&Origin>) {
     match origin {
         Some(origin) => {
-            [("file", string(&origin.file)), ("line", Number(usize::try_from(origin.line).unwrap_or_default()))]
+            out.text("file", &origin.file);
+            out.number("line", usize::try_from(origin.line).unwrap_or_default());
         }
-        None => [("file", Null), ("line", Null)],
+        None => {
+            out.null("file");
+            out.null("line");
+        }
     }
 }
 
-fn tag(tag: &Tag) -> Json {
-    let mut entries = vec![("tag", string(&tag.name)), ("kind", string(tag.kind))];
-    entries.extend(place(tag.origin.as_ref()));
-    Map(entries)
+fn fates(out: &mut Printer, name: &str, fates: &[Fate]) {
+    out.list(name);
+    for fate in fates {
+        out.item();
+        out.text("kind", fate.kind);
+        out.text("what", &fate.what);
+        out.flag("won", fate.won);
+        out.text("why", &fate.why);
+        place(out, Some(&fate.origin));
+        out.end();
+    }
+    out.end_list();
 }
 
-fn fate(fate: &Fate) -> Json {
-    let mut entries = vec![
-        ("kind", string(fate.kind)),
-        ("what", string(&fate.what)),
-        ("won", Flag(fate.won)),
-        ("why", string(&fate.why)),
-    ];
-    entries.extend(place(Some(&fate.origin)));
-    Map(entries)
+fn reply(out: &mut Printer, reply: &ReplyReport) {
+    out.object("reply");
+    out.text("message", reply.message);
+    out.number("length", reply.len);
+    out.text_or_null("custom", reply.custom);
+    fields(out, "fields", &reply.fields);
+    out.list("options");
+    for (shown, origins) in &reply.options {
+        out.item();
+        option(out, shown);
+        out.list("from");
+        for origin in origins {
+            out.item();
+            place(out, Some(origin));
+            out.end();
+        }
+        out.end_list();
+        out.end();
+    }
+    out.end_list();
+    match reply.left_out {
+        Some(code) => out.number("left_out", code.into()),
+        None => out.null("left_out"),
+    }
+    out.end();
 }
 
-fn answer(reply: &ReplyReport) -> Json {
-    let options = reply.options.iter().map(|(shown, origins)| {
-        let mut entries = option(shown);
-        entries.push(("from", List(origins.iter().map(|origin| Map(place(Some(origin)).into())).collect())));
-        Map(entries)
-    });
-    Map(vec![
-        ("message", string(reply.message)),
-        ("length", Number(reply.len)),
-        ("custom", reply.custom.map_or(Null, string)),
-        ("fields", fields(&reply.fields)),
-        ("options", List(options.collect())),
-        ("left_out", reply.left_out.map_or(Null, |code| Number(code.into()))),
-    ])
-}
-
-fn option(shown: &Shown) -> Vec<(&'static str, Json)> {
-    vec![
-        ("code", Number(shown.code.into())),
-        ("name", string(shown.name)),
-        ("value", string(&shown.value)),
-        ("hex", Text(hex(&shown.bytes, ""))),
-        ("suboptions", List(shown.suboptions.iter().map(|shown| Map(option(shown))).collect())),
-    ]
+/// The members of an option's object.
+fn option(out: &mut Printer, shown: &Shown) {
+    out.number("code", shown.code.into());
+    out.text("name", shown.name);
+    out.text("value", &shown.value);
+    out.text("hex", &hex(&shown.bytes, ""));
+    out.list("suboptions");
+    for inner in &shown.suboptions {
+        out.item();
+        option(out, inner);
+        out.end();
+    }
+    out.end_list();
 }

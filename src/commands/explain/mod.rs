@@ -7,7 +7,7 @@ pub mod json;
 pub mod packet;
 pub mod text;
 
-use std::io::{self, Write};
+use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,6 +18,7 @@ pub use self::client::Description;
 pub use self::fate::{Fate, setters};
 use self::fate::{Judge, setter_kind};
 use self::packet::{Field, Shown};
+use super::complain;
 use crate::config::files::{load_from, read};
 use crate::config::{Config, Diagnostic, Origin, Overrides, Rules};
 use crate::daemon::files::Files;
@@ -79,17 +80,17 @@ impl Network {
 /// Answers the question, on standard output.
 pub fn run(confdir: &Path, overrides: &Overrides, question: &ExplainArgs) -> ExitCode {
     let reports = reports(confdir, overrides, question);
-    let (text, code) = match reports {
-        Ok(reports) if question.json => (json::write(&reports), ExitCode::SUCCESS),
-        Ok(reports) => (text::write(&reports), ExitCode::SUCCESS),
-        Err(wrong) => {
-            let _ = io::stderr().lock().write_all([&wrong, "\n"].concat().as_bytes());
-            return ExitCode::FAILURE;
+    match reports {
+        Ok(reports) => {
+            let text = if question.json { json::write(&reports) } else { text::write(&reports) };
+            super::print(text.as_bytes());
+            ExitCode::SUCCESS
         }
-    };
-    // Nobody is left to be told when standard output is closed.
-    let _ = io::stdout().lock().write_all(text.as_bytes());
-    code
+        Err(wrong) => {
+            complain(format_args!("{wrong}"));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn reports(confdir: &Path, overrides: &Overrides, question: &ExplainArgs) -> Result<Vec<Report>, String> {
@@ -104,12 +105,11 @@ fn reports(confdir: &Path, overrides: &Overrides, question: &ExplainArgs) -> Res
             Ok(vec![explained(&Captured { number: 1, ports: None, payload: &packet })?])
         }
         (Some(path), None) => {
-            let named =
-                |wrong: &dyn std::fmt::Display| [&path.to_string_lossy(), ": ", wrong.to_string().as_str()].concat();
+            let named = |wrong: &dyn std::fmt::Display| format!("{}: {wrong}", path.display());
             let file = read(path, MAX_CAPTURE).map_err(|error| named(&error))?;
             let capture = capture::pcap(&file).map_err(|error| named(&error))?;
             if let Some(trouble) = capture.trouble {
-                let _ = io::stderr().lock().write_all([&named(&trouble), "\n"].concat().as_bytes());
+                complain(format_args!("{}", named(&trouble)));
             }
             if capture.requests.is_empty() {
                 return Err(named(&"no DHCP request to port 67 or 4011 in it"));
@@ -122,9 +122,9 @@ fn reports(confdir: &Path, overrides: &Overrides, question: &ExplainArgs) -> Res
                 Err(error) if error.kind() == io::ErrorKind::NotFound => given.clone(),
                 // Digits may be longer than any file's name.
                 Err(_) if given.len() > 255 => given.clone(),
-                Err(error) => return Err([given, ": ", &error.to_string()].concat()),
+                Err(error) => return Err(format!("{given}: {error}")),
             };
-            let named = |error: capture::CaptureError| ["--hex: ", &error.to_string()].concat();
+            let named = |error: capture::CaptureError| format!("--hex: {error}");
             let bytes = capture::hex(&text).map_err(named)?;
             Ok(vec![explained(&capture::packet(&bytes).map_err(named)?)?])
         }
@@ -135,7 +135,7 @@ fn reports(confdir: &Path, overrides: &Overrides, question: &ExplainArgs) -> Res
 pub(super) fn usable((config, diagnostics): (Option<Config>, Vec<Diagnostic>)) -> Result<Config, String> {
     config.ok_or_else(|| {
         let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
-        let errors: String = errors.map(|error| [&error.to_string(), "\n"].concat()).collect();
+        let errors: String = errors.map(|error| format!("{error}\n")).collect();
         errors + "nothing is answered by this configuration"
     })
 }
@@ -148,7 +148,7 @@ pub(super) fn network(config: &Config, router: Option<&str>) -> Result<Network, 
     };
     let (router, mask) = match router {
         Some(given) => {
-            let wrong = || ["--router: found '", given, "', expected an IPv4 address"].concat();
+            let wrong = || format!("--router: found '{given}', expected an IPv4 address");
             (given.parse().map_err(|_| wrong())?, DEFAULT_MASK)
         }
         None => {
@@ -328,7 +328,7 @@ fn later(first: &Decision, consider: &dyn Fn(&Past) -> Decision) -> Vec<Later> {
         Err(Silence::Looping { .. }) => {
             later.push(Later { when, told: "no answer until it was quiet for a minute".to_owned() });
         }
-        Err(silence) => later.push(Later { when, told: ["no answer: ", &silence.to_string()].concat() }),
+        Err(silence) => later.push(Later { when, told: format!("no answer: {silence}") }),
     };
     add("asks a third time and went no further", &Past { form: OfferForm::AskAgain, ..Past::default() });
     add("asks a fourth time", &Past { form: OfferForm::Menu, ..Past::default() });
@@ -378,9 +378,10 @@ fn client_facts(request: &Request<'_>, client: Option<&Client>) -> Vec<Field> {
 fn reply(offer: &Offer, written: &Written) -> ReplyReport {
     let options = packet::options(&written.bytes);
     let kind = options.iter().find(|option| option.code == 53).and_then(|option| option.bytes.first().copied());
-    let origins = |option: &Shown| {
+    let with_origins = |option: Shown| {
         let sent = offer.options.iter().find(|sent| sent.code == option.code && sent.value == option.bytes);
-        sent.map(|sent| sent.origins.clone()).unwrap_or_default()
+        let origins = sent.map(|sent| sent.origins.clone()).unwrap_or_default();
+        (option, origins)
     };
     ReplyReport {
         message: message_name(kind.unwrap_or_default()),
@@ -394,7 +395,7 @@ fn reply(offer: &Offer, written: &Written) -> ReplyReport {
             ChosenBy::Custom => Some("customary"),
         },
         fields: packet::fields(&written.bytes),
-        options: options.into_iter().map(|option| (option.clone(), origins(&option))).collect(),
+        options: options.into_iter().map(with_origins).collect(),
         left_out: written.left_out.map(u8::from),
     }
 }

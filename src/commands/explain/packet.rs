@@ -35,53 +35,50 @@ pub struct Shown {
 /// The header's fields, without `op` to `hops`, which are the same in all of them.
 pub fn fields(message: &[u8]) -> Vec<Field> {
     let at = |start: usize, len: usize| message.get(start..).and_then(|rest| rest.get(..len)).unwrap_or_default();
-    let address = |name, start| Field { name, value: addresses(at(start, 4)) };
     let flags = if at(10, 2).first().is_some_and(|high| high & 0x80 != 0) { "broadcast" } else { "0" };
-    vec![
-        Field { name: "xid", value: hex(at(4, 4), "") },
-        Field { name: "secs", value: number(at(8, 2)).to_string() },
-        Field { name: "flags", value: flags.to_owned() },
-        address("ciaddr", 12),
-        address("yiaddr", 16),
-        address("siaddr", 20),
-        address("giaddr", 24),
-        Field { name: "chaddr", value: hex(at(28, 6), ":") },
-        Field { name: "sname", value: field_text(at(44, 64)) },
-        Field { name: "file", value: field_text(at(108, 128)) },
-    ]
+    let mut fields = Vec::new();
+    let mut add = |name, value| fields.push(Field { name, value });
+    add("xid", hex(at(4, 4), ""));
+    add("secs", number(at(8, 2)).to_string());
+    add("flags", flags.to_owned());
+    for (name, start) in [("ciaddr", 12), ("yiaddr", 16), ("siaddr", 20), ("giaddr", 24)] {
+        add(name, addresses(at(start, 4)));
+    }
+    add("chaddr", hex(at(28, 6), ":"));
+    add("sname", field_text(at(44, 64)));
+    add("file", field_text(at(108, 128)));
+    fields
 }
 
 /// The message's options in the order written, those in borrowed fields behind the others.
 pub fn options(message: &[u8]) -> Vec<Shown> {
     const OVERLOAD: u8 = 52;
-    let mut shown: Vec<Shown> =
-        list(message.get(240..).unwrap_or_default()).map(|(code, value)| show(code, value)).collect();
+    let mut shown = list(message.get(240..).unwrap_or_default(), show);
     let overload = shown.iter().find(|option| option.code == OVERLOAD).and_then(|option| option.bytes.first().copied());
     let overload = overload.unwrap_or_default();
     for (flag, field) in [(1, 108..236), (2, 44..108)] {
         if overload & flag != 0 {
-            let field = message.get(field).unwrap_or_default();
-            shown.extend(list(field).map(|(code, value)| show(code, value)));
+            shown.append(&mut list(message.get(field).unwrap_or_default(), show));
         }
     }
     shown
 }
 
-/// Codes and values of an option list, up to its end or to what is cut short.
-fn list(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+/// An option list up to its end, or to what is cut short.
+fn list(bytes: &[u8], show: fn(u8, &[u8]) -> Shown) -> Vec<Shown> {
+    let mut shown = Vec::new();
     let mut rest = bytes;
-    std::iter::from_fn(move || {
-        while let [0, tail @ ..] = rest {
-            rest = tail;
+    loop {
+        match rest {
+            [0, tail @ ..] => rest = tail,
+            [] | [_] | [255, ..] => return shown,
+            [code, len, tail @ ..] => {
+                let Some((value, behind)) = tail.split_at_checked(usize::from(*len)) else { return shown };
+                shown.push(show(*code, value));
+                rest = behind;
+            }
         }
-        let [code, len, tail @ ..] = rest else { return None };
-        if *code == 255 {
-            return None;
-        }
-        let (value, behind) = tail.split_at_checked(usize::from(*len))?;
-        rest = behind;
-        Some((*code, value))
-    })
+    }
 }
 
 /// What dnsmasq has no name for.
@@ -139,9 +136,9 @@ pub fn name(code: u8) -> &'static str {
 }
 
 fn show(code: u8, bytes: &[u8]) -> Shown {
-    let suboptions: Vec<Shown> = match code {
-        43 => list(bytes).map(|(code, value)| vendor_suboption(code, value)).collect(),
-        175 => list(bytes).map(|(code, value)| etherboot_suboption(code, value)).collect(),
+    let suboptions = match code {
+        43 => list(bytes, vendor_suboption),
+        175 => list(bytes, etherboot_suboption),
         _ => Vec::new(),
     };
     let value = if suboptions.is_empty() { words(code, bytes) } else { String::new() };
@@ -152,10 +149,10 @@ fn words(code: u8, bytes: &[u8]) -> String {
     match (code, bytes) {
         (53, [kind]) => message_name(*kind).to_owned(),
         (54, _) => addresses(bytes),
-        (55, _) => joined(bytes.iter().map(u8::to_string)),
+        (55, _) => joined(&mut bytes.iter().map(u8::to_string)),
         (57, _) => number(bytes).to_string(),
         (60 | 77, _) => text(bytes),
-        (93, _) => joined(bytes.chunks(2).map(|pair| number(pair).to_string())),
+        (93, _) => joined(&mut bytes.chunks(2).map(|pair| number(pair).to_string())),
         (97, [_, uuid @ ..]) if uuid.len() == 16 => uuid_text(uuid),
         _ => match names::by_code(code).map(|known| known.encoding) {
             Some(Encoding::Addresses) if bytes.len().is_multiple_of(4) => addresses(bytes),
@@ -175,9 +172,9 @@ fn vendor_suboption(code: u8, bytes: &[u8]) -> Shown {
             let timeout = match seconds {
                 0 => "at once".to_owned(),
                 255 => "waits".to_owned(),
-                seconds => [&seconds.to_string(), " s"].concat(),
+                seconds => format!("{seconds} s"),
             };
-            [&text(prompt), ", ", &timeout].concat()
+            format!("{}, {timeout}", text(prompt))
         }
         (71, [a, b, c, d]) => {
             let (server_type, layer) = (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]));
@@ -185,13 +182,8 @@ fn vendor_suboption(code: u8, bytes: &[u8]) -> Shown {
         }
         _ => guess(bytes),
     };
-    Shown {
-        code,
-        name: name_in(VENDOR, code).unwrap_or_default(),
-        value,
-        bytes: bytes.to_vec(),
-        suboptions: Vec::new(),
-    }
+    let name = name_in(VENDOR, code).unwrap_or_default();
+    Shown { code, name, value, bytes: bytes.to_vec(), suboptions: Vec::new() }
 }
 
 fn etherboot_suboption(code: u8, bytes: &[u8]) -> Shown {
@@ -203,7 +195,7 @@ fn etherboot_suboption(code: u8, bytes: &[u8]) -> Shown {
 /// The menu entry that a client asks for.
 pub fn boot_item(item: BootItem) -> String {
     let [high, low] = item.server_type.to_be_bytes();
-    ["type ", &server_type(high, low), ", layer ", &item.layer.to_string()].concat()
+    format!("type {}, layer {}", server_type(high, low), item.layer)
 }
 
 /// PXE 2.1 table 2-1, tag 6.
@@ -214,8 +206,8 @@ fn discovery_control(flags: u8) -> String {
         (4, "listed servers only"),
         (8, "load the file named here, no menu"),
     ];
-    let set = BITS.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, words)| (*words).to_owned());
-    [&flags.to_string(), ": ", &joined(set)].concat()
+    let mut set = BITS.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, words)| (*words).to_owned());
+    format!("{flags}: {}", joined(&mut set))
 }
 
 fn server_type(high: u8, low: u8) -> String {
@@ -228,22 +220,22 @@ fn server_type(high: u8, low: u8) -> String {
 /// Type, number of addresses, addresses.
 fn boot_servers(bytes: &[u8]) -> String {
     let mut rest = bytes;
-    joined(std::iter::from_fn(|| {
+    joined(&mut std::iter::from_fn(|| {
         let [high, low, count, tail @ ..] = rest else { return None };
         let (list, behind) = tail.split_at_checked(usize::from(*count) * 4)?;
         rest = behind;
-        Some([&server_type(*high, *low), " at ", &addresses(list)].concat())
+        Some(format!("{} at {}", server_type(*high, *low), addresses(list)))
     }))
 }
 
 /// Type, length, text.
 fn boot_menu(bytes: &[u8]) -> String {
     let mut rest = bytes;
-    joined(std::iter::from_fn(|| {
+    joined(&mut std::iter::from_fn(|| {
         let [high, low, len, tail @ ..] = rest else { return None };
         let (entry, behind) = tail.split_at_checked(usize::from(*len))?;
         rest = behind;
-        Some([&server_type(*high, *low), " ", &text(entry)].concat())
+        Some(format!("{} {}", server_type(*high, *low), text(entry)))
     }))
 }
 
@@ -261,10 +253,10 @@ pub fn features(bytes: &[u8]) -> String {
 }
 
 fn listed(suboptions: &[Shown]) -> String {
-    joined(suboptions.iter().map(|suboption| match (suboption.name, suboption.value.as_str()) {
-        ("", value) => [&suboption.code.to_string(), "=", value].concat(),
+    joined(&mut suboptions.iter().map(|suboption| match (suboption.name, suboption.value.as_str()) {
+        ("", value) => format!("{}={value}", suboption.code),
         (name, "1") => name.to_owned(),
-        (name, value) => [name, "=", value].concat(),
+        (name, value) => format!("{name}={value}"),
     }))
 }
 
@@ -277,7 +269,7 @@ fn guess(bytes: &[u8]) -> String {
 
 /// Text in quotes, so that its beginning and end are seen.
 fn text(bytes: &[u8]) -> String {
-    ["\"", &printable(bytes), "\""].concat()
+    format!("\"{}\"", printable(bytes))
 }
 
 /// Text, with what can't be printed escaped.
@@ -303,10 +295,10 @@ fn field_text(field: &[u8]) -> String {
 
 fn addresses(bytes: &[u8]) -> String {
     let octets = bytes.as_chunks::<4>().0.iter();
-    joined(octets.map(|octets| Ipv4Addr::from(*octets).to_string()))
+    joined(&mut octets.map(|octets| Ipv4Addr::from(*octets).to_string()))
 }
 
-fn joined(pieces: impl Iterator<Item = String>) -> String {
+fn joined(pieces: &mut dyn Iterator<Item = String>) -> String {
     let mut text = String::new();
     for piece in pieces {
         if !text.is_empty() {

@@ -35,23 +35,18 @@ pub(super) fn overwritten(rules: &Rules, files: &dyn BootFiles, out: &mut Remark
             same_rank && follows(&earlier.when, &later.when) && serves_all_of(later, earlier, files)
         });
         let Some(winner) = winner else { continue };
-        let (subject, place) = (named(&earlier.file), winner.origin.to_string());
+        let (subject, place) = (named(&earlier.file), &winner.origin);
         if winner.when.len() == earlier.when.len() {
-            let tags = if earlier.when.is_empty() { " without tags" } else { " with the same tags" };
-            out.mend(Mend::TakeOut).warn(&earlier.origin, &subject, &[
-                "overwritten by ",
-                &place,
-                ": of several boot lines",
-                tags,
-                " the last one counts; give each a tag of its own (a dhcp-match of option:client-arch tells architectures \
-                 apart), or take one out",
-            ]);
-        } else {
-            out.warn(
-                &earlier.origin,
-                &subject,
-                &["can never win: ", &place, " holds for all its clients and comes later; put that one first"],
+            let tags = if earlier.when.is_empty() { "without tags" } else { "with the same tags" };
+            let what = format_args!(
+                "overwritten by {place}: of several boot lines {tags} the last one counts; give each a tag of its own (a \
+                 dhcp-match of option:client-arch tells architectures apart), or take one out"
             );
+            out.mend(Mend::TakeOut).warn(&earlier.origin, &subject, what);
+        } else {
+            let what =
+                format_args!("can never win: {place} holds for all its clients and comes later; put that one first");
+            out.warn(&earlier.origin, &subject, what);
         }
     }
 }
@@ -64,13 +59,9 @@ pub(super) fn options_overwritten(rules: &Rules, out: &mut Remarks) {
         let winner =
             later.find(|later| later.when.is_empty() == earlier.when.is_empty() && follows(&earlier.when, &later.when));
         if let Some(winner) = winner {
-            let subject = ["option ", &code.to_string()].concat();
-            let place = winner.origin.to_string();
-            out.mend(Mend::TakeOut).warn(
-                &earlier.origin,
-                &subject,
-                &["never sent: ", &place, " sets it for the same clients, and comes later"],
-            );
+            let subject = format!("option {code}");
+            let what = format_args!("never sent: {} sets it for the same clients, and comes later", winner.origin);
+            out.mend(Mend::TakeOut).warn(&earlier.origin, &subject, what);
         }
     }
 }
@@ -79,28 +70,44 @@ pub(super) fn options_overwritten(rules: &Rules, out: &mut Remarks) {
 pub(super) fn too_long(rules: &Rules, out: &mut Remarks) {
     for option in &rules.options {
         if let Some(file) = option_text(option).filter(|file| file.len() > MAX_FILE) {
-            let len = file.len().to_string();
-            let parts = &["is ", &len, " bytes long, and cut to the 127 that the header's field holds; shorten it"];
-            out.warn(&option.origin, "option 67", parts);
+            let what = format_args!(
+                "is {} bytes long, and cut to the 127 that the header's field holds; shorten it",
+                file.len()
+            );
+            out.warn(&option.origin, "option 67", what);
         }
     }
 }
 
 /// Files that the rules and the menu want to be under the TFTP root.
 pub fn wanted(rules: &Rules) -> Vec<(Origin, String)> {
-    let of_menu = menu::wanted(rules).map(|(origin, file)| (origin.clone(), file.to_owned()));
-    wanted_by_lines(rules).into_iter().chain(of_menu).collect()
+    let mut wanted = wanted_by_lines(rules);
+    wanted.extend(menu::wanted(rules));
+    wanted
 }
 
 fn wanted_by_lines(rules: &Rules) -> Vec<(Origin, String)> {
-    let boots = rules.boots.iter().filter(|boot| is_ours(boot)).map(|boot| (&boot.origin, boot.file.clone()));
-    let services = service_files(rules).filter(|(service, file)| service.server.is_none() && !is_url(file));
-    let services = services.map(|(service, file)| (&service.origin, file));
-    let options = rules.options.iter().filter_map(|option| Some((&option.origin, option_text(option)?.to_owned())));
-    let options = options.filter(|(_, file)| !is_url(file) && file.len() <= MAX_FILE);
-    let named = boots.chain(services).chain(options);
-    let named = named.map(|(origin, file)| (origin.clone(), file.trim_end_matches('\0').to_owned()));
-    named.filter(|(_, file)| !file.is_empty()).collect()
+    let mut wanted = Vec::new();
+    let mut add = |origin: &Origin, file: &str| {
+        let file = file.trim_end_matches('\0');
+        if !file.is_empty() && !is_url(file) {
+            wanted.push((origin.clone(), file.to_owned()));
+        }
+    };
+    for boot in rules.boots.iter().filter(|boot| is_ours(boot)) {
+        add(&boot.origin, &boot.file);
+    }
+    for (service, file) in service_files(rules) {
+        if service.server.is_none() {
+            add(&service.origin, &file);
+        }
+    }
+    for option in &rules.options {
+        if let Some(file) = option_text(option).filter(|file| file.len() <= MAX_FILE) {
+            add(&option.origin, file);
+        }
+    }
+    wanted
 }
 
 /// `option script`, if it names a file that shall be under the TFTP root.
@@ -112,17 +119,16 @@ pub fn wanted_script(rules: &Rules) -> Option<&str> {
 pub(super) fn missing(rules: &Rules, files: &dyn BootFiles, out: &mut Remarks) {
     for (origin, file) in wanted_by_lines(rules) {
         if !files.has(&file) {
-            let parts = &["is not under the TFTP root, or not readable by everybody: it is passed over; put it there"];
-            out.mend(Mend::Copy(file.clone())).warn(&origin, &named(&file), parts);
+            let what = format_args!(
+                "is not under the TFTP root, or not readable by everybody: it is passed over; put it there"
+            );
+            out.mend(Mend::Copy(file.clone())).warn(&origin, &named(&file), what);
         }
     }
     if let Some(script) = wanted_script(rules).filter(|script| !files.has(script)) {
         let origin = Origin { file: "upxe".into(), line: 0 };
-        let subject = ["option script '", script, "'"].concat();
-        out.mend(Mend::Copy(script.to_owned())).warn(
-            &origin,
-            &subject,
-            &["is not under the TFTP root, or not readable by everybody; put it there"],
-        );
+        let subject = format!("option script '{script}'");
+        let what = format_args!("is not under the TFTP root, or not readable by everybody; put it there");
+        out.mend(Mend::Copy(script.to_owned())).warn(&origin, &subject, what);
     }
 }

@@ -33,10 +33,10 @@ pub fn architectures(rules: &Rules, out: &mut Remarks) {
             ITANIUM if !others(IA32) => ("2 is Itanium; 32-bit UEFI machines say", IA32),
             _ => continue,
         };
-        let subject = ["tag '", &tagger.tag, "'"].concat();
-        let number = meant.to_string();
-        let add = [": add dhcp-match=set:", &tagger.tag, ",option:client-arch,", &number].concat();
-        out.warn(&tagger.origin, &subject, &["architecture ", said, " ", &number, &add]);
+        let subject = format!("tag '{}'", tagger.tag);
+        let tag = &tagger.tag;
+        let what = format_args!("architecture {said} {meant}: add dhcp-match=set:{tag},option:client-arch,{meant}");
+        out.warn(&tagger.origin, &subject, what);
     }
     x64_entries(rules, out);
     for (service, file) in service_files(rules) {
@@ -57,11 +57,11 @@ fn x64_entries(rules: &Rules, out: &mut Remarks) {
     if let Some(x64) = of(X64).next()
         && !of(X64).any(|x64| same(&x64))
     {
-        let parts = &[
-            "BC_EFI (9) and x86-64_EFI (7) name different files, and x64 machines say either; give both the file of ",
-            &x64.origin.to_string(),
-        ];
-        out.warn(&byte_code.origin, "pxe-service", parts);
+        let what = format_args!(
+            "BC_EFI (9) and x86-64_EFI (7) name different files, and x64 machines say either; give both the file of {}",
+            x64.origin
+        );
+        out.warn(&byte_code.origin, "pxe-service", what);
     }
 }
 
@@ -83,7 +83,7 @@ fn only_architecture(rules: &Rules, when: &[TagTest]) -> Option<u16> {
         let mut numbers =
             rules.taggers.iter().filter(|tagger| tagger.tag == test.tag).map(|it| architecture(&it.condition));
         let first = numbers.next()??;
-        let same = numbers.all(|number| number == Some(first)) && setters(rules, &test.tag).count() == 1;
+        let same = numbers.all(|number| number == Some(first)) && setters(rules, &test.tag).len() == 1;
         same.then_some(first)
     })
 }
@@ -99,27 +99,27 @@ fn unrunnable(number: u16, file: &str, origin: &Origin, out: &mut Remarks) {
     } else {
         return;
     };
-    let number = number.to_string();
-    let parts = &["is ", is, " program, and architecture ", &number, " stands for ", machine, ", which cannot run it"];
-    out.warn(origin, &named(file), parts);
+    let what = format_args!("is {is} program, and architecture {number} stands for {machine}, which cannot run it");
+    out.warn(origin, &named(file), what);
 }
 
 /// iPXE that is sent iPXE. upxe passes over such a rule, so that the machine boots if there is anything else; where there is
 /// nothing, it doesn't.
 pub fn loops(config: &Config, files: &dyn BootFiles, out: &mut Remarks) {
     let rules = &config.rules;
-    let boots = rules.boots.iter().map(|boot| (&boot.origin, &boot.when, boot.file.clone()));
-    let entries = service_files(rules).map(|(service, file)| (&service.origin, &service.when, file));
-    let binaries: Vec<_> = boots.chain(entries).filter(|(.., file)| is_ipxe_binary(file)).collect();
+    let mut binaries = Vec::new();
+    binaries.extend(rules.boots.iter().map(|boot| (&boot.origin, &boot.when, boot.file.clone())));
+    binaries.extend(service_files(rules).into_iter().map(|(service, file)| (&service.origin, &service.when, file)));
+    binaries.retain(|(.., file)| is_ipxe_binary(file));
     let Some(interface) = config.interfaces.first().filter(|_| !binaries.is_empty()) else { return };
     let router = Ipv4Addr::new(192, 168, 1, 1);
     let mask = Ipv4Addr::new(255, 255, 255, 0);
     let arrival = Arrival { door: Door::Proxy, interface: &interface.name, device: &interface.device, router, mask };
-    let packets = ["bios", "x64", "arm64"].into_iter().filter_map(|name| {
+    let packets = ["bios", "x64", "arm64"].map(|name| {
         let ipxe = Description { architectures: vec![name.to_owned()], ipxe: true, ..Description::default() };
-        ipxe.packet(router).ok()
+        // These words make sense.
+        ipxe.packet(router).unwrap_or_default()
     });
-    let packets: Vec<Vec<u8>> = packets.collect();
     for (origin, when, file) in binaries {
         let (mut gets_it, mut starves) = (false, false);
         for request in packets.iter().filter_map(|packet| Request::read(packet).ok()) {
@@ -136,9 +136,9 @@ pub fn loops(config: &Config, files: &dyn BootFiles, out: &mut Remarks) {
         const GUARD: &str = " a tag test that keeps iPXE out (tag:!ipxe, with dhcp-match=set:ipxe,175)";
         if starves {
             let nothing = ", and finds nothing else for it: put boot.ipxe under the TFTP root, and add";
-            out.warn(origin, &named(&file), &[LOOP, nothing, GUARD]);
+            out.warn(origin, &named(&file), format_args!("{LOOP}{nothing}{GUARD}"));
         } else if gets_it {
-            out.note(origin, &named(&file), &[LOOP, "; dnsmasq would not: add", GUARD]);
+            out.note(origin, &named(&file), format_args!("{LOOP}; dnsmasq would not: add{GUARD}"));
         }
     }
 }

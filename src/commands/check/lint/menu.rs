@@ -18,27 +18,28 @@ pub(super) fn odd(menu: &BootMenu, out: &mut Remarks) {
     if let Some((name, origin)) = &menu.default
         && !entries.iter().any(|entry| entry.name == *name)
     {
-        let parts = &["no entry is called '", name, "': nothing is booted by itself but an entry for the local disk"];
-        out.warn(origin, "option default", parts);
+        let what =
+            format_args!("no entry is called '{name}': nothing is booted by itself but an entry for the local disk");
+        out.warn(origin, "option default", what);
     }
     // One for all that can be had; files by HTTP are another matter, which the configuration of it looks after.
     let machine = Machine::default();
     let http = Some("http://192.168.1.1");
     let scene = Scene { menu, machine: &machine, router: Ipv4Addr::UNSPECIFIED, http, has: &|_| true };
     for (at, entry) in entries.iter().enumerate() {
-        let subject = ["entry '", &entry.name, "'"].concat();
+        let subject = format!("entry '{}'", entry.name);
         if let Err(why) = ipxe::piece(&scene, entry) {
-            out.warn(&entry.origin, &subject, &["is left out of the menu: ", why]);
+            out.warn(&entry.origin, &subject, format_args!("is left out of the menu: {why}"));
         }
         if let Kind::Linux { append, .. } = &entry.kind {
             for (_, words) in template::unknown(append, Also::Nothing) {
-                out.warn(&entry.origin, &subject, &["option append: ", &words]);
+                out.warn(&entry.origin, &subject, format_args!("option append: {words}"));
             }
         }
         let mut before = entries.iter().take(at);
         if let Some(other) = before.find(|other| other.title == entry.title && other.whom == entry.whom) {
-            let place = other.origin.to_string();
-            out.warn(&entry.origin, &subject, &["has the title of ", &place, ": nobody can tell them apart"]);
+            let place = &other.origin;
+            out.warn(&entry.origin, &subject, format_args!("has the title of {place}: nobody can tell them apart"));
         }
     }
 }
@@ -49,28 +50,36 @@ pub(super) fn scripts(rules: &Rules, scripts: &[Script], out: &mut Remarks) {
         let origin = |line| Origin { file: path.as_str().into(), line };
         if path.ends_with(template::ENDING) {
             for (line, words) in template::unknown(text, Also::Ipxe) {
-                out.warn(&origin(line), "", &[&words]);
+                out.warn(&origin(line), "", format_args!("{words}"));
             }
         }
         let leads_on = [SCRIPT, "menu/"].iter().any(|name| text.contains(name));
         if *comes_first && rules.script.is_none() && !rules.menu.entries.is_empty() && !leads_on {
-            let parts = &["iPXE gets this before the menu: chain ", SCRIPT, " from it, or take it away"];
-            out.note(&origin(0), "", parts);
+            let what = format_args!("iPXE gets this before the menu: chain {SCRIPT} from it, or take it away");
+            out.note(&origin(0), "", what);
         }
     }
 }
 
 /// Files of entries that shall be under the TFTP root.
-pub(super) fn wanted(rules: &Rules) -> impl Iterator<Item = (&Origin, String)> {
-    let files =
-        rules.menu.entries.iter().flat_map(|entry| entry.kind.files().into_iter().map(|it| (&entry.origin, it)));
-    files.filter(|(_, file)| !is_url(file))
+pub(super) fn wanted(rules: &Rules) -> Vec<(Origin, String)> {
+    let mut wanted = Vec::new();
+    for entry in &rules.menu.entries {
+        for file in entry.kind.files() {
+            if !is_url(&file) {
+                wanted.push((entry.origin.clone(), file));
+            }
+        }
+    }
+    wanted
 }
 
 /// Those that aren't there.
 pub(super) fn missing(rules: &Rules, files: &dyn BootFiles, out: &mut Remarks) {
-    for (origin, file) in wanted(rules).filter(|(_, file)| !files.has(file)) {
-        let parts = &["is not under the TFTP root, or not readable by everybody; put it there"];
-        out.mend(Mend::Copy(file.clone())).warn(origin, &["file '", &file, "'"].concat(), parts);
+    for (origin, file) in wanted(rules) {
+        if !files.has(&file) {
+            let what = format_args!("is not under the TFTP root, or not readable by everybody; put it there");
+            out.mend(Mend::Copy(file.clone())).warn(&origin, &format!("file '{file}'"), what);
+        }
     }
 }
