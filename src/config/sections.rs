@@ -285,7 +285,7 @@ impl Sections<'_> {
             }
             Ok(_) => {}
             Err(wrong) => {
-                let found = quoted(&wrong.found);
+                let found = quoted(&wrong.found.bytes());
                 self.out.push(Diagnostic::found(self.severity(), origin.clone(), &subject, found, wrong.expected));
             }
         }

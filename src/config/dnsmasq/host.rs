@@ -16,7 +16,7 @@ const MAX_MAC: usize = 16;
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn dhcp_host(origin: &Origin, arg: Words<'_>) -> Result<Host, Wrong> {
+pub fn dhcp_host<'l>(origin: &Origin, arg: Words<'l>) -> Result<Host, Wrong<'l>> {
     let mut host = Host {
         origin: origin.clone(),
         macs: Vec::new(),
@@ -42,7 +42,7 @@ pub fn dhcp_host(origin: &Origin, arg: Words<'_>) -> Result<Host, Wrong> {
 }
 
 /// A part of `dhcp-host` that has a colon in it.
-fn host_sign(host: &mut Host, part: Words<'_>) -> Result<(), Wrong> {
+fn host_sign<'l>(host: &mut Host, part: Words<'l>) -> Result<(), Wrong<'l>> {
     let id = ["id:", "ID:", "Id:", "iD:"].iter().find_map(|prefix| part.strip_prefix(prefix));
     if let Some(id) = id {
         // `id:*` makes dnsmasq lease by the hardware address alone; tags don't depend on it.
@@ -70,19 +70,19 @@ pub fn is_lease_time(part: Words<'_>) -> bool {
 }
 
 /// A host's name without its domain (util.c: `legal_hostname`).
-fn host_name(part: Words<'_>) -> Result<String, Wrong> {
+fn host_name(part: Words<'_>) -> Result<String, Wrong<'_>> {
     let wrong = || Wrong::new(part, "a hardware address, an IPv4 address, a host's name or a lease time");
     let text = part.text().ok_or_else(wrong)?;
     let name = text.split('.').next().unwrap_or_default();
     if is_host_name(name) { Ok(name.to_owned()) } else { Err(wrong()) }
 }
 
-fn hex_bytes(words: Words<'_>) -> Result<Vec<u8>, Wrong> {
+fn hex_bytes(words: Words<'_>) -> Result<Vec<u8>, Wrong<'_>> {
     let read = hex(&words.bytes(), 255, false).ok_or_else(|| Wrong::new(words, "hex bytes parted by colons"))?;
     Ok(read.bytes.into_iter().map(Option::unwrap_or_default).collect())
 }
 
-fn mac_pattern(words: Words<'_>) -> Result<MacPattern, Wrong> {
+fn mac_pattern(words: Words<'_>) -> Result<MacPattern, Wrong<'_>> {
     let read = hex(&words.bytes(), MAX_MAC, true);
     let read = read.ok_or_else(|| Wrong::new(words, "a hardware address, * for any of its bytes"))?;
     let hardware_type = (read.hardware_type != 0).then_some(read.hardware_type);
@@ -90,7 +90,7 @@ fn mac_pattern(words: Words<'_>) -> Result<MacPattern, Wrong> {
 }
 
 /// The tag and the rest of `set:tag,…`.
-fn set_tag(arg: Words<'_>) -> Result<(String, Words<'_>), Wrong> {
+fn set_tag(arg: Words<'_>) -> Result<(String, Words<'_>), Wrong<'_>> {
     let (tag, rest) = arg.split();
     let rest = rest.ok_or_else(|| Wrong::new(arg, "a tag, a comma, and what sets it"))?;
     Ok((plain_tag(tag)?, rest))
@@ -100,7 +100,7 @@ fn set_tag(arg: Words<'_>) -> Result<(String, Words<'_>), Wrong> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn dhcp_mac(origin: &Origin, arg: Words<'_>) -> Result<Tagger, Wrong> {
+pub fn dhcp_mac<'l>(origin: &Origin, arg: Words<'l>) -> Result<Tagger, Wrong<'l>> {
     let (tag, address) = set_tag(arg)?;
     Ok(Tagger { origin: origin.clone(), tag, condition: Condition::Mac(mac_pattern(address)?) })
 }
@@ -109,7 +109,7 @@ pub fn dhcp_mac(origin: &Origin, arg: Words<'_>) -> Result<Tagger, Wrong> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn dhcp_name_match(origin: &Origin, arg: Words<'_>) -> Result<Tagger, Wrong> {
+pub fn dhcp_name_match<'l>(origin: &Origin, arg: Words<'l>) -> Result<Tagger, Wrong<'l>> {
     let (tag, name) = set_tag(arg)?;
     let start = name.strip_suffix(b'*');
     let text = start.unwrap_or(name).text().filter(|_| !name.is_empty());
@@ -133,7 +133,7 @@ pub enum Identity {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn identity(origin: &Origin, arg: Words<'_>, kind: Identity) -> Result<Tagger, Wrong> {
+pub fn identity<'l>(origin: &Origin, arg: Words<'l>, kind: Identity) -> Result<Tagger, Wrong<'l>> {
     let (tag, rest) = set_tag(arg)?;
     let (first, second) = rest.split();
     let value = match second {
@@ -157,7 +157,7 @@ pub fn identity(origin: &Origin, arg: Words<'_>, kind: Identity) -> Result<Tagge
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn dhcp_range(origin: &Origin, arg: Words<'_>) -> Result<Option<Range>, Wrong> {
+pub fn dhcp_range<'l>(origin: &Origin, arg: Words<'l>) -> Result<Option<Range>, Wrong<'l>> {
     let (mut when, mut set) = (Vec::new(), None);
     let mut rest = arg;
     let (start, end, more) = loop {
