@@ -114,14 +114,23 @@ fn read_bounded(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(read_all(file, uci::MAX_FILE + 1)?))
 }
 
-/// All that comes from `source`, `most` bytes of it; from a socket too, once it is a [`File`], so that the standard library's
-/// loop stands in the program once and not for each kind of source: 4 KB.
+/// All that comes from `source`, `most` bytes of it; from a socket too, once it is a [`File`]. By hand: what the standard
+/// library makes of it is 1 KB for each kind of source.
 ///
 /// # Errors
 /// Those of reading.
-pub fn read_all(source: File, most: usize) -> io::Result<Vec<u8>> {
+pub fn read_all(mut source: File, most: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    source.take(most as u64).read_to_end(&mut bytes)?;
+    let mut piece = [0; 4096];
+    while bytes.len() < most {
+        match source.read(&mut piece) {
+            Ok(0) => break,
+            Ok(len) => bytes.extend_from_slice(piece.get(..len).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(most);
     Ok(bytes)
 }
 

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::boot::{self, Home};
+use super::boot::Home;
 use super::diagnostic::{Diagnostic, Severity, quoted};
 use super::dnsmasq::{Collected, TftpLines};
 use super::hosts::Hosts;
@@ -148,7 +148,7 @@ fn remedy(section: &str) -> String {
 
 /// dnsmasq.init hands the items of a list to dnsmasq in one line.
 fn remark_on_several_boots(reader: &mut Reader<'_>, section: &Section) {
-    let lines = reader.items(&dnsmasq::DHCP_BOOT, boot::whole);
+    let lines = reader.texts(&dnsmasq::DHCP_BOOT);
     let is_list = section.option(dnsmasq::DHCP_BOOT.name).is_some_and(|option| matches!(option.value, Value::List(_)));
     if let ([(_, origin), _, ..], true) = (lines.as_slice(), is_list) {
         let parts = &[
