@@ -33,9 +33,12 @@ fn piece(scene: &Scene<'_>, entry: &Entry) -> Stanza {
         Kind::Linux { kernel, initrds, append } => {
             let words = words(&command_line(scene, append));
             line(&["linux ", &file(scene, kernel)?, &words]);
-            let initrds = initrds.iter().map(|initrd| file(scene, initrd)).collect::<Result<Vec<_>, _>>()?;
-            if !initrds.is_empty() {
-                line(&["initrd ", &initrds.join(" ")]);
+            let mut files = Vec::new();
+            for initrd in initrds {
+                files.push(file(scene, initrd)?);
+            }
+            if !files.is_empty() {
+                line(&["initrd ", &files.join(" ")]);
             }
         }
         Kind::Memtest(program) | Kind::Chain(program) if program.to_ascii_lowercase().ends_with(".efi") => {

@@ -56,9 +56,12 @@ fn piece(scene: &Scene<'_>, folder: &str, entry: &Entry) -> Stanza {
     match &entry.kind {
         Kind::Linux { kernel, initrds, append } => {
             line(&["LINUX ", &file(scene, folder, kernel)?]);
-            let initrds = initrds.iter().map(|initrd| file(scene, folder, initrd)).collect::<Result<Vec<_>, _>>()?;
-            if !initrds.is_empty() {
-                line(&["INITRD ", &initrds.join(",")]);
+            let mut files = Vec::new();
+            for initrd in initrds {
+                files.push(file(scene, folder, initrd)?);
+            }
+            if !files.is_empty() {
+                line(&["INITRD ", &files.join(",")]);
             }
             if !append.is_empty() {
                 line(&["APPEND ", &command_line(scene, append)]);
