@@ -28,16 +28,15 @@ struct Disk {
 impl ConfFiles for Disk {
     fn read(&mut self, path: &str) -> Result<Vec<u8>, String> {
         self.asked.push(path.into());
-        match read_bounded(Path::new(path)) {
-            Ok(Some(text)) if text.len() > uci::MAX_FILE => Err("larger than upxe reads (1 MiB)".to_owned()),
-            Ok(Some(text)) => Ok(text),
-            Ok(None) => Err("no such file".to_owned()),
-            Err(error) => Err(["cannot be read: ", &error.to_string()].concat()),
+        match read_bounded(Path::new(path))? {
+            Some(text) if text.len() > uci::MAX_FILE => Err("larger than upxe reads (1 MiB)".to_owned()),
+            Some(text) => Ok(text),
+            None => Err("no such file".to_owned()),
         }
     }
 
     fn list(&mut self, folder: &str) -> Result<Vec<String>, String> {
-        let entries = fs::read_dir(folder).map_err(|error| ["cannot be read: ", &error.to_string()].concat())?;
+        let entries = fs::read_dir(folder).map_err(unreadable)?;
         self.asked.push(folder.into());
         let is_file = |entry: &fs::DirEntry| entry.path().is_file();
         let files = entries.flatten().take(MAX_ENTRIES).filter(is_file);
@@ -50,12 +49,12 @@ const MAX_ENTRIES: usize = 1000;
 
 /// Reads and checks the configuration under `confdir`; there is one unless a diagnostic is an error.
 pub fn load_from(confdir: &Path, overrides: &Overrides) -> (Option<Config>, Vec<Diagnostic>) {
-    let mut unreadable = Vec::new();
+    let mut unread = Vec::new();
     let mut read = |path: PathBuf| {
         let name: Rc<str> = path.to_string_lossy().into();
-        let text = read_bounded(&path).unwrap_or_else(|error| {
+        let text = read_bounded(&path).unwrap_or_else(|why| {
             let origin = Origin { file: name.clone(), line: 0 };
-            unreadable.push(Diagnostic::text(Severity::Error, origin, "", &["cannot be read: ", &error.to_string()]));
+            unread.push(Diagnostic::text(Severity::Error, origin, "", &[&why]));
             Some(Vec::new())
         });
         Source { name, text }
@@ -78,11 +77,11 @@ pub fn load_from(confdir: &Path, overrides: &Overrides) -> (Option<Config>, Vec<
         }
         config.read_from = disk.asked;
     }
-    if unreadable.is_empty() {
+    if unread.is_empty() {
         return (config, diagnostics);
     }
-    unreadable.extend(diagnostics);
-    (None, unreadable)
+    unread.extend(diagnostics);
+    (None, unread)
 }
 
 /// One file under `confdir`, with the path that it was read from, as far as it can be read; for a look at what belongs to
@@ -100,18 +99,22 @@ fn place(confdir: &Path, name: &str) -> PathBuf {
 }
 
 /// A regular file's contents, one byte past the limit at most; `None` when there is no such file. A FIFO, a device or a
-/// folder in its place is an error and does not block.
-fn read_bounded(path: &Path) -> io::Result<Option<Vec<u8>>> {
+/// folder in its place is an error, in words, and does not block.
+fn read_bounded(path: &Path) -> Result<Option<Vec<u8>>, String> {
     let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
     let file: File = match opened {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
+        Err(error) => return Err(unreadable(error)),
     };
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a regular file"));
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Err("cannot be read: not a regular file".to_owned());
     }
-    Ok(Some(read_all(file, uci::MAX_FILE + 1)?))
+    read_all(file, uci::MAX_FILE + 1).map(Some).map_err(unreadable)
+}
+
+fn unreadable(error: io::Error) -> String {
+    ["cannot be read: ", &error.to_string()].concat()
 }
 
 /// All that comes from `source`, `most` bytes of it; from a socket too, once it is a [`File`]. By hand: what the standard
