@@ -37,7 +37,7 @@ use crate::config::rules::{Host, MacPattern};
 use crate::proxy::advice::Trouble;
 use crate::proxy::client::short;
 use crate::proxy::clients::Seen;
-use crate::proxy::progress::{Amount, Stage, TICKS};
+use crate::proxy::progress::{Amount, Stage, TICKS, milliseconds};
 use crate::sys::epoll::Epoll;
 use crate::sys::local_socket;
 use crate::wire::frame::Mac;
@@ -220,7 +220,6 @@ impl Daemon {
             Some((architecture, program)) => (Text(short(architecture, program)), string(program.words())),
             None => (Null, Null),
         };
-        let ago = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
         Some(Map(vec![
             ("mac", Text(seen.mac.to_string())),
             ("address", if seen.address.is_unspecified() { Null } else { Text(seen.address.to_string()) }),
@@ -233,7 +232,7 @@ impl Daemon {
             ("size", amount(size)),
             ("bytes", amount(bytes)),
             ("speed", amount(speed)),
-            ("ago", whole(ago)),
+            ("ago", whole(milliseconds(since))),
             ("trouble", trouble.unwrap_or(Null)),
             ("steps", List(steps.collect())),
         ]))

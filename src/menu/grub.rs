@@ -3,21 +3,21 @@
 //! Everything that is configured stands in single quotes, in which GRUB's language knows no special letter but the quote
 //! that ends them.
 
-use super::{ONLY_IPXE, Scene, Stanza, command_line, default, is_url, needs_ipxe, pieces, push_line, whose};
+use super::{ONLY_IPXE, Scene, Stanza, command_line, default, is_url, needs_ipxe, pieces, push, push_line, whose};
 use crate::config::menu::{Entry, Kind};
 
 /// The configuration.
 pub fn render(scene: &Scene<'_>) -> String {
-    let (entries, there) = pieces(scene.entries(), |_| 0, |entry| piece(scene, entry));
+    let (entries, there) = pieces(scene, &|_| 0, &|entry| piece(scene, entry));
     let mut text = ["# The boot menu of ", &whose(scene.machine), "\n"].concat();
     match default(scene.menu, &there) {
         Some((name, timeout)) => {
             // -1 waits for a key.
             let timeout = if timeout == 0 { "-1".to_owned() } else { timeout.to_string() };
-            text.push_str(&["set timeout=", &timeout, "\nset default=", &quoted(name), "\n", &entries].concat());
+            push(&mut text, &["set timeout=", &timeout, "\nset default=", &quoted(name), "\n", &entries]);
         }
         // The firmware goes on with its next device.
-        None => text.push_str(&[&entries, "exit\n"].concat()),
+        None => push(&mut text, &[&entries, "exit\n"]),
     }
     text
 }
@@ -76,7 +76,7 @@ fn words(line: &str) -> String {
             '"' => inside = !inside,
             ' ' if !inside || word.is_empty() => {
                 if !word.is_empty() {
-                    words.push_str(&[" ", &quoted(&word)].concat());
+                    push(&mut words, &[" ", &quoted(&word)]);
                     word.clear();
                 }
             }
@@ -85,7 +85,7 @@ fn words(line: &str) -> String {
     }
     // A quote that is never closed.
     if !word.is_empty() {
-        words.push_str(&[" ", &quoted(&word)].concat());
+        push(&mut words, &[" ", &quoted(&word)]);
     }
     words
 }

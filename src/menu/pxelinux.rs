@@ -18,7 +18,7 @@ const MEMDISK: &str = "memdisk";
 /// The configuration, for a loader that came from `folder`.
 pub fn render(scene: &Scene<'_>, folder: &str) -> String {
     let (labels, there) =
-        pieces(scene.entries(), |entry| entry.name.len() + entry.title.len(), |entry| piece(scene, folder, entry));
+        pieces(scene, &|entry| entry.name.len() + entry.title.len(), &|entry| piece(scene, folder, entry));
     let mut text = ["# The boot menu of ", &whose(scene.machine), "\n"].concat();
     let mut line = |words: &[&str]| push_line(&mut text, "", words, "\n");
     match SCREENS.iter().find(|screen| (scene.has)(&[folder, **screen].concat())) {
