@@ -14,7 +14,7 @@ use super::rules::Web;
 use super::section::{self, Reader};
 use super::sections::{self, Sections};
 use super::stock::{self, Stock};
-use super::uci::{self, Package, Section};
+use super::uci::{self, Package};
 use super::{Config, DnsmasqPorts, Origin, Overrides, PerSecond, Rules, Tftp, TftpLimits};
 
 /// Transfers at once that may be asked for: each has a socket.
@@ -212,14 +212,16 @@ fn web(reader: &mut Reader<'_>, uhttpd: bool) -> Option<Web> {
 /// The names to serve, each with its place: those of the command line, else of the file, else the default.
 fn interface_names(reader: &mut Reader<'_>, overrides: &Overrides) -> Vec<(String, Origin)> {
     let written = reader.words(&upxe::INTERFACE);
-    if !overrides.interfaces.is_empty() {
-        return overrides.interfaces.iter().map(|name| (name.clone(), Origin::command_line())).collect();
-    }
-    if !written.is_empty() {
+    let given = &overrides.interfaces;
+    if given.is_empty() && !written.is_empty() {
         return written;
     }
-    let origin = Origin { line: 0, ..reader.origin() };
-    upxe::INTERFACE.default.split_ascii_whitespace().map(|name| (name.to_owned(), origin.clone())).collect()
+    let (names, origin): (Vec<&str>, Origin) = if given.is_empty() {
+        (upxe::INTERFACE.default.split_ascii_whitespace().collect(), Origin { line: 0, ..reader.origin() })
+    } else {
+        (given.iter().map(String::as_str).collect(), Origin::command_line())
+    };
+    names.into_iter().map(|name| (name.to_owned(), origin.clone())).collect()
 }
 
 /// The sections of our own file besides `config upxe`.
@@ -231,13 +233,12 @@ fn read_own_sections(
     out: &mut Vec<Diagnostic>,
 ) {
     // `config dhcp` and `config dnsmasq` are dnsmasq's, and stand in its file only.
-    let menu = [options::menu::SECTION.kind, entry::SECTION.kind];
-    let known = || sections::kinds().filter(|&kind| kind != dhcp::SECTION.kind).chain(menu);
-    let unknown = |section: &Section| section.kind != upxe::SECTION.kind && !known().any(|kind| kind == section.kind);
-    for section in own.sections.iter().filter(|section| unknown(section)) {
+    let mut known: Vec<&str> = sections::kinds().filter(|&kind| kind != dhcp::SECTION.kind).collect();
+    known.extend_from_slice(&[upxe::SECTION.kind, options::menu::SECTION.kind, entry::SECTION.kind]);
+    for section in own.sections.iter().filter(|section| !known.contains(&&*section.kind)) {
         let origin = Origin { file: file.clone(), line: section.line };
         let subject = ["config ", &section.kind].concat();
-        let near = nearest(&section.kind, known().chain([upxe::SECTION.kind]));
+        let near = nearest(&section.kind, known.iter().copied());
         out.push(Diagnostic::unknown(origin, &subject, &section.kind, "config ", near));
     }
     let mut sections = Sections { file, home: Home::Ours, hosts, collected, out };

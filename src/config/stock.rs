@@ -30,12 +30,14 @@ impl Stock {
     pub fn of_conf(lines: &TftpLines, overrides: &Overrides) -> Self {
         let by_dnsmasq = lines.enabled.as_ref().filter(|_| overrides.conf_file.is_none());
         let remedy = || "take enable-tftp out of that file; service dnsmasq restart".to_owned();
-        let origins = lines.root.iter().map(|(_, origin)| origin).chain(&lines.enabled);
+        let mut conf = Vec::new();
+        conf.extend(lines.root.as_ref().map(|(_, origin)| origin.file.clone()));
+        conf.extend(lines.enabled.as_ref().map(|origin| origin.file.clone()));
         Stock {
             root: lines.root.clone(),
             tftp: by_dnsmasq.map(|origin| (origin.clone(), remedy())),
             serves_pxe: lines.serves_pxe && overrides.conf_file.is_none(),
-            conf: origins.map(|origin| origin.file.clone()).collect(),
+            conf,
         }
     }
 
@@ -171,7 +173,10 @@ pub fn conf_folders(dhcp: &Package) -> Vec<String> {
         match first.and_then(|item| str::from_utf8(&item.bytes).ok()) {
             Some(folder) => folders.push(folder.to_owned()),
             // Since 24.10, and before.
-            None => folders.extend([["/tmp/dnsmasq.", &section.name, ".d"].concat(), "/tmp/dnsmasq.d".to_owned()]),
+            None => {
+                folders.push(["/tmp/dnsmasq.", &section.name, ".d"].concat());
+                folders.push("/tmp/dnsmasq.d".to_owned());
+            }
         }
     }
     folders

@@ -96,30 +96,13 @@ fn set_tag(arg: Words<'_>) -> Result<(String, Words<'_>), Wrong<'_>> {
     Ok((plain_tag(tag)?, rest))
 }
 
-/// `dhcp-mac=set:tag,address`.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn dhcp_mac<'l>(origin: &Origin, arg: Words<'l>) -> Result<Tagger, Wrong<'l>> {
-    let (tag, address) = set_tag(arg)?;
-    Ok(Tagger { origin: origin.clone(), tag, condition: Condition::Mac(mac_pattern(address)?) })
-}
-
-/// `dhcp-name-match=set:tag,name[*]`.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn dhcp_name_match<'l>(origin: &Origin, arg: Words<'l>) -> Result<Tagger, Wrong<'l>> {
-    let (tag, name) = set_tag(arg)?;
-    let start = name.strip_suffix(b'*');
-    let text = start.unwrap_or(name).text().filter(|_| !name.is_empty());
-    let text = text.ok_or_else(|| Wrong::new(name, "a host's name, * at its end for any that begin so"))?;
-    Ok(Tagger { origin: origin.clone(), tag, condition: Condition::Name { name: text, prefix: start.is_some() } })
-}
-
-/// What a class or an agent's id is compared with.
+/// By what sign of a machine a tag is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identity {
+    /// `dhcp-mac`
+    Mac,
+    /// `dhcp-name-match`
+    Name,
     /// `dhcp-vendorclass`
     VendorClass,
     /// `dhcp-userclass`
@@ -128,29 +111,45 @@ pub enum Identity {
     Agent(u8),
 }
 
-/// `dhcp-vendorclass=set:tag,[enterprise:N,]text` and its likes. DHCPv4 has no enterprise here, so dnsmasq passes over the
-/// number; hex bytes are for the agent's ids only.
+/// `dhcp-mac=set:tag,address`, `dhcp-name-match=set:tag,name[*]`, `dhcp-vendorclass=set:tag,[enterprise:N,]text` and its likes.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn identity<'l>(origin: &Origin, arg: Words<'l>, kind: Identity) -> Result<Tagger, Wrong<'l>> {
     let (tag, rest) = set_tag(arg)?;
-    let (first, second) = rest.split();
-    let value = match second {
-        None => first,
-        Some(value) if kind == Identity::VendorClass && first.strip_prefix("enterprise:").is_some() => value,
-        Some(_) => return Err(Wrong::new(rest, "one value (quotes allow for commas in it)")),
+    let condition = match kind {
+        Identity::Mac => Condition::Mac(mac_pattern(rest)?),
+        Identity::Name => name_pattern(rest)?,
+        Identity::VendorClass => Condition::VendorClass(class(rest, kind)?.bytes()),
+        Identity::UserClass => Condition::UserClass(class(rest, kind)?.bytes()),
+        Identity::Agent(code) => agent_id(code, class(rest, kind)?)?,
     };
+    Ok(Tagger { origin: origin.clone(), tag, condition })
+}
+
+fn name_pattern(name: Words<'_>) -> Result<Condition, Wrong<'_>> {
+    let start = name.strip_suffix(b'*');
+    let text = start.unwrap_or(name).text().filter(|_| !name.is_empty());
+    let text = text.ok_or_else(|| Wrong::new(name, "a host's name, * at its end for any that begin so"))?;
+    Ok(Condition::Name { name: text, prefix: start.is_some() })
+}
+
+/// The one value of a class or an agent's id. DHCPv4 has no enterprise here, so dnsmasq passes over its number.
+fn class(rest: Words<'_>, kind: Identity) -> Result<Words<'_>, Wrong<'_>> {
+    let (first, second) = rest.split();
+    match second {
+        None => Ok(first),
+        Some(value) if kind == Identity::VendorClass && first.strip_prefix("enterprise:").is_some() => Ok(value),
+        Some(_) => Err(Wrong::new(rest, "one value (quotes allow for commas in it)")),
+    }
+}
+
+/// Text, or hex bytes if it looks like them.
+fn agent_id(code: u8, value: Words<'_>) -> Result<Condition, Wrong<'_>> {
     let is_hex = |letter: u16| u8::try_from(letter).is_ok_and(|byte| byte == b':' || byte.is_ascii_hexdigit());
     let digits = value.letters().any(|letter| letter != u16::from(b':') && is_hex(letter));
     let looks_hex = value.contains(b':') && digits && value.letters().all(is_hex);
-    let condition = match kind {
-        Identity::VendorClass => Condition::VendorClass(value.bytes()),
-        Identity::UserClass => Condition::UserClass(value.bytes()),
-        Identity::Agent(code) if looks_hex => Condition::Agent(code, hex_bytes(value)?),
-        Identity::Agent(code) => Condition::Agent(code, value.bytes()),
-    };
-    Ok(Tagger { origin: origin.clone(), tag, condition })
+    Ok(Condition::Agent(code, if looks_hex { hex_bytes(value)? } else { value.bytes() }))
 }
 
 /// `dhcp-range=[tag:…,][set:…,]start,(end|static|proxy)[,…]`; `None` for IPv6.
