@@ -38,9 +38,15 @@ impl ConfFiles for Disk {
     fn list(&mut self, folder: &str) -> Result<Vec<String>, String> {
         let entries = fs::read_dir(folder).map_err(unreadable)?;
         self.asked.push(folder.into());
-        let is_file = |entry: &fs::DirEntry| entry.path().is_file();
-        let files = entries.flatten().take(MAX_ENTRIES).filter(is_file);
-        Ok(files.filter_map(|entry| entry.file_name().into_string().ok()).collect())
+        let mut names = Vec::new();
+        for entry in entries.flatten().take(MAX_ENTRIES) {
+            if entry.path().is_file()
+                && let Ok(name) = entry.file_name().into_string()
+            {
+                names.push(name);
+            }
+        }
+        Ok(names)
     }
 }
 
