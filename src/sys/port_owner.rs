@@ -75,7 +75,7 @@ fn inode_of(line: &str, port: u16) -> Option<&str> {
     const STATES: [&str; 2] = ["0A", "07"];
     let mut fields = line.split_ascii_whitespace();
     let (_, local_port) = fields.nth(1)?.rsplit_once(':')?;
-    if u16::from_str_radix(local_port, 16) != Ok(port) || !STATES.contains(&fields.nth(1)?) {
+    if u32::from_str_radix(local_port, 16) != Ok(port.into()) || !STATES.contains(&fields.nth(1)?) {
         return None;
     }
     fields.nth(5)
