@@ -90,7 +90,7 @@ impl Import {
         match collected.line(line, origin, hosts) {
             Err(wrong) => {
                 let expected = format!("{}; the line is left out", wrong.expected);
-                let found = quoted(&wrong.found);
+                let found = quoted(&wrong.found.bytes());
                 self.remarks.push(Diagnostic::found(Severity::Error, origin.clone(), &keyword, found, &expected));
             }
             Ok(Outcome::NotHonoured(why)) => self.left_out(line, origin, &keyword, why),

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::diagnostic::Severity;
 use super::hosts::Hosts;
 use super::options::{Form, Known, boot};
-use super::section::{self, Reader};
+use super::section::Reader;
 use super::{Boot, Origin};
 
 /// What the third part of a boot line stands for.
@@ -75,7 +75,7 @@ pub enum Home {
 pub fn read_section(reader: &mut Reader<'_>, home: Home, hosts: &Hosts<'_>) -> Option<Boot> {
     reader.check_names(&boot::SECTION, true);
     let origin = reader.origin();
-    let when = reader.items(&boot::NETWORKID, section::tags);
+    let when = reader.tags(&boot::NETWORKID);
     let file = reader.text(&boot::FILENAME);
     let server_name = reader.text(&boot::SERVERNAME);
     let address = reader.written(&boot::SERVERADDRESS, whole);
@@ -102,13 +102,7 @@ pub fn read_section(reader: &mut Reader<'_>, home: Home, hosts: &Hosts<'_>) -> O
         }
         _ => {}
     }
-    Some(Boot {
-        origin,
-        when: when.into_iter().flat_map(|(tests, _)| tests).collect(),
-        file: file.unwrap_or_default(),
-        server_name: server_name.unwrap_or_default(),
-        server,
-    })
+    Some(Boot { origin, when, file: file.unwrap_or_default(), server_name: server_name.unwrap_or_default(), server })
 }
 
 /// Any text, to be judged elsewhere.

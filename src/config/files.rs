@@ -28,20 +28,25 @@ struct Disk {
 impl ConfFiles for Disk {
     fn read(&mut self, path: &str) -> Result<Vec<u8>, String> {
         self.asked.push(path.into());
-        match read_bounded(Path::new(path)) {
-            Ok(Some(text)) if text.len() > uci::MAX_FILE => Err("larger than upxe reads (1 MiB)".to_owned()),
-            Ok(Some(text)) => Ok(text),
-            Ok(None) => Err("no such file".to_owned()),
-            Err(error) => Err(["cannot be read: ", &error.to_string()].concat()),
+        match read_bounded(Path::new(path))? {
+            Some(text) if text.len() > uci::MAX_FILE => Err("larger than upxe reads (1 MiB)".to_owned()),
+            Some(text) => Ok(text),
+            None => Err("no such file".to_owned()),
         }
     }
 
     fn list(&mut self, folder: &str) -> Result<Vec<String>, String> {
-        let entries = fs::read_dir(folder).map_err(|error| ["cannot be read: ", &error.to_string()].concat())?;
+        let entries = fs::read_dir(folder).map_err(unreadable)?;
         self.asked.push(folder.into());
-        let is_file = |entry: &fs::DirEntry| entry.path().is_file();
-        let files = entries.flatten().take(MAX_ENTRIES).filter(is_file);
-        Ok(files.filter_map(|entry| entry.file_name().into_string().ok()).collect())
+        let mut names = Vec::new();
+        for entry in entries.flatten().take(MAX_ENTRIES) {
+            if entry.path().is_file()
+                && let Ok(name) = entry.file_name().into_string()
+            {
+                names.push(name);
+            }
+        }
+        Ok(names)
     }
 }
 
@@ -50,12 +55,12 @@ const MAX_ENTRIES: usize = 1000;
 
 /// Reads and checks the configuration under `confdir`; there is one unless a diagnostic is an error.
 pub fn load_from(confdir: &Path, overrides: &Overrides) -> (Option<Config>, Vec<Diagnostic>) {
-    let mut unreadable = Vec::new();
+    let mut unread = Vec::new();
     let mut read = |path: PathBuf| {
         let name: Rc<str> = path.to_string_lossy().into();
-        let text = read_bounded(&path).unwrap_or_else(|error| {
+        let text = read_bounded(&path).unwrap_or_else(|why| {
             let origin = Origin { file: name.clone(), line: 0 };
-            unreadable.push(Diagnostic::text(Severity::Error, origin, "", &["cannot be read: ", &error.to_string()]));
+            unread.push(Diagnostic::text(Severity::Error, origin, "", &[&why]));
             Some(Vec::new())
         });
         Source { name, text }
@@ -78,11 +83,11 @@ pub fn load_from(confdir: &Path, overrides: &Overrides) -> (Option<Config>, Vec<
         }
         config.read_from = disk.asked;
     }
-    if unreadable.is_empty() {
+    if unread.is_empty() {
         return (config, diagnostics);
     }
-    unreadable.extend(diagnostics);
-    (None, unreadable)
+    unread.extend(diagnostics);
+    (None, unread)
 }
 
 /// One file under `confdir`, with the path that it was read from, as far as it can be read; for a look at what belongs to
@@ -100,28 +105,41 @@ fn place(confdir: &Path, name: &str) -> PathBuf {
 }
 
 /// A regular file's contents, one byte past the limit at most; `None` when there is no such file. A FIFO, a device or a
-/// folder in its place is an error and does not block.
-fn read_bounded(path: &Path) -> io::Result<Option<Vec<u8>>> {
+/// folder in its place is an error, in words, and does not block.
+fn read_bounded(path: &Path) -> Result<Option<Vec<u8>>, String> {
     let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
     let file: File = match opened {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
+        Err(error) => return Err(unreadable(error)),
     };
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a regular file"));
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Err("cannot be read: not a regular file".to_owned());
     }
-    Ok(Some(read_all(file, uci::MAX_FILE + 1)?))
+    read_all(file, uci::MAX_FILE + 1).map(Some).map_err(unreadable)
 }
 
-/// All that comes from `source`, `most` bytes of it; from a socket too, once it is a [`File`], so that the standard library's
-/// loop stands in the program once and not for each kind of source: 4 KB.
+fn unreadable(error: io::Error) -> String {
+    ["cannot be read: ", &error.to_string()].concat()
+}
+
+/// All that comes from `source`, `most` bytes of it; from a socket too, once it is a [`File`]. By hand: what the standard
+/// library makes of it is 1 KB for each kind of source.
 ///
 /// # Errors
 /// Those of reading.
-pub fn read_all(source: File, most: usize) -> io::Result<Vec<u8>> {
+pub fn read_all(mut source: File, most: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    source.take(most as u64).read_to_end(&mut bytes)?;
+    let mut piece = [0; 4096];
+    while bytes.len() < most {
+        match source.read(&mut piece) {
+            Ok(0) => break,
+            Ok(len) => bytes.extend_from_slice(piece.get(..len).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(most);
     Ok(bytes)
 }
 

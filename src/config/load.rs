@@ -14,7 +14,7 @@ use super::rules::Web;
 use super::section::{self, Reader};
 use super::sections::{self, Sections};
 use super::stock::{self, Stock};
-use super::uci::{self, Package, Section};
+use super::uci::{self, Package};
 use super::{Config, DnsmasqPorts, Origin, Overrides, PerSecond, Rules, Tftp, TftpLimits};
 
 /// Transfers at once that may be asked for: each has a socket.
@@ -70,51 +70,39 @@ pub fn load(sources: &Sources, overrides: &Overrides, conf: &mut dyn ConfFiles) 
     }
     let mut stock = Stock::of_conf(&collected.tftp, overrides);
     stock.read(&sources.dhcp.name, &dhcp, &hosts, &mut collected, &mut out);
-    let mut main = read_main(sources, &own, &network, overrides, &mut out);
-    stock.settle_tftp(overrides, &mut main.config, main.root_origin, &mut out);
-    if let (Some((max, _)), false) = (&collected.tftp.max, main.max_written) {
-        main.config.tftp.max_transfers = u16::try_from(*max).unwrap_or(u16::MAX).clamp(1, MAX_TRANSFERS);
-    }
-    main.config.tftp.single_port |= collected.tftp.single_port;
+    let mut config = read_main(sources, &own, &network, overrides, &stock, &mut collected, &mut out);
     read_own_sections(&sources.upxe.name, &own, &hosts, &mut collected, &mut out);
-    let Rules { script, no_override, relay, web, .. } = main.config.rules;
-    main.config.rules = Rules { script, no_override, relay, web, ..collected.rules };
-
-    main.config.rules.menu = menu::read(&sources.upxe.name, &own, &mut out);
-    main.config.rules.take_off_root(&main.config.tftp.root);
+    config.rules = collected.rules;
+    config.rules.menu = menu::read(&sources.upxe.name, &own, &mut out);
+    config.rules.take_off_root(&config.tftp.root);
 
     let refused = out.iter().any(Diagnostic::is_error);
-    let config = if refused { None } else { Some(main.config) };
     if incomplete {
         // Remarks on what is missing could be on what could not be read.
         out.retain(Diagnostic::is_error);
     }
-    (config, tidy(out, sources))
+    ((!refused).then_some(config), tidy(out, sources))
 }
 
 /// A file's sections; those that can be read when it isn't UCI.
 fn parse(source: &Source, out: &mut Vec<Diagnostic>) -> Package {
     let (package, errors) = uci::parse(source.text.as_deref().unwrap_or_default());
-    out.extend(errors.into_iter().map(|error| Diagnostic::syntax(&source.name, error)));
+    for error in errors {
+        out.push(Diagnostic::syntax(&source.name, error));
+    }
     package
 }
 
-/// `config upxe`, not yet joined with what `/etc/config/dhcp` says.
-struct Main {
-    config: Config,
-    /// Where `tftp_root` was written, if it was.
-    root_origin: Option<Origin>,
-    /// Whether `tftp_max` was.
-    max_written: bool,
-}
-
+/// `config upxe`, joined with what dnsmasq's own configuration says of TFTP. Its rules go to those of the lines.
 fn read_main(
     sources: &Sources,
     own: &Package,
     network: &Package,
     overrides: &Overrides,
+    stock: &Stock,
+    collected: &mut Collected,
     out: &mut Vec<Diagnostic>,
-) -> Main {
+) -> Config {
     let file = &sources.upxe.name;
     let mut mains = own.sections.iter().filter(|section| section.kind == upxe::SECTION.kind);
     let section = mains.next();
@@ -140,35 +128,41 @@ fn read_main(
         all: small_number(&mut reader, &upxe::REPLIES),
         client: small_number(&mut reader, &upxe::REPLIES_CLIENT),
     };
-    let script = reader.text(&upxe::SCRIPT);
-    let no_override = reader.flag(&upxe::NO_OVERRIDE);
-    let relay = reader.flag(&upxe::RELAY);
+    let rules = &mut collected.rules;
+    rules.script = reader.text(&upxe::SCRIPT);
+    rules.no_override = reader.flag(&upxe::NO_OVERRIDE);
+    rules.relay = reader.flag(&upxe::RELAY);
     let user = reader.text(&upxe::USER).unwrap_or_else(|| upxe::USER.default.to_owned());
     let log_level = reader.log_level(&upxe::LOG_LEVEL);
-    let web = web(&mut reader, sources.uhttpd);
+    rules.web = web(&mut reader, sources.uhttpd);
     let names = interface_names(&mut reader, overrides);
     let interfaces = interfaces(&sources.network.name, network, names, out);
-    let config = Config {
+    let mut config = Config {
         // Whoever names an interface on the command line wants it served.
         enabled: enabled || !overrides.interfaces.is_empty(),
         dnsmasq: DnsmasqPorts::default(),
         interfaces,
         tftp,
         replies,
-        rules: Rules { script, no_override, relay, web, ..Rules::default() },
+        rules: Rules::default(),
         user,
         read_from: Vec::new(),
         log_level,
     };
+    stock.settle_tftp(overrides, &mut config, root_origin, out);
     let max_written = section.is_some_and(|section| section.option(upxe::TFTP_MAX.name).is_some());
-    Main { config, root_origin, max_written }
+    if let (Some((max, _)), false) = (&collected.tftp.max, max_written) {
+        config.tftp.max_transfers = u16::try_from(*max).unwrap_or(u16::MAX).clamp(1, MAX_TRANSFERS);
+    }
+    config.tftp.single_port |= collected.tftp.single_port;
+    config
 }
 
 /// The TFTP server's settings, and where its root was written, if it was.
 fn tftp(reader: &mut Reader<'_>) -> (Tftp, Option<Origin>) {
     let enabled = reader.flag(&upxe::TFTP);
     let (root, origin) = reader.folder(&upxe::TFTP_ROOT);
-    let allow = reader.items(&upxe::TFTP_ALLOW, section::folder).into_iter().map(|(path, _)| path).collect();
+    let allow = reader.items(&upxe::TFTP_ALLOW, section::folder);
     let max_transfers = small_number(reader, &upxe::TFTP_MAX);
     let single_port = reader.flag(&upxe::TFTP_SINGLE_PORT);
     let limits = TftpLimits {
@@ -217,17 +211,17 @@ fn web(reader: &mut Reader<'_>, uhttpd: bool) -> Option<Web> {
 
 /// The names to serve, each with its place: those of the command line, else of the file, else the default.
 fn interface_names(reader: &mut Reader<'_>, overrides: &Overrides) -> Vec<(String, Origin)> {
-    let written = reader.items(&upxe::INTERFACE, section::names);
-    if !overrides.interfaces.is_empty() {
-        return overrides.interfaces.iter().map(|name| (name.clone(), Origin::command_line())).collect();
-    }
-    let written: Vec<_> =
-        written.into_iter().flat_map(|(names, at)| names.into_iter().map(move |name| (name, at.clone()))).collect();
-    if !written.is_empty() {
+    let written = reader.words(&upxe::INTERFACE);
+    let given = &overrides.interfaces;
+    if given.is_empty() && !written.is_empty() {
         return written;
     }
-    let origin = Origin { line: 0, ..reader.origin() };
-    upxe::INTERFACE.default.split_ascii_whitespace().map(|name| (name.to_owned(), origin.clone())).collect()
+    let (names, origin): (Vec<&str>, Origin) = if given.is_empty() {
+        (upxe::INTERFACE.default.split_ascii_whitespace().collect(), Origin { line: 0, ..reader.origin() })
+    } else {
+        (given.iter().map(String::as_str).collect(), Origin::command_line())
+    };
+    names.into_iter().map(|name| (name.to_owned(), origin.clone())).collect()
 }
 
 /// The sections of our own file besides `config upxe`.
@@ -239,13 +233,12 @@ fn read_own_sections(
     out: &mut Vec<Diagnostic>,
 ) {
     // `config dhcp` and `config dnsmasq` are dnsmasq's, and stand in its file only.
-    let menu = [options::menu::SECTION.kind, entry::SECTION.kind];
-    let known = || sections::kinds().filter(|&kind| kind != dhcp::SECTION.kind).chain(menu);
-    let unknown = |section: &Section| section.kind != upxe::SECTION.kind && !known().any(|kind| kind == section.kind);
-    for section in own.sections.iter().filter(|section| unknown(section)) {
+    let mut known: Vec<&str> = sections::kinds().filter(|&kind| kind != dhcp::SECTION.kind).collect();
+    known.extend_from_slice(&[upxe::SECTION.kind, options::menu::SECTION.kind, entry::SECTION.kind]);
+    for section in own.sections.iter().filter(|section| !known.contains(&&*section.kind)) {
         let origin = Origin { file: file.clone(), line: section.line };
         let subject = ["config ", &section.kind].concat();
-        let near = nearest(&section.kind, known().chain([upxe::SECTION.kind]));
+        let near = nearest(&section.kind, known.iter().copied());
         out.push(Diagnostic::unknown(origin, &subject, &section.kind, "config ", near));
     }
     let mut sections = Sections { file, home: Home::Ours, hosts, collected, out };

@@ -124,7 +124,9 @@ impl Kind {
     pub fn files_mut(&mut self) -> Vec<&mut String> {
         match self {
             Kind::Linux { kernel: first, initrds: more, .. } | Kind::Wimboot { program: first, files: more } => {
-                [first].into_iter().chain(more).collect()
+                let mut files = vec![first];
+                files.extend(more);
+                files
             }
             Kind::Iso(file) | Kind::Chain(file) | Kind::Memtest(file) => vec![file],
             Kind::Iscsi { .. } | Kind::Local | Kind::Shell => Vec::new(),
@@ -178,21 +180,16 @@ fn read_entry(reader: &mut Reader<'_>, section: &Section) -> Option<Entry> {
         return None;
     }
     let whom = Whom {
-        architectures: words(reader, &entry::ARCH, |_, word| architecture(word)),
-        tags: words(reader, &entry::NETWORKID, section::tags).into_iter().flatten().collect(),
-        groups: words(reader, &entry::GROUP, |_, word| Some(section::tag_test(word)?.tag)),
-        hosts: words(reader, &entry::HOST, |_, word| machines_name(word)),
-        serials: words(reader, &entry::SERIAL, |_, word| label(word)),
-        assets: words(reader, &entry::ASSET, |_, word| label(word)),
+        architectures: reader.items(&entry::ARCH, |_, word| architecture(word)),
+        tags: reader.tags(&entry::NETWORKID),
+        groups: reader.items(&entry::GROUP, |_, word| Some(section::tag_test(word)?.tag)),
+        hosts: reader.items(&entry::HOST, |_, word| machines_name(word)),
+        serials: reader.items(&entry::SERIAL, |_, word| label(word)),
+        assets: reader.items(&entry::ASSET, |_, word| label(word)),
     };
     let kind = kind(reader)?;
     let title = reader.text(&entry::TITLE).unwrap_or_else(|| section.name.clone());
     Some(Entry { origin: reader.origin(), name: section.name.clone(), title, kind, whom })
-}
-
-/// The items of a list without their places.
-fn words<T>(reader: &mut Reader<'_>, known: &'static Known, parse: fn(&Form, &str) -> Option<T>) -> Vec<T> {
-    reader.items(known, parse).into_iter().map(|(value, _)| value).collect()
 }
 
 /// What the options come to; a kind that isn't written follows from what is.
@@ -201,8 +198,8 @@ fn kind(reader: &mut Reader<'_>) -> Option<Kind> {
     let (kernel, url, root_path) = (file(&entry::KERNEL), file(&entry::URL), file(&entry::ROOT_PATH));
     let [kernel, url, root_path] = [kernel, url, root_path].map(|written| written.map(|(value, _)| value));
     let list: fn(&Form, &str) -> Option<String> = |form, text| section::text(form, text).filter(|it| is_file(it));
-    let initrds = words(reader, &entry::INITRD, list);
-    let files = words(reader, &entry::FILE, list);
+    let initrds = reader.items(&entry::INITRD, list);
+    let files = reader.items(&entry::FILE, list);
     let append = reader.text(&entry::APPEND);
     let keep = reader.flag(&entry::KEEP_SAN);
     let word = reader.written(&entry::KIND, |_, text| KINDS.iter().copied().find(|kind| *kind == text));

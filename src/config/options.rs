@@ -1,6 +1,8 @@
 //! The table of every option that upxe reads: name, form, default, meaning. Defaults stand here and nowhere else, and
 //! the README's option table is these rows.
 
+pub use super::spelling::nearest;
+
 /// One option of a section.
 #[derive(Debug)]
 pub struct Known {
@@ -517,34 +519,4 @@ pub fn markdown() -> String {
         }
     }
     table
-}
-
-/// The known name that a mistyped one most likely meant: at most two letters wrong, inserted or left out. Of one or two
-/// letters nobody knows.
-pub fn nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let allowed = (typed.len().saturating_sub(1) / 2).min(2);
-    names.map(|name| (distance(typed, name), name)).filter(|&(far, _)| far <= allowed).min().map(|(_, name)| name)
-}
-
-/// Levenshtein's distance, in bytes; a longer name than any of ours is just far.
-fn distance(left: &str, right: &str) -> usize {
-    const LONGEST: usize = 32;
-    if left.len() > LONGEST || right.len() > LONGEST {
-        return LONGEST;
-    }
-    let mut row: heapless::Vec<usize, { LONGEST + 1 }> = (0..=right.len()).collect();
-    for (index, a) in left.bytes().enumerate() {
-        let mut diagonal = index;
-        let mut before = index + 1;
-        for (slot, b) in row.iter_mut().skip(1).zip(right.bytes()) {
-            let changed = diagonal + usize::from(a != b);
-            diagonal = *slot;
-            *slot = changed.min(diagonal + 1).min(before + 1);
-            before = *slot;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = index + 1;
-        }
-    }
-    row.last().copied().unwrap_or(LONGEST)
 }

@@ -108,25 +108,56 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The items of a list, each with its place; those that aren't of the form are complained of and left out.
-    pub fn items<T>(&mut self, known: &'static Known, parse: fn(&Form, &str) -> Option<T>) -> Vec<(T, Origin)> {
-        let items = self.value(known).map_or(&[][..], Value::items);
-        let filled = items.iter().filter(|item| !item.bytes.is_empty());
-        filled.filter_map(|item| self.parse(known, item, parse)).collect()
+    /// The items of a list; those that aren't of the form are complained of and left out.
+    pub fn items<T>(&mut self, known: &'static Known, parse: fn(&Form, &str) -> Option<T>) -> Vec<T> {
+        let mut values = Vec::new();
+        self.each(known, &mut |text, _| {
+            values.push(parse(&known.form, text)?);
+            Some(())
+        });
+        values
+    }
+
+    /// The items of a list whole, to be judged elsewhere, each with its place.
+    pub fn texts(&mut self, known: &'static Known) -> Vec<(String, Origin)> {
+        let mut texts = Vec::new();
+        self.each(known, &mut |text, origin| {
+            texts.push((text.to_owned(), origin));
+            Some(())
+        });
+        texts
+    }
+
+    /// Words parted by white space, as OpenWrt's `config_get` hands lists and options out alike, each with its place.
+    pub fn words(&mut self, known: &'static Known) -> Vec<(String, Origin)> {
+        let mut words = Vec::new();
+        self.each(known, &mut |text, origin| {
+            words.extend(text.split_ascii_whitespace().map(|word| (word.to_owned(), origin.clone())));
+            Some(())
+        });
+        words
+    }
+
+    /// Tests of tags, of a list's items all.
+    pub fn tags(&mut self, known: &'static Known) -> Vec<TagTest> {
+        let mut tests = Vec::new();
+        self.each(known, &mut |text, _| {
+            tests.extend(tags(text)?);
+            Some(())
+        });
+        tests
     }
 
     /// A single value that was written and is of the form, with its place.
     pub fn written<T>(&mut self, known: &'static Known, parse: fn(&Form, &str) -> Option<T>) -> Option<(T, Origin)> {
-        match self.value(known)?.items() {
-            [item] if item.bytes.is_empty() => None,
-            [item] => self.parse(known, item, parse),
-            [first, ..] => {
-                let found = "a list of several items".to_owned();
-                self.complain(known, first, found, "one value");
-                None
-            }
-            [] => None,
+        let mut written = None;
+        if self.is_single(known) {
+            self.each(known, &mut |text, origin| {
+                written = Some((parse(&known.form, text)?, origin));
+                Some(())
+            });
         }
+        written
     }
 
     /// Complains of a value, or a part of one, that was found to be wrong elsewhere.
@@ -156,22 +187,27 @@ impl<'a> Reader<'a> {
         written.or_else(|| parse(&known.form, known.default))
     }
 
-    fn parse<T>(
-        &mut self,
-        known: &'static Known,
-        item: &Bytes,
-        parse: fn(&Form, &str) -> Option<T>,
-    ) -> Option<(T, Origin)> {
-        let text = str::from_utf8(&item.bytes);
-        if let Some(value) = text.ok().and_then(|text| parse(&known.form, text)) {
-            return Some((value, self.at(item.line)));
+    /// False, after a complaint, when an option is a list of several items.
+    fn is_single(&mut self, known: &'static Known) -> bool {
+        let Some([first, _, ..]) = self.value(known).map(Value::items) else { return true };
+        self.complain(known, first, "a list of several items".to_owned(), "one value");
+        false
+    }
+
+    /// Hands each item to `take`, with its place; one that it refuses is complained of.
+    fn each(&mut self, known: &'static Known, take: &mut dyn FnMut(&str, Origin) -> Option<()>) {
+        let items = self.value(known).map_or(&[][..], Value::items);
+        for item in items.iter().filter(|item| !item.bytes.is_empty()) {
+            let text = str::from_utf8(&item.bytes);
+            if text.ok().and_then(|text| take(text, self.at(item.line))).is_some() {
+                continue;
+            }
+            let mut expected = known.form.words();
+            if text.is_err() {
+                expected.push_str(", in UTF-8");
+            }
+            self.complain(known, item, quoted(&item.bytes), &expected);
         }
-        let expected = match text {
-            Ok(_) => known.form.words(),
-            Err(_) => [&known.form.words(), ", in UTF-8"].concat(),
-        };
-        self.complain(known, item, quoted(&item.bytes), &expected);
-        None
     }
 
     fn complain(&mut self, known: &'static Known, item: &Bytes, found: String, expected: &str) {
@@ -224,13 +260,8 @@ pub fn url(_: &Form, text: &str) -> Option<String> {
     fits.then(|| text.trim_end_matches('/').to_owned())
 }
 
-/// Names parted by white space, as OpenWrt's `config_get` hands lists and options out alike.
-pub fn names(_: &Form, text: &str) -> Option<Vec<String>> {
-    Some(text.split_ascii_whitespace().map(str::to_owned).collect())
-}
-
 /// Tests parted by commas.
-pub fn tags(_: &Form, text: &str) -> Option<Vec<TagTest>> {
+fn tags(text: &str) -> Option<Vec<TagTest>> {
     text.split(',').map(|piece| tag_test(piece.trim_matches(' '))).collect()
 }
 

@@ -11,8 +11,8 @@ use super::dnsmasq::{Collected, Outcome, keywords};
 use super::hosts::Hosts;
 use super::options::{self, Known, common, dhcp, dnsmasq, host, tag, tagging};
 use super::rules::{InterfaceTag, Rules};
-use super::section::{self, Reader};
-use super::uci::{self, Package, Section, Value};
+use super::section::Reader;
+use super::uci::{self, Opt, Package, Section, Value};
 
 /// A section that sets a tag: the line it becomes, and the option that says when.
 struct Tagging {
@@ -34,12 +34,12 @@ const TAGGING: &[Tagging] = &[
 /// What has no colons would be taken for a name or an address, as in a line of dnsmasq's; what is longer or shorter than an
 /// address is like no machine's.
 fn remark_on_macs(reader: &mut Reader<'_>) {
-    for (words, origin) in reader.items(&host::MAC, section::names) {
-        for word in words.iter().filter(|word| word.split(':').count() != 6 && !word.starts_with("id:")) {
+    for (word, origin) in reader.words(&host::MAC) {
+        if word.split(':').count() != 6 && !word.starts_with("id:") {
             let found = quoted(word.as_bytes());
             let parts =
                 &[&found, " is no hardware address, which is six bytes parted by colons: no machine is meant by it"];
-            reader.remark(Severity::Warning, &host::MAC, origin.clone(), parts);
+            reader.remark(Severity::Warning, &host::MAC, origin, parts);
         }
     }
 }
@@ -146,9 +146,7 @@ impl Sections<'_> {
         if ours {
             remark_on_macs(&mut reader);
         }
-        let mut words = |known| -> Vec<String> {
-            reader.items(known, section::names).into_iter().flat_map(|(names, _)| names).collect()
-        };
+        let mut words = |known| -> Vec<String> { reader.words(known).into_iter().map(|(word, _)| word).collect() };
         let (macs, address) = (words(&host::MAC), words(&host::IP));
         let (network, tags, filters) = (words(&host::NETWORKID), words(&host::TAG), words(&host::MATCH_TAG));
         let name = words(&host::NAME);
@@ -158,10 +156,12 @@ impl Sections<'_> {
         if unfixed || macs.is_empty() && name.is_empty() {
             return;
         }
-        let prefixed =
-            |prefix: &'static str, words: Vec<String>| words.into_iter().map(move |word| [prefix, &word].concat());
-        let mut parts: Vec<String> = prefixed("tag:", filters).chain(macs).collect();
-        parts.extend(prefixed("set:", network.clone()).chain(prefixed("set:", tags)).chain(address).chain(name));
+        let mut parts = Vec::new();
+        for (prefix, words) in
+            [("tag:", &filters), ("", &macs), ("set:", &network), ("set:", &tags), ("", &address), ("", &name)]
+        {
+            parts.extend(words.iter().map(|word| [prefix, word].concat()));
+        }
         self.take("dhcp-host", &parts.join(","), &host::MAC, &origin);
         self.options(section, &network.join(","));
     }
@@ -170,8 +170,7 @@ impl Sections<'_> {
         let (home, hosts) = (self.home, self.hosts);
         let mut reader = self.reader(section);
         let boot = boot::read_section(&mut reader, home, hosts);
-        let tags = reader.items(&options::boot::NETWORKID, boot::whole).into_iter().map(|(text, _)| text);
-        let tags: Vec<String> = tags.collect();
+        let tags: Vec<String> = reader.items(&options::boot::NETWORKID, boot::whole);
         if let Some(boot) = boot {
             self.collected.rules.boots.push(boot);
             self.options(section, &tags.join(","));
@@ -238,20 +237,15 @@ impl Sections<'_> {
     }
 
     fn items(&mut self, section: &Section, known: &'static Known) -> Vec<(String, Origin)> {
-        self.reader(section).items(known, boot::whole)
+        self.reader(section).texts(known)
     }
 
     /// The same for `dhcp_option`, whose old form is one `option` of several, parted by spaces.
     fn option_items(&mut self, section: &Section, known: &'static Known) -> Vec<(String, Origin)> {
-        let items = self.items(section, known);
-        if !section.option(known.name).is_some_and(|option| matches!(option.value, Value::Single(_))) {
-            return items;
+        match section.option(known.name) {
+            Some(Opt { value: Value::Single(_), .. }) => self.reader(section).words(known),
+            _ => self.items(section, known),
         }
-        let words = |(text, origin): (String, Origin)| {
-            let words: Vec<String> = text.split_ascii_whitespace().map(str::to_owned).collect();
-            words.into_iter().map(move |word| (word, origin.clone()))
-        };
-        items.into_iter().flat_map(words).collect()
     }
 
     /// A wrong value in our own file is an error; dnsmasq's has to serve dnsmasq.
@@ -285,7 +279,7 @@ impl Sections<'_> {
             }
             Ok(_) => {}
             Err(wrong) => {
-                let found = quoted(&wrong.found);
+                let found = quoted(&wrong.found.bytes());
                 self.out.push(Diagnostic::found(self.severity(), origin.clone(), &subject, found, wrong.expected));
             }
         }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::boot::{self, Home};
+use super::boot::Home;
 use super::diagnostic::{Diagnostic, Severity, quoted};
 use super::dnsmasq::{Collected, TftpLines};
 use super::hosts::Hosts;
@@ -30,12 +30,14 @@ impl Stock {
     pub fn of_conf(lines: &TftpLines, overrides: &Overrides) -> Self {
         let by_dnsmasq = lines.enabled.as_ref().filter(|_| overrides.conf_file.is_none());
         let remedy = || "take enable-tftp out of that file; service dnsmasq restart".to_owned();
-        let origins = lines.root.iter().map(|(_, origin)| origin).chain(&lines.enabled);
+        let mut conf = Vec::new();
+        conf.extend(lines.root.as_ref().map(|(_, origin)| origin.file.clone()));
+        conf.extend(lines.enabled.as_ref().map(|origin| origin.file.clone()));
         Stock {
             root: lines.root.clone(),
             tftp: by_dnsmasq.map(|origin| (origin.clone(), remedy())),
             serves_pxe: lines.serves_pxe && overrides.conf_file.is_none(),
-            conf: origins.map(|origin| origin.file.clone()).collect(),
+            conf,
         }
     }
 
@@ -148,7 +150,7 @@ fn remedy(section: &str) -> String {
 
 /// dnsmasq.init hands the items of a list to dnsmasq in one line.
 fn remark_on_several_boots(reader: &mut Reader<'_>, section: &Section) {
-    let lines = reader.items(&dnsmasq::DHCP_BOOT, boot::whole);
+    let lines = reader.texts(&dnsmasq::DHCP_BOOT);
     let is_list = section.option(dnsmasq::DHCP_BOOT.name).is_some_and(|option| matches!(option.value, Value::List(_)));
     if let ([(_, origin), _, ..], true) = (lines.as_slice(), is_list) {
         let parts = &[
@@ -171,7 +173,10 @@ pub fn conf_folders(dhcp: &Package) -> Vec<String> {
         match first.and_then(|item| str::from_utf8(&item.bytes).ok()) {
             Some(folder) => folders.push(folder.to_owned()),
             // Since 24.10, and before.
-            None => folders.extend([["/tmp/dnsmasq.", &section.name, ".d"].concat(), "/tmp/dnsmasq.d".to_owned()]),
+            None => {
+                folders.push(["/tmp/dnsmasq.", &section.name, ".d"].concat());
+                folders.push("/tmp/dnsmasq.d".to_owned());
+            }
         }
     }
     folders

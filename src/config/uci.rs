@@ -137,10 +137,10 @@ impl Value {
 /// errors. They come in the order of the lines, but for those within a quote that runs on over lines.
 pub fn parse(text: &[u8]) -> (Package, Vec<SyntaxError>) {
     let mut parser = Parser { cursor: Cursor::new(text), package: Package::default(), current: Current::None };
-    let mut errors: Vec<SyntaxError> = unreadable(text).into_iter().collect();
-    if !errors.is_empty() {
-        return (Package::default(), errors);
+    if let Some(error) = unreadable(text) {
+        return (Package::default(), vec![error]);
     }
+    let mut errors = Vec::new();
     while errors.len() < MAX_ERRORS && parser.cursor.next_command() {
         if let Err(error) = parser.line() {
             errors.push(parser.cursor.recover(error));

@@ -37,7 +37,7 @@ use crate::config::rules::{Host, MacPattern};
 use crate::proxy::advice::Trouble;
 use crate::proxy::client::short;
 use crate::proxy::clients::Seen;
-use crate::proxy::progress::{Amount, Stage, TICKS};
+use crate::proxy::progress::{Amount, Stage, TICKS, milliseconds};
 use crate::sys::epoll::Epoll;
 use crate::sys::local_socket;
 use crate::wire::frame::Mac;
@@ -230,7 +230,7 @@ impl Daemon {
                 out.null(name);
             }
         }
-        out.number("ago", whole(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)));
+        out.number("ago", whole(milliseconds(since)));
         match progress.trouble() {
             Some(Trouble { code, reason, advice }) => {
                 let root = self.config.tftp.root.to_string_lossy();

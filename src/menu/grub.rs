@@ -3,21 +3,21 @@
 //! Everything that is configured stands in single quotes, in which GRUB's language knows no special letter but the quote
 //! that ends them.
 
-use super::{ONLY_IPXE, Scene, Stanza, command_line, default, is_url, needs_ipxe, pieces, push_line, whose};
+use super::{ONLY_IPXE, Scene, Stanza, command_line, default, is_url, needs_ipxe, pieces, push, push_line, whose};
 use crate::config::menu::{Entry, Kind};
 
 /// The configuration.
 pub fn render(scene: &Scene<'_>) -> String {
-    let (entries, there) = pieces(scene.entries(), |_| 0, |entry| piece(scene, entry));
+    let (entries, there) = pieces(scene, &|_| 0, &|entry| piece(scene, entry));
     let mut text = ["# The boot menu of ", &whose(scene.machine), "\n"].concat();
     match default(scene.menu, &there) {
         Some((name, timeout)) => {
             // -1 waits for a key.
             let timeout = if timeout == 0 { "-1".to_owned() } else { timeout.to_string() };
-            text.push_str(&["set timeout=", &timeout, "\nset default=", &quoted(name), "\n", &entries].concat());
+            push(&mut text, &["set timeout=", &timeout, "\nset default=", &quoted(name), "\n", &entries]);
         }
         // The firmware goes on with its next device.
-        None => text.push_str(&[&entries, "exit\n"].concat()),
+        None => push(&mut text, &[&entries, "exit\n"]),
     }
     text
 }
@@ -33,9 +33,12 @@ fn piece(scene: &Scene<'_>, entry: &Entry) -> Stanza {
         Kind::Linux { kernel, initrds, append } => {
             let words = words(&command_line(scene, append));
             line(&["linux ", &file(scene, kernel)?, &words]);
-            let initrds = initrds.iter().map(|initrd| file(scene, initrd)).collect::<Result<Vec<_>, _>>()?;
-            if !initrds.is_empty() {
-                line(&["initrd ", &initrds.join(" ")]);
+            let mut files = Vec::new();
+            for initrd in initrds {
+                files.push(file(scene, initrd)?);
+            }
+            if !files.is_empty() {
+                line(&["initrd ", &files.join(" ")]);
             }
         }
         Kind::Memtest(program) | Kind::Chain(program) if program.to_ascii_lowercase().ends_with(".efi") => {
@@ -73,7 +76,7 @@ fn words(line: &str) -> String {
             '"' => inside = !inside,
             ' ' if !inside || word.is_empty() => {
                 if !word.is_empty() {
-                    words.push_str(&[" ", &quoted(&word)].concat());
+                    push(&mut words, &[" ", &quoted(&word)]);
                     word.clear();
                 }
             }
@@ -82,7 +85,7 @@ fn words(line: &str) -> String {
     }
     // A quote that is never closed.
     if !word.is_empty() {
-        words.push_str(&[" ", &quoted(&word)].concat());
+        push(&mut words, &[" ", &quoted(&word)]);
     }
     words
 }

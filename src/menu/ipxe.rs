@@ -5,20 +5,20 @@
 //! one (settings.c `expand_settings`), and a value with spaces stays one word. So files are percent-encoded, titles lose
 //! what is special, and a command line that has any of it, which no kernel needs, is refused.
 
-use super::{MAX_TEXT, Scene, Stanza, command_line, default, is_url, pieces, push_line, whose};
+use super::{MAX_TEXT, Scene, Stanza, command_line, default, is_url, pieces, push, push_line, whose};
 use crate::config::menu::{Entry, Kind};
 
 /// The script.
 pub fn render(scene: &Scene<'_>) -> String {
-    let (actions, there) = pieces(scene.entries(), |entry| item(entry).len(), |entry| piece(scene, entry));
+    let (actions, there) = pieces(scene, &|entry| item(entry).len(), &|entry| piece(scene, entry));
     let mut text = ["#!ipxe\n# The boot menu of ", &whose(scene.machine), "\n"].concat();
     if let Some((first, timeout)) = default(scene.menu, &there) {
-        text.push_str(&[":upxe-menu\nmenu ", &title(&scene.menu.title), "\n"].concat());
+        push(&mut text, &[":upxe-menu\nmenu ", &title(&scene.menu.title), "\n"]);
         there.iter().for_each(|entry| text.push_str(&item(entry)));
-        text.push_str(&["choose --default ", first].concat());
+        push(&mut text, &["choose --default ", first]);
         if timeout > 0 {
             // In milliseconds.
-            text.push_str(&[" --timeout ", &timeout.to_string(), "000"].concat());
+            push(&mut text, &[" --timeout ", &timeout.to_string(), "000"]);
         }
         text.push_str(" upxe-choice || goto upxe-local\ngoto ${upxe-choice}\n");
     }
@@ -46,7 +46,7 @@ pub fn piece(scene: &Scene<'_>, entry: &Entry) -> Stanza {
             let mut words = String::new();
             // UEFI kernels look for their initrds by name in what iPXE shows them as a file system.
             for at in 0..initrds.len() {
-                words.push_str(&[" initrd=initrd", &at.to_string()].concat());
+                push(&mut words, &[" initrd=initrd", &at.to_string()]);
             }
             line(&["kernel ", &uri(scene, kernel), &words, &plain(&command_line(scene, append))?]);
             for (at, initrd) in initrds.iter().enumerate() {
@@ -96,7 +96,7 @@ fn item(entry: &Entry) -> String {
     let mut text = String::new();
     for serial in &tests("serial", &whom.serials) {
         for asset in &tests("asset", &whom.assets) {
-            text.push_str(&[serial, asset, &item, " ||\n"].concat());
+            push(&mut text, &[serial, asset, &item, " ||\n"]);
             if text.len() > MAX_TEXT {
                 // No menu has room for it.
                 return text;

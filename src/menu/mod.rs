@@ -149,14 +149,14 @@ type Stanza = Result<String, &'static str>;
 /// The entries' pieces one behind the other; in place of one that is left out, a comment says why. All three languages
 /// have the same comments. `item` tells the bytes that an entry takes in the list that is shown.
 fn pieces<'e>(
-    entries: impl Iterator<Item = &'e Entry>,
-    item: impl Fn(&'e Entry) -> usize,
-    piece: impl Fn(&'e Entry) -> Stanza,
+    scene: &Scene<'e>,
+    item: &dyn Fn(&Entry) -> usize,
+    piece: &dyn Fn(&Entry) -> Stanza,
 ) -> (String, Vec<&'e Entry>) {
     // What stands around them, and the comments, are much less than the rest.
     const ROOM: usize = MAX_TEXT - 16 * 1024;
     let (mut text, mut there, mut taken) = (String::new(), Vec::new(), 0);
-    for entry in entries {
+    for entry in scene.entries() {
         let piece = piece(entry).and_then(|piece| {
             let with_it = taken + item(entry) + piece.len();
             if with_it < ROOM { Ok((piece, with_it)) } else { Err("the menu is too long for it") }
@@ -167,7 +167,7 @@ fn pieces<'e>(
                 text.push_str(&piece);
                 there.push(entry);
             }
-            Err(why) => text.push_str(&["# ", &entry.name, " is left out: ", why, "\n"].concat()),
+            Err(why) => push(&mut text, &["# ", &entry.name, " is left out: ", why, "\n"]),
         }
     }
     (text, there)
@@ -189,10 +189,15 @@ fn default<'e>(menu: &'e BootMenu, there: &[&'e Entry]) -> Option<(&'e str, u32)
     Some((name, timeout))
 }
 
+/// Appends these words, as they are.
+fn push(text: &mut String, words: &[&str]) {
+    words.iter().for_each(|word| text.push_str(word));
+}
+
 /// Appends a line of these words, as they are, between what begins and what ends every such line.
 fn push_line(text: &mut String, start: &str, words: &[&str], end: &str) {
     text.push_str(start);
-    words.iter().for_each(|word| text.push_str(word));
+    push(text, words);
     text.push_str(end);
 }
 

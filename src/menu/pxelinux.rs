@@ -18,7 +18,7 @@ const MEMDISK: &str = "memdisk";
 /// The configuration, for a loader that came from `folder`.
 pub fn render(scene: &Scene<'_>, folder: &str) -> String {
     let (labels, there) =
-        pieces(scene.entries(), |entry| entry.name.len() + entry.title.len(), |entry| piece(scene, folder, entry));
+        pieces(scene, &|entry| entry.name.len() + entry.title.len(), &|entry| piece(scene, folder, entry));
     let mut text = ["# The boot menu of ", &whose(scene.machine), "\n"].concat();
     let mut line = |words: &[&str]| push_line(&mut text, "", words, "\n");
     match SCREENS.iter().find(|screen| (scene.has)(&[folder, **screen].concat())) {
@@ -56,9 +56,12 @@ fn piece(scene: &Scene<'_>, folder: &str, entry: &Entry) -> Stanza {
     match &entry.kind {
         Kind::Linux { kernel, initrds, append } => {
             line(&["LINUX ", &file(scene, folder, kernel)?]);
-            let initrds = initrds.iter().map(|initrd| file(scene, folder, initrd)).collect::<Result<Vec<_>, _>>()?;
-            if !initrds.is_empty() {
-                line(&["INITRD ", &initrds.join(",")]);
+            let mut files = Vec::new();
+            for initrd in initrds {
+                files.push(file(scene, folder, initrd)?);
+            }
+            if !files.is_empty() {
+                line(&["INITRD ", &files.join(",")]);
             }
             if !append.is_empty() {
                 line(&["APPEND ", &command_line(scene, append)]);

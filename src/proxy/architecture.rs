@@ -122,7 +122,7 @@ impl Architecture {
     /// The number that such machines usually say: one of those that are alike, and not that for booting by HTTP.
     pub fn usual(self) -> Architecture {
         let Some(family) = self.family() else { return self };
-        let name = family.name.trim_end_matches(" HTTP");
+        let name = family.name.strip_suffix(" HTTP").unwrap_or(family.name);
         let family = FAMILIES.iter().find(|other| other.name == name).unwrap_or(family);
         family.numbers.first().map_or(self, |number| Architecture(*number))
     }

@@ -297,8 +297,14 @@ fn fully_qualified(value: &[u8]) -> Option<Vec<u8>> {
     if flags & ENCODED == 0 {
         return Some(name.split(|&byte| byte == 0).next().unwrap_or_default().to_vec());
     }
-    let labels: Vec<&[u8]> = counted(name).take_while(|label| !label.is_empty()).collect();
-    Some(labels.join(&b'.'))
+    let mut text = Vec::new();
+    for label in counted(name).take_while(|label| !label.is_empty()) {
+        if !text.is_empty() {
+            text.push(b'.');
+        }
+        text.extend_from_slice(label);
+    }
+    Some(text)
 }
 
 /// The network that a client is on.

@@ -6,7 +6,7 @@ use dhcproto::v4::OptionCode;
 
 use super::matching::{Carried, contains, suboption};
 use super::vendor::{self, Shape};
-use crate::config::rules::{DhcpOption, OptionValue, Origin, Place, Rules, Send, VendorClass};
+use crate::config::rules::{DhcpOption, OptionValue, Origin, Place, Rules, Send, VendorClass, octets};
 use crate::wire::request::Request;
 
 /// Option 43, which PXE has to itself.
@@ -170,7 +170,7 @@ impl<'r> Selection<'r> {
         }
         let unset = suboption(&option.value, PRIORITY).is_none();
         if to_ipxe && unset && option.value.len() + 3 <= vendor::MAX_LEN {
-            option.value.splice(..0, [PRIORITY, 1, 1]);
+            option.value = [&[PRIORITY, 1, 1], option.value.as_slice()].concat();
         }
         (!option.value.is_empty()).then_some(option)
     }
@@ -241,7 +241,7 @@ impl<'r> Selection<'r> {
         }
         let len = u8::try_from(option.value.len()).ok().filter(|&len| len > 0)?;
         let [a, b, c, d] = wanted.to_be_bytes();
-        option.value.splice(..0, [a, b, c, d, len]);
+        option.value = [&[a, b, c, d, len], option.value.as_slice()].concat();
         Some(option)
     }
 
@@ -250,8 +250,9 @@ impl<'r> Selection<'r> {
         match value {
             OptionValue::Bytes(bytes) | OptionValue::Text(bytes) => bytes.clone(),
             OptionValue::Addresses(addresses) => {
-                let own = |address: &Ipv4Addr| if address.is_unspecified() { self.router } else { *address };
-                addresses.iter().flat_map(|address| own(address).octets()).collect()
+                let mut addresses = addresses.clone();
+                addresses.iter_mut().filter(|address| address.is_unspecified()).for_each(|own| *own = self.router);
+                octets(&addresses)
             }
         }
     }

@@ -84,9 +84,13 @@ pub struct Amount {
 impl Amount {
     /// So many bytes came in that time.
     pub fn new(size: u64, bytes: u64, time: Duration) -> Amount {
-        let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
-        Amount { size, bytes, speed: bytes.saturating_mul(1000) / milliseconds }
+        Amount { size, bytes, speed: bytes.saturating_mul(1000) / milliseconds(time).max(1) }
     }
+}
+
+/// [`Duration::as_millis`] without its 128 bits, which are much code on a small CPU.
+pub fn milliseconds(time: Duration) -> u64 {
+    time.as_secs().saturating_mul(1000).saturating_add(time.subsec_millis().into())
 }
 
 /// A machine's boot.

@@ -127,11 +127,12 @@ impl<'a> Chooser<'a> {
                 Ok(self.service_choice(service, file, String::new(), Shape::Chosen(item)))
             }
             None if rules.services.is_empty() || item.server_type == OWN_SERVER_TYPE => {
-                let choice = match self.client.program {
+                let mut choice = match self.client.program {
                     Program::Ipxe { .. } | Program::Gpxe => self.ipxe()?,
                     _ => self.firmware()?,
                 };
-                Ok(Choice { shape: Shape::Chosen(item), ..choice })
+                choice.shape = Shape::Chosen(item);
+                Ok(choice)
             }
             None => Err(Silence::OtherServer(item.server_type)),
         }
@@ -160,7 +161,9 @@ impl<'a> Chooser<'a> {
     /// iPXE is never shown a menu (it would come back to it for ever, iPXE issue 908): of menu entries it gets the first
     /// file it can use, and only if no boot line has one.
     fn ipxe(&mut self) -> Result<Choice, Silence> {
-        self.ipxe_file().map(|choice| self.by_http(choice))
+        let mut choice = self.ipxe_file()?;
+        self.by_http(&mut choice);
+        Ok(choice)
     }
 
     fn ipxe_file(&mut self) -> Result<Choice, Silence> {
@@ -200,17 +203,16 @@ impl<'a> Chooser<'a> {
     }
 
     fn http_boot(&mut self) -> Result<Choice, Silence> {
-        let choice = match self.boot_line()? {
+        let mut choice = match self.boot_line()? {
             Some(choice) => choice,
             None if self.rules.web.is_some() => self.customary()?,
             None => return Err(Silence::NeedsUrl),
         };
-        let url = if is_url(&choice.file) {
-            choice.file
-        } else {
-            self.url(&choice.file, choice.server).ok_or(Silence::NeedsUrl)?
-        };
-        Ok(Choice { file: url, shape: Shape::Url, ..choice })
+        if !is_url(&choice.file) {
+            choice.file = self.url(&choice.file, choice.server).ok_or(Silence::NeedsUrl)?;
+        }
+        choice.shape = Shape::Url;
+        Ok(choice)
     }
 
     /// The menu entries for this client whose files exist, for the first of its architectures that has any.
@@ -261,24 +263,30 @@ impl<'a> Chooser<'a> {
             if boot.file.is_empty() {
                 return Ok(None);
             }
-            let server = boot.server.unwrap_or(self.router);
-            if needs_more(&boot.file, self.client) {
-                return self.fuller_ipxe(&boot.file, &boot.origin).map(Some);
-            }
-            if self.is_useful(&boot.file, server, &boot.origin) {
-                return Ok(Some(self.boot_choice(&boot.file, &boot.server_name, server, &boot.origin)));
+            if let Some(choice) = self.named(&boot.file, &boot.server_name, boot.server, &boot.origin)? {
+                return Ok(Some(choice));
             }
         }
-        if let Some((file, origin)) = self.options.boot_file() {
-            let server = self.options.server().unwrap_or(self.router);
-            if needs_more(&file, self.client) {
-                return self.fuller_ipxe(&file, origin).map(Some);
-            }
-            if self.is_useful(&file, server, origin) {
-                return Ok(Some(self.boot_choice(&file, &self.options.server_name(), server, origin)));
-            }
+        let Some((file, origin)) = self.options.boot_file() else { return Ok(None) };
+        self.named(&file, &self.options.server_name(), self.options.server(), origin)
+    }
+
+    /// The file that a line names, if it is of use to the client.
+    fn named(
+        &mut self,
+        file: &str,
+        server_name: &str,
+        server: Option<Ipv4Addr>,
+        origin: &Origin,
+    ) -> Result<Option<Choice>, Silence> {
+        if needs_more(file, self.client) {
+            return self.fuller_ipxe(file, origin).map(Some);
         }
-        Ok(None)
+        let server = server.unwrap_or(self.router);
+        if !self.is_useful(file, server, origin) {
+            return Ok(None);
+        }
+        Ok(Some(self.boot_choice(file, server_name, server, origin)))
     }
 
     fn is_useful(&mut self, file: &str, server: Ipv4Addr, origin: &Origin) -> bool {
@@ -319,9 +327,10 @@ impl<'a> Chooser<'a> {
     fn customary(&mut self) -> Result<Choice, Silence> {
         let rule = boots_by_precedence(&self.rules.boots, self.tags).next();
         let server = rule.and_then(|boot| boot.server).unwrap_or(self.router);
-        let choice = self.customary_file(server == self.router)?;
-        let server_name = rule.map(|boot| boot.server_name.clone()).unwrap_or_default();
-        Ok(Choice { server_name, server, ..choice })
+        let mut choice = self.customary_file(server == self.router)?;
+        choice.server_name = rule.map(|boot| boot.server_name.clone()).unwrap_or_default();
+        choice.server = server;
+        Ok(choice)
     }
 
     fn customary_file(&mut self, ours: bool) -> Result<Choice, Silence> {
@@ -369,8 +378,10 @@ impl<'a> Chooser<'a> {
         let mut names = Vec::new();
         if matches!(client.program, Program::Ipxe { .. }) {
             // As iPXE shows it; then as it was sent, which is what some tools show.
-            for uuid in self.machine.uuid.iter().flat_map(|uuid| [*uuid, uuid_as_written(*uuid)]) {
-                names.push(([OWN_SCRIPTS, &hyphened(&uuid), ".ipxe"].concat(), None));
+            if let Some(uuid) = self.machine.uuid {
+                for uuid in [uuid, uuid_as_written(uuid)] {
+                    names.push(([OWN_SCRIPTS, &hyphened(&uuid), ".ipxe"].concat(), None));
+                }
             }
             names.push(([OWN_SCRIPTS, &mac, ".ipxe"].concat(), None));
         }
@@ -482,15 +493,19 @@ fn unfit(file: &str, client: &Client) -> Option<Unfit> {
 
 /// The customary names for a client, best first; for each architecture that it listed, in its order.
 fn customary_names(client: &Client) -> Vec<(&'static str, Option<Architecture>)> {
-    let loaders = client.architectures.iter().flat_map(|it| it.loaders().iter().map(|loader| (*loader, Some(*it))));
     let scripts: &[&str] = match client.program {
         Program::Ipxe { .. } => IPXE_SCRIPTS,
         Program::Gpxe => GPXE_SCRIPTS,
         Program::Pxe | Program::HttpBoot | Program::RaspberryPi => &[],
     };
-    let wanted = loaders.filter(|(loader, _)| match loader {
-        Loader::Ipxe(_) => !matches!(client.program, Program::Ipxe { .. }),
-        Loader::Other(_) => true,
-    });
-    scripts.iter().map(|script| (*script, None)).chain(wanted.map(|(loader, it)| (loader.name(), it))).collect()
+    let mut names: Vec<_> = scripts.iter().map(|script| (*script, None)).collect();
+    for architecture in &client.architectures {
+        for loader in architecture.loaders() {
+            let is_itself = matches!((loader, client.program), (Loader::Ipxe(_), Program::Ipxe { .. }));
+            if !is_itself {
+                names.push((loader.name(), Some(*architecture)));
+            }
+        }
+    }
+    names
 }

@@ -22,18 +22,20 @@ impl Chooser<'_> {
     /// An iPXE that can fetch `url`: the one that a line names for such a machine's ROM, else the customary one.
     pub(super) fn fuller_ipxe(&mut self, url: &str, origin: &Origin) -> Result<Choice, Silence> {
         self.pass_over(origin, url, Unfit::NeedsHttp);
-        let needs = Silence::NeedsHttp { url: url.to_owned() };
         // Never the same again to one that has just been loaded so.
-        if self.past.upgraded {
-            return Err(needs);
-        }
+        let fuller = if self.past.upgraded { None } else { self.ipxe_binary() };
+        let mut choice = fuller.ok_or_else(|| Silence::NeedsHttp { url: url.to_owned() })?;
+        choice.upgrade = true;
+        Ok(choice)
+    }
+
+    fn ipxe_binary(&mut self) -> Option<Choice> {
         let rules = self.rules;
         let tags = without_ipxe(rules, self.tags);
         for boot in boots_by_precedence(&rules.boots, &tags).filter(|boot| is_binary(&boot.file)) {
             let server = boot.server.unwrap_or(self.router);
             if server != self.router || self.finds(&boot.file) {
-                let choice = self.boot_choice(&boot.file, &boot.server_name, server, &boot.origin);
-                return Ok(Choice { upgrade: true, ..choice });
+                return Some(self.boot_choice(&boot.file, &boot.server_name, server, &boot.origin));
             }
         }
         let client = self.client;
@@ -42,8 +44,7 @@ impl Chooser<'_> {
         for service in entries.filter(|service| numbers().any(|number| number == service.architecture)) {
             let Some(file) = file_of(service).filter(|file| is_binary(file)) else { continue };
             if service.server.is_some() || self.finds(&file) {
-                let choice = self.service_choice(service, file, service.server_name.clone(), super::Shape::Direct);
-                return Ok(Choice { upgrade: true, ..choice });
+                return Some(self.service_choice(service, file, service.server_name.clone(), super::Shape::Direct));
             }
         }
         for architecture in &client.architectures {
@@ -51,12 +52,11 @@ impl Chooser<'_> {
                 if let Loader::Ipxe(name) = loader
                     && self.finds(name)
                 {
-                    let choice = self.own_choice(name, ChosenBy::Custom, Some(*architecture));
-                    return Ok(Choice { upgrade: true, ..choice });
+                    return Some(self.own_choice(name, ChosenBy::Custom, Some(*architecture)));
                 }
             }
         }
-        Err(needs)
+        None
     }
 }
 

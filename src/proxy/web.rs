@@ -27,12 +27,13 @@ impl Chooser<'_> {
 
     /// iPXE gets its script by HTTP if it says that it can: what the script names without a server then comes that way
     /// too. Loaders stay with TFTP, for they go on by what they were loaded by, and not all of them know HTTP.
-    pub(super) fn by_http(&self, choice: Choice) -> Choice {
+    pub(super) fn by_http(&self, choice: &mut Choice) {
         let is_script = choice.file.ends_with(".ipxe") && choice.shape == Shape::Direct;
-        let url = if is_script && says_http(self.request) { self.url(&choice.file, choice.server) } else { None };
-        match url {
-            Some(file) => Choice { file, ..choice },
-            None => choice,
+        if is_script
+            && says_http(self.request)
+            && let Some(url) = self.url(&choice.file, choice.server)
+        {
+            choice.file = url;
         }
     }
 

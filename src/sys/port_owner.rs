@@ -17,8 +17,8 @@ pub fn listener(port: u16) -> Option<String> {
 /// The same as [`name`], and whether it holds one of the ports `others` as well.
 pub fn name_and_whether_of(port: u16, others: &[u16]) -> Option<(String, bool)> {
     let (name, process) = find("udp", port)?;
-    let others: Vec<_> = others.iter().flat_map(|other| inodes("udp", *other)).collect();
-    Some((name, holds_any(&process, &others)))
+    let has_other = others.iter().any(|other| holds_any(&process, &inodes("udp", *other)));
+    Some((name, has_other))
 }
 
 fn find(protocol: &str, port: u16) -> Option<(String, PathBuf)> {
@@ -26,14 +26,30 @@ fn find(protocol: &str, port: u16) -> Option<(String, PathBuf)> {
     if inodes.is_empty() {
         return None;
     }
-    let processes = fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path());
-    processes.filter(|process| holds_any(process, &inodes)).find_map(|process| {
-        // Besides processes there are links to our own, such as "self".
-        let pid: u32 = process.file_name()?.to_str()?.parse().ok()?;
-        let command = fs::read_to_string(process.join("comm")).ok()?;
-        // Whoever runs it chose the name: it may hold anything.
-        Some((format!("{} (process {pid})", command.trim().escape_debug()), process))
-    })
+    for process in fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path()) {
+        if holds_any(&process, &inodes)
+            && let Some(name) = name_of(&process)
+        {
+            return Some((name, process));
+        }
+    }
+    None
+}
+
+/// How a process is spoken of; besides processes there are links to our own, such as "self".
+fn name_of(process: &Path) -> Option<String> {
+    let pid: u32 = process.file_name()?.to_str()?.parse().ok()?;
+    let command = fs::read_to_string(process.join("comm")).ok()?;
+    let mut name = String::new();
+    // Whoever runs it chose the name: it may hold anything. (The tables behind `escape_debug` are 6 KB.)
+    for letter in command.trim().chars() {
+        if letter.is_ascii() || letter.is_control() {
+            name.extend(letter.escape_default());
+        } else {
+            name.push(letter);
+        }
+    }
+    Some([&name, " (process ", &pid.to_string(), ")"].concat())
 }
 
 /// True when somebody is bound to UDP port `port`.
@@ -43,10 +59,14 @@ pub fn is_bound(port: u16) -> bool {
 
 /// The sockets bound to a port; one for IPv6 holds it for IPv4 as well, unless it was made not to.
 fn inodes(protocol: &str, port: u16) -> Vec<String> {
-    let table = |version| fs::read_to_string(["/proc/self/net/", protocol, version].concat()).unwrap_or_default();
-    let tables = ["", "6"].map(table);
-    let lines = tables.iter().flat_map(|table| table.lines().skip(1));
-    lines.filter_map(|line| inode_of(line, port).map(str::to_owned)).collect()
+    let mut inodes = Vec::new();
+    for version in ["", "6"] {
+        let table = fs::read_to_string(["/proc/self/net/", protocol, version].concat()).unwrap_or_default();
+        for inode in table.lines().skip(1).filter_map(|line| inode_of(line, port)) {
+            inodes.push(inode.to_owned());
+        }
+    }
+    inodes
 }
 
 /// A line of proc(5)'s `/proc/net/udp` and `tcp`: number, local address:port in hex, …, state, …, inode as the tenth field.
@@ -55,7 +75,7 @@ fn inode_of(line: &str, port: u16) -> Option<&str> {
     const STATES: [&str; 2] = ["0A", "07"];
     let mut fields = line.split_ascii_whitespace();
     let (_, local_port) = fields.nth(1)?.rsplit_once(':')?;
-    if u16::from_str_radix(local_port, 16) != Ok(port) || !STATES.contains(&fields.nth(1)?) {
+    if u32::from_str_radix(local_port, 16) != Ok(port.into()) || !STATES.contains(&fields.nth(1)?) {
         return None;
     }
     fields.nth(5)

@@ -416,12 +416,18 @@ impl<R> Table<R> {
     /// The transfer, of `owner` or of anybody, whose client is the least likely to answer: those that nobody is known to
     /// be there for first, for their requests may be forged, then the oldest whose answer is overdue.
     fn unanswered(&self, now: Instant, scarce: &Scarce<'_, R>, owner: Option<Owner>) -> Option<TransferId> {
-        let silent = self.holders(scarce, owner).filter(|transfer| {
+        let mut first: Option<&Transfer<R>> = None;
+        let order = |transfer: &Transfer<R>| (transfer.owner.station.is_some(), transfer.session.heard_at());
+        for transfer in self.holders(scarce, owner) {
             let is_late = now.saturating_duration_since(transfer.session.heard_at()) >= GRACE;
-            !transfer.session.is_answered() && (is_late || transfer.owner.station.is_none())
-        });
-        let order = |transfer: &&Transfer<R>| (transfer.owner.station.is_some(), transfer.session.heard_at());
-        silent.min_by_key(order).map(|transfer| transfer.id)
+            if !transfer.session.is_answered()
+                && (is_late || transfer.owner.station.is_none())
+                && first.is_none_or(|first| order(transfer) < order(first))
+            {
+                first = Some(transfer);
+            }
+        }
+        first.map(|transfer| transfer.id)
     }
 
     /// The transfer that was heard from least recently among those that take too long, and those of machines that have more

@@ -2,13 +2,17 @@
 
 /// The bytes of these digits, two for each, with `:` and `-` anywhere among them or nowhere; `None` for anything else.
 pub fn bytes(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text.bytes().filter(|byte| !b":-".contains(byte)).collect();
-    // `from_str_radix` would take a sign.
-    if !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
+    let mut bytes = Vec::new();
+    // The first digit of a pair.
+    let mut first = None;
+    for letter in text.chars().filter(|letter| !matches!(letter, ':' | '-')) {
+        let digit = letter.to_digit(16)?;
+        match first.take() {
+            None => first = Some(digit),
+            Some(high) => bytes.push((high << 4 | digit) as u8),
+        }
     }
-    let (pairs, []) = digits.as_chunks::<2>() else { return None };
-    pairs.iter().map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()).collect()
+    first.is_none().then_some(bytes)
 }
 
 /// Appends a byte as two hexadecimal digits.

@@ -15,7 +15,7 @@ const MAX_SNAME: usize = 63;
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn dhcp_boot(origin: &Origin, arg: Words<'_>, hosts: &Hosts<'_>) -> Result<Boot, Wrong> {
+pub fn dhcp_boot<'l>(origin: &Origin, arg: Words<'l>, hosts: &Hosts<'_>) -> Result<Boot, Wrong<'l>> {
     let (when, rest) = leading_tags(arg)?;
     let (file, rest) = rest.split();
     let (server_name, address) = match rest {
@@ -35,7 +35,7 @@ pub fn dhcp_boot(origin: &Origin, arg: Words<'_>, hosts: &Hosts<'_>) -> Result<B
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn pxe_service(origin: &Origin, arg: Words<'_>, hosts: &Hosts<'_>) -> Result<Service, Wrong> {
+pub fn pxe_service<'l>(origin: &Origin, arg: Words<'l>, hosts: &Hosts<'_>) -> Result<Service, Wrong<'l>> {
     const CSA: &str = "an architecture (x86PC, x86-64_EFI, …, or its number), a comma, and a text for the menu";
     let (when, rest) = leading_tags(arg)?;
     let (architecture, rest) = rest.split();
@@ -73,12 +73,12 @@ pub fn pxe_service(origin: &Origin, arg: Words<'_>, hosts: &Hosts<'_>) -> Result
     Ok(service)
 }
 
-fn name(words: Words<'_>, max: usize, expected: &'static str) -> Result<String, Wrong> {
+fn name<'l>(words: Words<'l>, max: usize, expected: &'static str) -> Result<String, Wrong<'l>> {
     words.text().filter(|text| text.len() <= max).ok_or_else(|| Wrong::new(words, expected))
 }
 
 /// An address, or the address of a name that is known here; none for nothing and for 0.0.0.0, which stand for ourselves.
-fn server(words: Words<'_>, hosts: &Hosts<'_>) -> Result<Option<Ipv4Addr>, Wrong> {
+fn server<'l>(words: Words<'l>, hosts: &Hosts<'_>) -> Result<Option<Ipv4Addr>, Wrong<'l>> {
     let text = words.text().unwrap_or_default();
     if text.is_empty() {
         return Ok(None);

@@ -116,8 +116,8 @@ impl<'a> ConfReader<'a> {
         let line = match read {
             Ok(Some(line)) => line,
             _ if !is_ours(&subject) => return,
-            Ok(None) => return self.settle(Err(wrong("a closing quote")), origin, &subject),
-            Err(expected) => return self.settle(Err(wrong(expected)), origin, &subject),
+            Ok(None) => return self.complain(origin, &subject, b"the whole line", "a closing quote"),
+            Err(expected) => return self.complain(origin, &subject, b"the whole line", expected),
         };
         if line.words().is_empty() {
             return;
@@ -171,16 +171,19 @@ impl<'a> ConfReader<'a> {
         }
     }
 
-    fn settle(&mut self, result: Result<Outcome, Wrong>, origin: &Origin, subject: &str) {
+    fn settle(&mut self, result: Result<Outcome, Wrong<'_>>, origin: &Origin, subject: &str) {
         match result {
             Ok(Outcome::Taken | Outcome::NotOurs) => {}
             Ok(Outcome::NotHonoured(why)) => self.remark(origin, subject, &["not honoured: ", why]),
-            Err(Wrong { found, expected }) if self.out.len() < MAX_DIAGNOSTICS => {
-                let found = quoted(&found);
-                let expected = [expected, "; the line is passed over"].concat();
-                self.out.push(Diagnostic::found(Severity::Warning, origin.clone(), subject, found, &expected));
-            }
-            Err(_) => {}
+            Err(Wrong { found, expected }) => self.complain(origin, subject, &found.bytes(), expected),
+        }
+    }
+
+    fn complain(&mut self, origin: &Origin, subject: &str, found: &[u8], expected: &str) {
+        if self.out.len() < MAX_DIAGNOSTICS {
+            let expected = [expected, "; the line is passed over"].concat();
+            let found = quoted(found);
+            self.out.push(Diagnostic::found(Severity::Warning, origin.clone(), subject, found, &expected));
         }
     }
 
@@ -189,10 +192,6 @@ impl<'a> ConfReader<'a> {
             self.out.push(Diagnostic::text(Severity::Warning, origin.clone(), subject, parts));
         }
     }
-}
-
-fn wrong(expected: &'static str) -> Wrong {
-    Wrong { found: b"the whole line".to_vec(), expected }
 }
 
 /// How a line begins, as far as it can be printed: for complaints, and for lines that can't be taken apart.

@@ -16,7 +16,7 @@ const MAX_MAC: usize = 16;
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn dhcp_host(origin: &Origin, arg: Words<'_>) -> Result<Host, Wrong> {
+pub fn dhcp_host<'l>(origin: &Origin, arg: Words<'l>) -> Result<Host, Wrong<'l>> {
     let mut host = Host {
         origin: origin.clone(),
         macs: Vec::new(),
@@ -42,7 +42,7 @@ pub fn dhcp_host(origin: &Origin, arg: Words<'_>) -> Result<Host, Wrong> {
 }
 
 /// A part of `dhcp-host` that has a colon in it.
-fn host_sign(host: &mut Host, part: Words<'_>) -> Result<(), Wrong> {
+fn host_sign<'l>(host: &mut Host, part: Words<'l>) -> Result<(), Wrong<'l>> {
     let id = ["id:", "ID:", "Id:", "iD:"].iter().find_map(|prefix| part.strip_prefix(prefix));
     if let Some(id) = id {
         // `id:*` makes dnsmasq lease by the hardware address alone; tags don't depend on it.
@@ -70,19 +70,19 @@ pub fn is_lease_time(part: Words<'_>) -> bool {
 }
 
 /// A host's name without its domain (util.c: `legal_hostname`).
-fn host_name(part: Words<'_>) -> Result<String, Wrong> {
+fn host_name(part: Words<'_>) -> Result<String, Wrong<'_>> {
     let wrong = || Wrong::new(part, "a hardware address, an IPv4 address, a host's name or a lease time");
     let text = part.text().ok_or_else(wrong)?;
     let name = text.split('.').next().unwrap_or_default();
     if is_host_name(name) { Ok(name.to_owned()) } else { Err(wrong()) }
 }
 
-fn hex_bytes(words: Words<'_>) -> Result<Vec<u8>, Wrong> {
+fn hex_bytes(words: Words<'_>) -> Result<Vec<u8>, Wrong<'_>> {
     let read = hex(&words.bytes(), 255, false).ok_or_else(|| Wrong::new(words, "hex bytes parted by colons"))?;
     Ok(read.bytes.into_iter().map(Option::unwrap_or_default).collect())
 }
 
-fn mac_pattern(words: Words<'_>) -> Result<MacPattern, Wrong> {
+fn mac_pattern(words: Words<'_>) -> Result<MacPattern, Wrong<'_>> {
     let read = hex(&words.bytes(), MAX_MAC, true);
     let read = read.ok_or_else(|| Wrong::new(words, "a hardware address, * for any of its bytes"))?;
     let hardware_type = (read.hardware_type != 0).then_some(read.hardware_type);
@@ -90,36 +90,19 @@ fn mac_pattern(words: Words<'_>) -> Result<MacPattern, Wrong> {
 }
 
 /// The tag and the rest of `set:tag,…`.
-fn set_tag(arg: Words<'_>) -> Result<(String, Words<'_>), Wrong> {
+fn set_tag(arg: Words<'_>) -> Result<(String, Words<'_>), Wrong<'_>> {
     let (tag, rest) = arg.split();
     let rest = rest.ok_or_else(|| Wrong::new(arg, "a tag, a comma, and what sets it"))?;
     Ok((plain_tag(tag)?, rest))
 }
 
-/// `dhcp-mac=set:tag,address`.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn dhcp_mac(origin: &Origin, arg: Words<'_>) -> Result<Tagger, Wrong> {
-    let (tag, address) = set_tag(arg)?;
-    Ok(Tagger { origin: origin.clone(), tag, condition: Condition::Mac(mac_pattern(address)?) })
-}
-
-/// `dhcp-name-match=set:tag,name[*]`.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn dhcp_name_match(origin: &Origin, arg: Words<'_>) -> Result<Tagger, Wrong> {
-    let (tag, name) = set_tag(arg)?;
-    let start = name.strip_suffix(b'*');
-    let text = start.unwrap_or(name).text().filter(|_| !name.is_empty());
-    let text = text.ok_or_else(|| Wrong::new(name, "a host's name, * at its end for any that begin so"))?;
-    Ok(Tagger { origin: origin.clone(), tag, condition: Condition::Name { name: text, prefix: start.is_some() } })
-}
-
-/// What a class or an agent's id is compared with.
+/// By what sign of a machine a tag is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identity {
+    /// `dhcp-mac`
+    Mac,
+    /// `dhcp-name-match`
+    Name,
     /// `dhcp-vendorclass`
     VendorClass,
     /// `dhcp-userclass`
@@ -128,36 +111,52 @@ pub enum Identity {
     Agent(u8),
 }
 
-/// `dhcp-vendorclass=set:tag,[enterprise:N,]text` and its likes. DHCPv4 has no enterprise here, so dnsmasq passes over the
-/// number; hex bytes are for the agent's ids only.
+/// `dhcp-mac=set:tag,address`, `dhcp-name-match=set:tag,name[*]`, `dhcp-vendorclass=set:tag,[enterprise:N,]text` and its likes.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn identity(origin: &Origin, arg: Words<'_>, kind: Identity) -> Result<Tagger, Wrong> {
+pub fn identity<'l>(origin: &Origin, arg: Words<'l>, kind: Identity) -> Result<Tagger, Wrong<'l>> {
     let (tag, rest) = set_tag(arg)?;
-    let (first, second) = rest.split();
-    let value = match second {
-        None => first,
-        Some(value) if kind == Identity::VendorClass && first.strip_prefix("enterprise:").is_some() => value,
-        Some(_) => return Err(Wrong::new(rest, "one value (quotes allow for commas in it)")),
+    let condition = match kind {
+        Identity::Mac => Condition::Mac(mac_pattern(rest)?),
+        Identity::Name => name_pattern(rest)?,
+        Identity::VendorClass => Condition::VendorClass(class(rest, kind)?.bytes()),
+        Identity::UserClass => Condition::UserClass(class(rest, kind)?.bytes()),
+        Identity::Agent(code) => agent_id(code, class(rest, kind)?)?,
     };
+    Ok(Tagger { origin: origin.clone(), tag, condition })
+}
+
+fn name_pattern(name: Words<'_>) -> Result<Condition, Wrong<'_>> {
+    let start = name.strip_suffix(b'*');
+    let text = start.unwrap_or(name).text().filter(|_| !name.is_empty());
+    let text = text.ok_or_else(|| Wrong::new(name, "a host's name, * at its end for any that begin so"))?;
+    Ok(Condition::Name { name: text, prefix: start.is_some() })
+}
+
+/// The one value of a class or an agent's id. DHCPv4 has no enterprise here, so dnsmasq passes over its number.
+fn class(rest: Words<'_>, kind: Identity) -> Result<Words<'_>, Wrong<'_>> {
+    let (first, second) = rest.split();
+    match second {
+        None => Ok(first),
+        Some(value) if kind == Identity::VendorClass && first.strip_prefix("enterprise:").is_some() => Ok(value),
+        Some(_) => Err(Wrong::new(rest, "one value (quotes allow for commas in it)")),
+    }
+}
+
+/// Text, or hex bytes if it looks like them.
+fn agent_id(code: u8, value: Words<'_>) -> Result<Condition, Wrong<'_>> {
     let is_hex = |letter: u16| u8::try_from(letter).is_ok_and(|byte| byte == b':' || byte.is_ascii_hexdigit());
     let digits = value.letters().any(|letter| letter != u16::from(b':') && is_hex(letter));
     let looks_hex = value.contains(b':') && digits && value.letters().all(is_hex);
-    let condition = match kind {
-        Identity::VendorClass => Condition::VendorClass(value.bytes()),
-        Identity::UserClass => Condition::UserClass(value.bytes()),
-        Identity::Agent(code) if looks_hex => Condition::Agent(code, hex_bytes(value)?),
-        Identity::Agent(code) => Condition::Agent(code, value.bytes()),
-    };
-    Ok(Tagger { origin: origin.clone(), tag, condition })
+    Ok(Condition::Agent(code, if looks_hex { hex_bytes(value)? } else { value.bytes() }))
 }
 
 /// `dhcp-range=[tag:…,][set:…,]start,(end|static|proxy)[,…]`; `None` for IPv6.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn dhcp_range(origin: &Origin, arg: Words<'_>) -> Result<Option<Range>, Wrong> {
+pub fn dhcp_range<'l>(origin: &Origin, arg: Words<'l>) -> Result<Option<Range>, Wrong<'l>> {
     let (mut when, mut set) = (Vec::new(), None);
     let mut rest = arg;
     let (start, end, more) = loop {

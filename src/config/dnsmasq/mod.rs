@@ -25,17 +25,17 @@ pub const MAX_LINES: usize = 10_000;
 pub const MAX_LINE: usize = 1024;
 
 /// Why a line can't be honoured: the part that is wrong, and what was expected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wrong {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wrong<'l> {
     /// The part as written.
-    pub found: Vec<u8>,
+    pub found: Words<'l>,
     /// What would have been right.
     pub expected: &'static str,
 }
 
-impl Wrong {
-    fn new(found: Words<'_>, expected: &'static str) -> Self {
-        Wrong { found: found.bytes(), expected }
+impl<'l> Wrong<'l> {
+    fn new(found: Words<'l>, expected: &'static str) -> Self {
+        Wrong { found, expected }
     }
 }
 
@@ -85,8 +85,6 @@ enum Keyword {
     Option(Send),
     Match,
     Identity(Identity),
-    Mac,
-    NameMatch,
     Host,
     TagIf,
     Ignore,
@@ -115,8 +113,8 @@ const KEYWORDS: &[(&str, Keyword)] = &[
     ("dhcp-circuitid", Keyword::Identity(Identity::Agent(1))),
     ("dhcp-remoteid", Keyword::Identity(Identity::Agent(2))),
     ("dhcp-subscrid", Keyword::Identity(Identity::Agent(6))),
-    ("dhcp-mac", Keyword::Mac),
-    ("dhcp-name-match", Keyword::NameMatch),
+    ("dhcp-mac", Keyword::Identity(Identity::Mac)),
+    ("dhcp-name-match", Keyword::Identity(Identity::Name)),
     ("dhcp-host", Keyword::Host),
     ("tag-if", Keyword::TagIf),
     ("dhcp-ignore", Keyword::Ignore),
@@ -164,7 +162,7 @@ impl Collected {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn line(&mut self, line: &Line, origin: &Origin, hosts: &Hosts<'_>) -> Result<Outcome, Wrong> {
+    pub fn line<'l>(&mut self, line: &'l Line, origin: &Origin, hosts: &Hosts<'_>) -> Result<Outcome, Wrong<'l>> {
         let (keyword, value) = line.words().assignment();
         let Some(keyword) = keyword.text() else { return Ok(Outcome::NotOurs) };
         self.take(&keyword, value, origin, hosts)
@@ -174,13 +172,13 @@ impl Collected {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn take(
+    pub fn take<'l>(
         &mut self,
         keyword: &str,
-        value: Option<Words<'_>>,
+        value: Option<Words<'l>>,
         origin: &Origin,
         hosts: &Hosts<'_>,
-    ) -> Result<Outcome, Wrong> {
+    ) -> Result<Outcome, Wrong<'l>> {
         let Some((_, keyword)) = KEYWORDS.iter().find(|(name, _)| *name == keyword) else {
             return Ok(Outcome::NotOurs);
         };
@@ -191,13 +189,13 @@ impl Collected {
         self.understand(*keyword, value, origin, hosts)
     }
 
-    fn understand(
+    fn understand<'l>(
         &mut self,
         keyword: Keyword,
-        value: Option<Words<'_>>,
+        value: Option<Words<'l>>,
         origin: &Origin,
         hosts: &Hosts<'_>,
-    ) -> Result<Outcome, Wrong> {
+    ) -> Result<Outcome, Wrong<'l>> {
         let rules = &mut self.rules;
         match keyword {
             Keyword::NoOverride => self.no_override = true,
@@ -206,31 +204,31 @@ impl Collected {
             Keyword::TftpSinglePort => self.tftp.single_port = true,
             Keyword::Not(why) => return Ok(Outcome::NotHonoured(why)),
             _ => {
-                let value = value.ok_or(Wrong { found: Vec::new(), expected: "something behind the =" })?;
+                let value = value.ok_or(Wrong::new(Words::default(), "something behind the ="))?;
                 return self.with_value(keyword, value, origin, hosts);
             }
         }
         Ok(Outcome::Taken)
     }
 
-    fn with_value(
+    fn with_value<'l>(
         &mut self,
         keyword: Keyword,
-        value: Words<'_>,
+        value: Words<'l>,
         origin: &Origin,
         hosts: &Hosts<'_>,
-    ) -> Result<Outcome, Wrong> {
+    ) -> Result<Outcome, Wrong<'l>> {
         let rules = &mut self.rules;
         match keyword {
             Keyword::Boot => rules.boots.push(boot::dhcp_boot(origin, value, hosts)?),
             Keyword::Option(send) => rules.options.extend(option::dhcp_option(origin, value, send)?),
             Keyword::Match => rules.taggers.extend(option::dhcp_match(origin, value)?),
             Keyword::Identity(kind) => rules.taggers.push(host::identity(origin, value, kind)?),
-            Keyword::Mac => rules.taggers.push(host::dhcp_mac(origin, value)?),
-            Keyword::NameMatch => rules.taggers.push(host::dhcp_name_match(origin, value)?),
             Keyword::Host => rules.hosts.push(host::dhcp_host(origin, value)?),
             Keyword::TagIf => rules.tag_ifs.push(tag_if(origin, value)?),
-            Keyword::Ignore => rules.ignores.push(Ignore { origin: origin.clone(), when: tags(value)? }),
+            Keyword::Ignore => {
+                rules.ignores.push(Ignore { origin: origin.clone(), when: tag_tests(&mut value.parts())? })
+            }
             Keyword::Range => rules.ranges.extend(host::dhcp_range(origin, value)?),
             Keyword::Service => {
                 rules.services.push(boot::pxe_service(origin, value, hosts)?);
@@ -257,7 +255,7 @@ impl Collected {
         Ok(Outcome::Taken)
     }
 
-    fn tftp_root(&mut self, value: Words<'_>, origin: &Origin) -> Result<Outcome, Wrong> {
+    fn tftp_root<'l>(&mut self, value: Words<'l>, origin: &Origin) -> Result<Outcome, Wrong<'l>> {
         let (folder, interface) = value.split();
         if interface.is_some() {
             return Ok(Outcome::NotHonoured("upxe serves one folder on all interfaces"));
@@ -275,7 +273,7 @@ fn is_ours(keyword: &str) -> bool {
 }
 
 /// `tag-if=set:a[,set:b…][,tag:c…]`
-fn tag_if(origin: &Origin, value: Words<'_>) -> Result<TagIf, Wrong> {
+fn tag_if<'l>(origin: &Origin, value: Words<'l>) -> Result<TagIf, Wrong<'l>> {
     let mut tag_if = TagIf { origin: origin.clone(), when: Vec::new(), set: Vec::new() };
     for part in value.parts() {
         if let Some(tag) = part.strip_prefix("set:") {
@@ -293,12 +291,16 @@ fn tag_if(origin: &Origin, value: Words<'_>) -> Result<TagIf, Wrong> {
 }
 
 /// Tests with or without a prefix.
-fn tags(value: Words<'_>) -> Result<Vec<TagTest>, Wrong> {
-    value.parts().map(tag_test).collect()
+fn tag_tests<'l>(parts: &mut dyn Iterator<Item = Words<'l>>) -> Result<Vec<TagTest>, Wrong<'l>> {
+    let mut tests = Vec::new();
+    for part in parts {
+        tests.push(tag_test(part)?);
+    }
+    Ok(tests)
 }
 
 /// The `tag:…,` at the beginning, and what follows (option.c: `dhcp_tags`).
-fn leading_tags(arg: Words<'_>) -> Result<(Vec<TagTest>, Words<'_>), Wrong> {
+fn leading_tags(arg: Words<'_>) -> Result<(Vec<TagTest>, Words<'_>), Wrong<'_>> {
     let mut tests = Vec::new();
     let mut rest = arg;
     loop {
@@ -312,7 +314,7 @@ fn leading_tags(arg: Words<'_>) -> Result<(Vec<TagTest>, Words<'_>), Wrong> {
 }
 
 /// A test, with or without its prefix; `#` and `!` negate (dhcp-common.c: `match_netid`).
-fn tag_test(words: Words<'_>) -> Result<TagTest, Wrong> {
+fn tag_test(words: Words<'_>) -> Result<TagTest, Wrong<'_>> {
     let prefixed = ["tag:", "net:", "set:"].iter().find_map(|prefix| words.strip_prefix(prefix));
     let name = prefixed.unwrap_or(words);
     let negated = name.strip_prefix("!").or_else(|| name.strip_prefix("#"));
@@ -321,11 +323,11 @@ fn tag_test(words: Words<'_>) -> Result<TagTest, Wrong> {
 }
 
 /// A tag to set, with or without `set:`.
-fn plain_tag(words: Words<'_>) -> Result<String, Wrong> {
+fn plain_tag(words: Words<'_>) -> Result<String, Wrong<'_>> {
     tag_name(words.strip_prefix("set:").unwrap_or(words))
 }
 
-fn tag_name(words: Words<'_>) -> Result<String, Wrong> {
+fn tag_name(words: Words<'_>) -> Result<String, Wrong<'_>> {
     let name = words.text().filter(|name| (1..=255).contains(&name.len()));
     name.ok_or_else(|| Wrong::new(words, "a tag's name of 1 to 255 bytes"))
 }

@@ -3,9 +3,9 @@
 use super::names::{self, Encoding};
 use super::value::{self, Read};
 use super::words::Words;
-use super::{Wrong, tag_name, tag_test};
+use super::{Wrong, tag_name, tag_tests};
 use crate::config::rules::{
-    Condition, DhcpOption, OptionValue, Origin, Pattern, Place, Send, TagTest, Tagger, VendorClass,
+    Condition, DhcpOption, OptionValue, Origin, Pattern, Place, Send, Tagger, VendorClass, octets,
 };
 
 /// `[tag,…][encap:N,|vendor:[class],|vi-encap:N,](number|option:name)[,value]`.
@@ -35,10 +35,10 @@ struct Code {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn dhcp_option(origin: &Origin, arg: Words<'_>, send: Send) -> Result<Option<DhcpOption>, Wrong> {
+pub fn dhcp_option<'l>(origin: &Origin, arg: Words<'l>, send: Send) -> Result<Option<DhcpOption>, Wrong<'l>> {
     let Some(spec) = Spec::read(arg, false)? else { return Ok(None) };
     let code = spec.code.ok_or_else(|| Wrong::new(arg, EXPECTED))?;
-    let when = spec.tags.iter().map(|tag| tag_test(*tag)).collect::<Result<Vec<TagTest>, Wrong>>()?;
+    let when = tag_tests(&mut spec.tags.iter().copied())?;
     let limit = match &spec.place {
         None => 255,
         Some(Outer::Vendor(_) | Outer::Option(_)) => 253,
@@ -71,7 +71,7 @@ pub fn dhcp_option(origin: &Origin, arg: Words<'_>, send: Send) -> Result<Option
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn dhcp_match(origin: &Origin, arg: Words<'_>) -> Result<Option<Tagger>, Wrong> {
+pub fn dhcp_match<'l>(origin: &Origin, arg: Words<'l>) -> Result<Option<Tagger>, Wrong<'l>> {
     let Some(spec) = Spec::read(arg, true)? else { return Ok(None) };
     let [tag] = spec.tags.as_slice() else { return Err(Wrong::new(arg, "one tag, then an option")) };
     let code = spec.code.unwrap_or(Code { number: 0, encoding: Encoding::Any, internal: false });
@@ -91,7 +91,7 @@ pub fn dhcp_match(origin: &Origin, arg: Words<'_>) -> Result<Option<Tagger>, Wro
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn pxe_prompt(origin: &Origin, arg: Words<'_>) -> Result<DhcpOption, Wrong> {
+pub fn pxe_prompt<'l>(origin: &Origin, arg: Words<'l>) -> Result<DhcpOption, Wrong<'l>> {
     let (when, rest) = super::leading_tags(arg)?;
     let (prompt, timeout) = rest.split();
     let prompt = prompt.bytes();
@@ -108,7 +108,7 @@ pub fn pxe_prompt(origin: &Origin, arg: Words<'_>) -> Result<DhcpOption, Wrong> 
 const EXPECTED: &str = "an option's number from 1 to 254, or option: and its name";
 
 impl<'l> Spec<'l> {
-    fn read(arg: Words<'l>, matching: bool) -> Result<Option<Self>, Wrong> {
+    fn read(arg: Words<'l>, matching: bool) -> Result<Option<Self>, Wrong<'l>> {
         let mut spec = Spec { tags: Vec::new(), place: None, code: None, value: None };
         let mut rest = Some(arg);
         while let Some(words) = rest {
@@ -137,7 +137,7 @@ impl<'l> Spec<'l> {
         Ok(Some(spec))
     }
 
-    fn numbered(&self, part: Words<'_>) -> Result<Code, Wrong> {
+    fn numbered(&self, part: Words<'l>) -> Result<Code, Wrong<'l>> {
         let number = part.number().and_then(|number| u8::try_from(number).ok()).filter(|number| *number > 0);
         let number = number.ok_or_else(|| Wrong::new(part, EXPECTED))?;
         // Within another option, numbers mean something else.
@@ -147,7 +147,7 @@ impl<'l> Spec<'l> {
     }
 
     /// Takes `vendor:`, `encap:` or `vi-encap:`; true if it was one.
-    fn take_outer(&mut self, part: Words<'_>, matching: bool) -> Result<bool, Wrong> {
+    fn take_outer(&mut self, part: Words<'l>, matching: bool) -> Result<bool, Wrong<'l>> {
         let outer = if let Some(class) = part.strip_prefix("vendor:") {
             Outer::Vendor(class.bytes())
         } else if let Some(number) = part.strip_prefix("encap:") {
@@ -167,13 +167,13 @@ impl<'l> Spec<'l> {
 }
 
 /// An option by its name; those of the protocol itself can be matched only.
-fn named(name: Words<'_>, matching: bool) -> Result<Code, Wrong> {
+fn named(name: Words<'_>, matching: bool) -> Result<Code, Wrong<'_>> {
     let known = name.text().and_then(|text| names::by_name(&text)).filter(|known| matching || !known.internal);
     let known = known.ok_or_else(|| Wrong::new(name, "the name of an option (dnsmasq --help dhcp shows them)"))?;
     Ok(Code { number: known.code, encoding: known.encoding, internal: known.internal })
 }
 
-fn sent_value(words: Words<'_>, code: Code, inner: bool) -> Result<OptionValue, Wrong> {
+fn sent_value(words: Words<'_>, code: Code, inner: bool) -> Result<OptionValue, Wrong<'_>> {
     const SIP_SERVERS: u8 = 120;
     let read =
         value::read(words, code.encoding, code.internal, false).map_err(|expected| Wrong::new(words, expected))?;
@@ -182,25 +182,22 @@ fn sent_value(words: Words<'_>, code: Code, inner: bool) -> Result<OptionValue, 
         Read::Number(bytes) | Read::Packed(bytes) => OptionValue::Bytes(bytes),
         // RFC 3361: a byte says that addresses follow, not names.
         Read::Addresses(addresses) if code.number == SIP_SERVERS && !inner => {
-            let octets = addresses.iter().flat_map(|address| address.octets());
-            OptionValue::Bytes(std::iter::once(1).chain(octets).collect())
+            OptionValue::Bytes([&[1], octets(&addresses).as_slice()].concat())
         }
         // 0.0.0.0 stands for ourselves in options of their own only.
-        Read::Addresses(addresses) if inner => {
-            OptionValue::Bytes(addresses.iter().flat_map(|address| address.octets()).collect())
-        }
+        Read::Addresses(addresses) if inner => OptionValue::Bytes(octets(&addresses)),
         Read::Addresses(addresses) => OptionValue::Addresses(addresses),
         Read::Text(text) => OptionValue::Text(text),
     })
 }
 
-fn pattern(words: Words<'_>, code: Code) -> Result<Pattern, Wrong> {
+fn pattern(words: Words<'_>, code: Code) -> Result<Pattern, Wrong<'_>> {
     let read =
         value::read(words, code.encoding, code.internal, true).map_err(|expected| Wrong::new(words, expected))?;
     let pattern = match read {
         Read::Hex(bytes) => Pattern::Start(bytes),
         Read::Number(bytes) | Read::Packed(bytes) => Pattern::Element(bytes),
-        Read::Addresses(addresses) => Pattern::Element(addresses.iter().flat_map(|it| it.octets()).collect()),
+        Read::Addresses(addresses) => Pattern::Element(octets(&addresses)),
         Read::Text(text) if text.is_empty() => Pattern::Present,
         Read::Text(text) => Pattern::Anywhere(text),
     };

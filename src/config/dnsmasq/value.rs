@@ -209,7 +209,7 @@ pub fn hex(text: &[u8], max: usize, with_type: bool) -> Option<Hex> {
             } else {
                 let room = max - hex.bytes.len();
                 for pair in token.chunks(2).take(room) {
-                    hex.bytes.push(Some(u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?));
+                    hex.bytes.push(Some(u32::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()? as u8));
                 }
             }
         }
