@@ -39,6 +39,7 @@ const NETWORKS: &str = "option interface";
 const MAX_FILES: usize = 1000;
 
 /// Checks the configuration under `confdir`, prints what was found on standard output, and fails if there is an error.
+#[inline(never)]
 pub fn run(confdir: &Path, overrides: &Overrides, json: bool) -> ExitCode {
     let (config, mut diagnostics) = load_from(confdir, overrides);
     if let Some(config) = &config {

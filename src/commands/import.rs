@@ -18,6 +18,7 @@ use crate::config::{sections, uci};
 
 /// Imports the file's lines: sections on standard output, remarks on standard error; fails if a line is wrong, or none is about
 /// booting.
+#[inline(never)]
 pub fn run(path: &Path) -> ExitCode {
     let name = path.to_string_lossy();
     let text = match read(path, uci::MAX_FILE + 1) {

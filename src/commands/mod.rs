@@ -1,4 +1,7 @@
 //! What the command line can be told to do, one file a command.
+//!
+//! A command's `run` that the service doesn't need is never made a part of `main`: it would come into the router's memory
+//! with the service, which runs `main` (openwrt/cross/layout.ld puts these commands aside).
 
 pub mod check;
 pub mod doctor;

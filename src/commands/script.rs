@@ -41,6 +41,7 @@ const DIALECTS: [(&str, &str); 3] =
     [("ipxe", menu::SCRIPT), ("pxelinux", "pxelinux.cfg/default"), ("grub", "grub/grub.cfg")];
 
 /// Prints the text on standard output; fails if there is none.
+#[inline(never)]
 pub fn run(confdir: &Path, overrides: &Overrides, question: ScriptArgs) -> ExitCode {
     match text(confdir, overrides, question) {
         Ok((text, unknown)) => {

@@ -35,6 +35,7 @@ pub struct StatusArgs {
 }
 
 /// Asks the service at `socket`, and prints its answer; fails if there is none.
+#[inline(never)]
 pub fn run(socket: &Path, wish: StatusArgs) -> ExitCode {
     loop {
         let answer = ask(socket).map_err(|error| silence(&error, socket));

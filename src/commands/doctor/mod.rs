@@ -116,6 +116,7 @@ struct Patient<'a> {
 }
 
 /// Looks at everything, says what was found on standard output, and fails with 1 for warnings, with 2 for errors.
+#[inline(never)]
 pub fn run(confdir: &Path, overrides: &Overrides, question: &DoctorArgs) -> ExitCode {
     let found = examine(confdir, overrides, question).0;
     let text = if question.json { json(&found) } else { text(&found) };

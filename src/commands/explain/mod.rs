@@ -78,6 +78,7 @@ impl Network {
 }
 
 /// Answers the question, on standard output.
+#[inline(never)]
 pub fn run(confdir: &Path, overrides: &Overrides, question: &ExplainArgs) -> ExitCode {
     let reports = reports(confdir, overrides, question);
     match reports {
