@@ -12,8 +12,8 @@ use crate::config::dnsmasq::words::{Line, Words};
 use crate::config::dnsmasq::{Collected, MAX_LINE, Outcome, is_lease_time, keywords};
 use crate::config::files::read;
 use crate::config::hosts::Hosts;
-use crate::config::options::nearest;
 use crate::config::rules::{DhcpOption, Origin, Place, Range, Rules};
+use crate::config::spelling::nearest;
 use crate::config::{sections, uci};
 
 /// Imports the file's lines: sections on standard output, remarks on standard error; fails if a line is wrong, or none is about

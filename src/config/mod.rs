@@ -15,7 +15,7 @@ pub mod options;
 pub mod rules;
 mod section;
 pub mod sections;
-mod spelling;
+pub mod spelling;
 mod stock;
 pub mod uci;
 

@@ -1,8 +1,6 @@
 //! The table of every option that upxe reads: name, form, default, meaning. Defaults stand here and nowhere else, and
 //! the README's option table is these rows.
 
-pub use super::spelling::nearest;
-
 /// One option of a section.
 #[derive(Debug)]
 pub struct Known {

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::diagnostic::{Diagnostic, Severity, quoted};
-use super::options::{Form, Known, KnownSection, nearest};
+use super::options::{Form, Known, KnownSection};
+use super::spelling::nearest;
 use super::uci::{Bytes, Section, Value};
 use super::{Origin, TagTest};
 

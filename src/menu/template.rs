@@ -4,7 +4,7 @@
 //! would be more than a part of a word. What isn't known leaves nothing; a name that isn't one of these stays as it is.
 
 use super::Scene;
-use crate::config::options::nearest;
+use crate::config::spelling::nearest;
 use crate::wire::hex;
 
 /// What else may be filled in, besides what upxe knows.

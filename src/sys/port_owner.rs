@@ -40,15 +40,8 @@ fn find(protocol: &str, port: u16) -> Option<(String, PathBuf)> {
 fn name_of(process: &Path) -> Option<String> {
     let pid: u32 = process.file_name()?.to_str()?.parse().ok()?;
     let command = fs::read_to_string(process.join("comm")).ok()?;
-    let mut name = String::new();
     // Whoever runs it chose the name: it may hold anything. (The tables behind `escape_debug` are 6 KB.)
-    for letter in command.trim().chars() {
-        if letter.is_ascii() || letter.is_control() {
-            name.extend(letter.escape_default());
-        } else {
-            name.push(letter);
-        }
-    }
+    let name = command.trim().escape_default().to_string();
     Some([&name, " (process ", &pid.to_string(), ")"].concat())
 }
 

@@ -50,11 +50,10 @@ pub fn examine(patient: &Patient<'_>, diagnostics: &[Diagnostic], found: &mut Fi
             let section =
                 if origin.file == *file { moved_section(dhcp, origin.line) } else { conf_section(dhcp, origin) };
             if let Some(copy) = section.and_then(|section| uci_copy(own, &section)) {
-                match (first, found.0.last_mut()) {
-                    (Some(_), Some(finding)) => {
-                        finding.why.push_str(" The command that moves the first of these lines moves this one, too.");
-                    }
-                    _ => first = Some(found.0.len() - 1),
+                if first.is_none() {
+                    first = Some(found.0.len() - 1);
+                } else if let Some(finding) = found.0.last_mut() {
+                    finding.why.push_str(" The command that moves the first of these lines moves this one, too.");
                 }
                 copies.push_str(&copy);
                 removals = format!(" && {}{removals}", removal(origin));

@@ -60,7 +60,9 @@ pub fn examine(patient: &Patient<'_>, found: &mut Findings) {
         let what = format_args!("zone {zone} of the firewall keeps network {name} from UDP port {udp}{shown}");
         let rule = |protocol: &str, ports: &str| {
             format!(
-                "uci add firewall rule && uci set firewall.@rule[-1].name={} && uci set firewall.@rule[-1].src={} && uci set firewall.@rule[-1].proto='{protocol}' && uci set firewall.@rule[-1].dest_port='{ports}' && uci set firewall.@rule[-1].target='ACCEPT' && ",
+                "uci add firewall rule && uci set firewall.@rule[-1].name={} && uci set firewall.@rule[-1].src={} && \
+                 uci set firewall.@rule[-1].proto='{protocol}' && uci set firewall.@rule[-1].dest_port='{ports}' && \
+                 uci set firewall.@rule[-1].target='ACCEPT' && ",
                 shell_word(&format!("Allow-netboot-{zone}")),
                 shell_word(zone)
             )

@@ -111,7 +111,8 @@ pub enum Identity {
     Agent(u8),
 }
 
-/// `dhcp-mac=set:tag,address`, `dhcp-name-match=set:tag,name[*]`, `dhcp-vendorclass=set:tag,[enterprise:N,]text` and its likes.
+/// `dhcp-mac=set:tag,address`, `dhcp-name-match=set:tag,name[*]`, `dhcp-vendorclass=set:tag,[enterprise:N,]text` and its
+/// likes.
 ///
 /// # Errors
 /// What is wrong with it.

@@ -4,8 +4,8 @@ use super::{Remarks, follows, named};
 use crate::commands::explain::setters;
 use crate::config::Config;
 use crate::config::diagnostic::Mend;
-use crate::config::options::nearest;
 use crate::config::rules::{Origin, Rules, TagTest};
+use crate::config::spelling::nearest;
 
 /// Tags that dnsmasq sets of itself.
 const BUILT_IN: &[&str] = &["known", "known-othernet", "bootp", "cpewan-id", "dhcpv6"];
