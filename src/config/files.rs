@@ -134,7 +134,11 @@ pub fn read_all(mut source: File, most: usize) -> io::Result<Vec<u8>> {
     while bytes.len() < most {
         match source.read(&mut piece) {
             Ok(0) => break,
-            Ok(len) => bytes.extend_from_slice(piece.get(..len).unwrap_or_default()),
+            Ok(len) => {
+                // Where there is no memory left, the old configuration holds.
+                bytes.try_reserve(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+                bytes.extend_from_slice(piece.get(..len).unwrap_or_default());
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
