@@ -48,6 +48,7 @@ fn serves_in_little_memory(machine: &Machine) {
     assert!(served.resident <= in_use, "{} KiB resident once it has served, more than {in_use}", served.resident);
 
     let busy = fetch_at_once(&lan, &router);
+    assert!(busy <= in_use, "{busy} KiB resident with {TRANSFERS} transfers, more than {in_use}");
     let growth = busy.saturating_sub(served.resident);
     assert!(growth <= GROWTH, "{growth} KiB more with {TRANSFERS} transfers, more than {GROWTH}");
 
